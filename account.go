@@ -1,0 +1,207 @@
+package whozex
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// Account is your reseller account. All fields are documented; that
+// APIKey.LastUsedAt and Pricing.CustomPricePerGB may be null is inferred.
+type Account struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
+	// Balance is in USD.
+	Balance decimal.Decimal `json:"balance"`
+	IsVIP   bool            `json:"is_vip"`
+	APIKey  KeyInfo         `json:"api_key"`
+	Stats   AccountTotals   `json:"stats"`
+	Pricing AccountPricing  `json:"pricing"`
+}
+
+// KeyInfo says when the account's API key was last used.
+type KeyInfo struct {
+	// LastUsedAt is zero when the key was never used.
+	LastUsedAt time.Time `json:"last_used_at"`
+}
+
+// AccountTotals are the counts of an account.
+type AccountTotals struct {
+	Packages int `json:"packages"`
+	SubUsers int `json:"sub_users"`
+	// TotalSpent is in USD.
+	TotalSpent decimal.Decimal `json:"total_spent"`
+}
+
+// AccountPricing is the price agreed for an account.
+type AccountPricing struct {
+	// CustomPricePerGB is in USD; null without a custom price.
+	CustomPricePerGB decimal.NullDecimal `json:"custom_price_per_gb"`
+}
+
+// GetAccount returns your account: balance, totals and price.
+//
+// GET /account, documented.
+func (c *Client) GetAccount(ctx context.Context, opts ...CallOption) (*Account, error) {
+	return call[Account](ctx, c, read(OpGetAccount, "/account"), opts)
+}
+
+// AccountStats are statistics of your account. The API's page promises a
+// spending breakdown, a breakdown of GB by proxy type and a chart of 30 days;
+// the names are lost, so everything here is inferred. What is not recognised
+// leaves its field empty and stays in [AccountStats.RawJSON].
+type AccountStats struct {
+	// Spending is in USD, by the names that the API gives.
+	Spending map[string]decimal.Decimal `json:"spending"`
+	// GBByProxyType is in GB, by proxy type.
+	GBByProxyType map[string]decimal.Decimal `json:"gb_by_proxy_type"`
+	Chart         []ChartPoint               `json:"chart"`
+
+	raw *json.RawMessage
+}
+
+// RawJSON returns a copy of the data as it came.
+func (s *AccountStats) RawJSON() json.RawMessage { return rawCopy(s.raw) }
+
+// UnmarshalJSON recognises what it can and keeps the rest raw.
+func (s *AccountStats) UnmarshalJSON(data []byte) error {
+	found := recognise(data)
+	*s = AccountStats{
+		GBByProxyType: found.breakdown("gb", "type", "bandwidth"),
+		Spending:      found.breakdown("spen", "cost"),
+		Chart:         found.chart(),
+		raw:           rawKeep(data),
+	}
+	return nil
+}
+
+// GetAccountStats returns statistics of your account.
+//
+// GET /account/stats, documented; the fields are inferred.
+func (c *Client) GetAccountStats(ctx context.Context, opts ...CallOption) (*AccountStats, error) {
+	return call[AccountStats](ctx, c, read(OpGetAccountStats, "/account/stats"), opts)
+}
+
+// RegeneratedKey is a new API key. The name of its field is inferred: api_key,
+// key, new_key, new_api_key, or any text that starts with wx_.
+type RegeneratedKey struct {
+	APIKey Secret `json:"api_key"`
+
+	raw *json.RawMessage
+}
+
+// RawJSON returns a copy of the data as it came, the key included.
+func (k *RegeneratedKey) RawJSON() json.RawMessage { return rawCopy(k.raw) }
+
+// LogValue implements [slog.LogValuer] without the key.
+func (k RegeneratedKey) LogValue() slog.Value { return logSafe(k) }
+
+// UnmarshalJSON finds the key. Data without one is an error.
+func (k *RegeneratedKey) UnmarshalJSON(data []byte) error {
+	key, err := findKey(data)
+	if err != nil {
+		return err
+	}
+	*k = RegeneratedKey{APIKey: Secret(key), raw: rawKeep(data)}
+	return nil
+}
+
+// RegenerateKey revokes the current API key for good and returns a new one,
+// with which this client goes on. Every other program with the old key stops
+// working: store the new one. After an [OutcomeUnknownError] the old key may be
+// revoked; look into the error's Body, which may hold the new one.
+//
+// POST /account/regenerate-key, documented; the new key's field is inferred.
+func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (*RegeneratedKey, error) {
+	x, err := c.send(ctx, spend(OpRegenerateKey, "/account/regenerate-key"), opts)
+	if err != nil {
+		return nil, err
+	}
+	defer x.release()
+	key, err := decode[RegeneratedKey](x.body.Bytes())
+	if err == nil {
+		err = c.keys.replace(x.key, string(key.APIKey))
+	}
+	if err != nil {
+		return nil, x.decoded(err)
+	}
+	return key, nil
+}
+
+// TransactionType is what a transaction was for.
+type TransactionType string
+
+// The documented types.
+const (
+	TransactionDeposit  TransactionType = "deposit"
+	TransactionPurchase TransactionType = "purchase"
+	TransactionAddGB    TransactionType = "add_gb"
+)
+
+// Transaction is an entry of your account's history. The API's page does not
+// name its fields: all are inferred, and empty when not recognised;
+// [Transaction.RawJSON] has them as they came.
+type Transaction struct {
+	ID   string          `json:"id"`
+	Type TransactionType `json:"type"`
+	// Amount is in USD; null when not recognised.
+	Amount decimal.NullDecimal `json:"amount"`
+	// BalanceAfter is in USD; null when not recognised.
+	BalanceAfter decimal.NullDecimal `json:"balance_after"`
+	Note         string              `json:"note"`
+	// CreatedAt is zero when not recognised.
+	CreatedAt time.Time `json:"created_at"`
+
+	raw *json.RawMessage
+}
+
+// RawJSON returns a copy of the item as it came.
+func (t *Transaction) RawJSON() json.RawMessage { return rawCopy(t.raw) }
+
+// UnmarshalJSON recognises what it can and keeps the rest raw.
+func (t *Transaction) UnmarshalJSON(data []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	*t = Transaction{
+		ID:           textOf(fields["id"]),
+		Type:         TransactionType(textOf(fields["type"])),
+		Amount:       decimalOf(fields["amount"]),
+		BalanceAfter: decimalOf(fields["balance_after"]),
+		Note:         textOf(fields["note"]),
+		raw:          rawKeep(data),
+	}
+	if t.Note == "" {
+		t.Note = textOf(fields["description"])
+	}
+	t.CreatedAt, _ = dateOf(textOf(fields["created_at"]))
+	return nil
+}
+
+// ListTransactionsParams choose a page of transactions.
+type ListTransactionsParams struct {
+	// Page counts from 1; 0 means the API's default, the first.
+	Page int
+	// Limit is the number of items a page, 1 to 100; 0 means the API's default, 20.
+	Limit int
+	// Type keeps one type only; empty keeps all.
+	Type TransactionType
+}
+
+// ListTransactions returns one page of your account's history.
+//
+// GET /account/transactions, documented; the items' fields are inferred.
+func (c *Client) ListTransactions(ctx context.Context, params ListTransactionsParams, opts ...CallOption) (*Page[Transaction], error) {
+	req := read(OpListTransactions, "/account/transactions")
+	req.paged(params.Page, params.Limit)
+	if params.Type != "" {
+		req.check(oneOf("type", params.Type, TransactionDeposit, TransactionPurchase, TransactionAddGB))
+		req.query.Set("type", string(params.Type))
+	}
+	return list[Transaction](ctx, c, req, opts)
+}

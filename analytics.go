@@ -1,0 +1,46 @@
+package whozex
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/shopspring/decimal"
+)
+
+// AnalyticsOverview sums up all sub-users. The API's page promises balances,
+// package counts, spending and a chart of 30 days; the names are lost, so
+// everything here is inferred. What is not recognised leaves its field empty and
+// stays in [AnalyticsOverview.RawJSON].
+type AnalyticsOverview struct {
+	// Balances and Spending are in USD, by the names that the API gives.
+	Balances map[string]decimal.Decimal `json:"balances"`
+	Spending map[string]decimal.Decimal `json:"spending"`
+	// Packages are counts, by the names that the API gives.
+	Packages map[string]decimal.Decimal `json:"packages"`
+	Chart    []ChartPoint               `json:"chart"`
+
+	raw *json.RawMessage
+}
+
+// RawJSON returns a copy of the data as it came.
+func (a *AnalyticsOverview) RawJSON() json.RawMessage { return rawCopy(a.raw) }
+
+// UnmarshalJSON recognises what it can and keeps the rest raw.
+func (a *AnalyticsOverview) UnmarshalJSON(data []byte) error {
+	found := recognise(data)
+	*a = AnalyticsOverview{
+		Balances: found.breakdown("balance"),
+		Packages: found.breakdown("package"),
+		Spending: found.breakdown("spen", "cost", "revenue"),
+		Chart:    found.chart(),
+		raw:      rawKeep(data),
+	}
+	return nil
+}
+
+// GetAnalyticsOverview returns the sums over all sub-users.
+//
+// GET /analytics/overview, documented; the fields are inferred.
+func (c *Client) GetAnalyticsOverview(ctx context.Context, opts ...CallOption) (*AnalyticsOverview, error) {
+	return call[AnalyticsOverview](ctx, c, read(OpGetAnalyticsOverview, "/analytics/overview"), opts)
+}

@@ -1,0 +1,162 @@
+package whozex
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// ChartPoint is one date of a chart and the figures for it, by the names that
+// the API gives. Inferred.
+type ChartPoint struct {
+	Date   time.Time                  `json:"date"`
+	Values map[string]decimal.Decimal `json:"values"`
+}
+
+// recognised is an object whose field names nobody knows, sorted by form.
+type recognised struct {
+	fields map[string]json.RawMessage
+}
+
+func recognise(data []byte) recognised {
+	var r recognised
+	_ = json.Unmarshal(data, &r.fields)
+	return r
+}
+
+// breakdown collects figures from the fields whose name contains one of words:
+// the field's own, or those of the object that it holds.
+func (r recognised) breakdown(words ...string) map[string]decimal.Decimal {
+	found := map[string]decimal.Decimal{}
+	for name, value := range r.fields {
+		if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(name), w) }) {
+			continue
+		}
+		if figure := decimalOf(value); figure.Valid {
+			found[name] = figure.Decimal
+			continue
+		}
+		var inner map[string]json.RawMessage
+		_ = json.Unmarshal(value, &inner)
+		for key, value := range inner {
+			if figure := decimalOf(value); figure.Valid {
+				found[key] = figure.Decimal
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return found
+}
+
+// chart returns the points of the first array, by name, whose items have a date.
+func (r recognised) chart() []ChartPoint {
+	names := make([]string, 0, len(r.fields))
+	for name := range r.fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		var items []map[string]json.RawMessage
+		if json.Unmarshal(r.fields[name], &items) != nil {
+			continue
+		}
+		if points := chartOf(items); points != nil {
+			return points
+		}
+	}
+	return nil
+}
+
+func chartOf(items []map[string]json.RawMessage) []ChartPoint {
+	var points []ChartPoint
+	for _, item := range items {
+		point := ChartPoint{Values: map[string]decimal.Decimal{}}
+		for name, value := range item {
+			if figure := decimalOf(value); figure.Valid {
+				point.Values[name] = figure.Decimal
+			} else if at, ok := dateOf(textOf(value)); ok {
+				point.Date = at
+			}
+		}
+		if point.Date.IsZero() {
+			return nil
+		}
+		points = append(points, point)
+	}
+	return points
+}
+
+// decimalOf reads a number, plain or as a string; null for anything else.
+func decimalOf(raw json.RawMessage) decimal.NullDecimal {
+	text := strings.Trim(string(raw), `"`)
+	if text == "" || len(text) > maxNumber {
+		return decimal.NullDecimal{}
+	}
+	d, err := decimal.NewFromString(text)
+	return decimal.NullDecimal{Decimal: d, Valid: err == nil}
+}
+
+// textOf reads a string, or a number as one; empty for anything else.
+func textOf(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var number json.Number
+	_ = json.Unmarshal(raw, &number)
+	return number.String()
+}
+
+func dateOf(text string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly, time.DateTime} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// rawKeep copies data behind a pointer, where no verb of fmt shows it.
+func rawKeep(data []byte) *json.RawMessage {
+	kept := json.RawMessage(bytes.Clone(data))
+	return &kept
+}
+
+func rawCopy(raw *json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return nil
+	}
+	return bytes.Clone(*raw)
+}
+
+var errNoKey = errors.New("it holds no API key")
+
+// findKey looks for a new API key under its likely names, then for any text, at
+// any depth, that looks like one.
+func findKey(data []byte) (string, error) {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(data, &fields)
+	for _, name := range []string{"api_key", "key", "new_key", "new_api_key"} {
+		var key string
+		if json.Unmarshal(fields[name], &key) == nil && key != "" {
+			return key, nil
+		}
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return "", errNoKey
+		}
+		if text, ok := token.(string); ok && strings.HasPrefix(text, "wx_") {
+			return text, nil
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package whozex
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Version is the SDK's version, as sent in the User-Agent header.
+const Version = "0.1.0"
+
+const userAgent = "whozex-go/" + Version
+
+// Client makes the calls of the API. It is safe for concurrent use; make one
+// with [New] or [FromEnv] for each API key and keep it, since it holds the
+// connections and what it knows of the rate limit.
+type Client struct {
+	base  *url.URL
+	keys  *keyring
+	retry *retryablehttp.Client
+	wire  *transport
+	limits
+}
+
+// limits bound what one call may take.
+type limits struct {
+	maxRetries    int
+	minBackoff    time.Duration
+	maxBackoff    time.Duration
+	maxRetryAfter time.Duration
+}
+
+// New returns a client for the API key, which an admin of Whozex grants.
+//
+// Calls that may spend travel on connections of their own, which are dropped
+// after half a second of idleness: a connection that the server closes just as
+// a purchase is sent would leave its outcome unknown. This holds for the
+// default transport and for any *http.Transport given by [WithHTTPClient].
+//
+// The error is a [*ParamError]; for an empty key it matches [ErrMissingAPIKey].
+func New(apiKey string, opts ...Option) (*Client, error) {
+	s := settings{
+		timeout:          DefaultTimeout,
+		maxRetries:       DefaultMaxRetries,
+		minBackoff:       DefaultMinBackoff,
+		maxBackoff:       DefaultMaxBackoff,
+		maxRetryAfter:    DefaultMaxRetryAfter,
+		maxResponseBytes: DefaultMaxResponseBytes,
+		userAgent:        userAgent,
+	}
+	if s.base, _ = parseBaseURL(DefaultBaseURL); s.base == nil {
+		panic("whozex: the default base URL is not one")
+	}
+	for _, opt := range opts {
+		if err := opt(&s); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := newKeyring(apiKey, s.ownKeyHeader)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		base: s.base,
+		keys: keys,
+		wire: newTransport(&s, keys),
+		limits: limits{
+			maxRetries:    s.maxRetries,
+			minBackoff:    s.minBackoff,
+			maxBackoff:    s.maxBackoff,
+			maxRetryAfter: s.maxRetryAfter,
+		},
+	}
+	c.retry = retryablehttp.NewClient()
+	c.retry.Logger = nil
+	c.retry.HTTPClient = c.wire.client(s.httpClient)
+	c.retry.RetryMax = s.maxRetries
+	c.retry.CheckRetry = c.mayRetry
+	c.retry.Backoff = waitOnTheWire
+	c.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	return c, nil
+}
+
+// FromEnv returns a client for the key in WHOZEX_API_KEY and, when it is set,
+// the base URL in WHOZEX_BASE_URL. Options come after and win. Without a key
+// the error matches [ErrMissingAPIKey].
+func FromEnv(opts ...Option) (*Client, error) {
+	if base := os.Getenv("WHOZEX_BASE_URL"); base != "" {
+		opts = append([]Option{WithBaseURL(base)}, opts...)
+	}
+	return New(os.Getenv("WHOZEX_API_KEY"), opts...)
+}
+
+// SetAPIKey makes all later requests use key; those in flight end with the key
+// that they were sent with. It is safe while calls are being made. A key that
+// no header can carry is refused with a [*ParamError] and the old one stays.
+func (c *Client) SetAPIKey(key string) error { return c.keys.set(key) }
+
+// CloseIdleConnections closes the idle connections that the client opened
+// itself. A pool that came with [WithHTTPClient] is left alone.
+func (c *Client) CloseIdleConnections() { c.wire.closeIdle() }
+
+// Format implements [fmt.Formatter]: whatever the verb, a client prints as its
+// base URL.
+func (c *Client) Format(f fmt.State, _ rune) {
+	if c == nil {
+		_, _ = io.WriteString(f, "whozex.Client(nil)")
+		return
+	}
+	_, _ = fmt.Fprintf(f, "whozex.Client(%s)", c.base)
+}
+
+// CallOption changes a single call.
+type CallOption func(*callOptions)
+
+type callOptions struct {
+	capture *Response
+}
+
+// Response is what came back over HTTP, see [CaptureResponse].
+type Response struct {
+	// StatusCode is 0 when no answer came.
+	StatusCode int
+	Header     http.Header
+	Meta       Meta
+	// Body is the answer as it came, bounded by [WithMaxResponseBytes].
+	Body []byte
+	// Attempts counts the requests sent.
+	Attempts int
+}
+
+// GoString keeps the body, which may hold a secret, out of %#v.
+func (r Response) GoString() string { return r.String() }
+
+// String says status, attempts and length, and nothing of the body.
+func (r Response) String() string {
+	return fmt.Sprintf("whozex.Response(status %d, %d attempts, %d bytes)", r.StatusCode, r.Attempts, len(r.Body))
+}
+
+// CaptureResponse fills dst with the answer to the call, whether it succeeds or
+// fails. The copy is the caller's.
+func CaptureResponse(dst *Response) CallOption {
+	return func(o *callOptions) { o.capture = dst }
+}
+
+// Meta stands beside the data of every answer.
+type Meta struct {
+	// Timestamp is the server's time; zero when absent or unreadable.
+	Timestamp time.Time
+	// Version is the API's version, such as "1.0.0".
+	Version string
+}
+
+// Do calls a route that this SDK does not know: the same envelope, errors and
+// rules as any other call. path is below the base URL and already escaped;
+// query and body may be nil; body is sent as JSON; the data of the answer is
+// decoded into out unless that is nil. Every method but GET and HEAD is taken
+// for a spend: it is not repeated unless it provably did nothing, and may come
+// back as an [OutcomeUnknownError].
+func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
+	req := request{op: Operation(method + " " + path), method: method, query: query, body: body}
+	req.setPath(path)
+	if !spends(method) && body != nil {
+		req.check(invalid("body", "cannot be sent with %s", method))
+	}
+	x, err := c.send(ctx, req, opts)
+	if err != nil {
+		return err
+	}
+	defer x.release()
+	if method == http.MethodHead {
+		return nil
+	}
+	data, err := decode[json.RawMessage](x.body.Bytes())
+	switch {
+	case errors.Is(err, errNoData) && out == nil:
+		return nil
+	case err == nil && out != nil:
+		err = unmarshal(*data, out)
+	}
+	return x.decoded(err)
+}
+
+// call is the one way of every endpoint: it sends req and decodes the data of
+// the answer's envelope into a T.
+func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*T, error) {
+	x, err := c.send(ctx, req, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer x.release()
+	data, err := decode[T](x.body.Bytes())
+	if err != nil {
+		return nil, x.decoded(err)
+	}
+	return data, nil
+}

@@ -1,0 +1,74 @@
+package whozex
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Credentials are the ways into a package's proxies. All is documented.
+type Credentials struct {
+	Username string        `json:"username"`
+	Password Secret        `json:"password"`
+	HTTP     ProxyEndpoint `json:"http"`
+	SOCKS5   ProxyEndpoint `json:"socks5"`
+	// Targeting is what the API made of the targeting asked for; a city that is
+	// null is empty.
+	Targeting Targeting `json:"targeting"`
+}
+
+// ProxyEndpoint is one proxy protocol's address and how to log in to it.
+type ProxyEndpoint struct {
+	Host string `json:"host"`
+	Port int    `json:"port"`
+	// ConnectionString is host:port:username:password, where the password carries
+	// the targeting, as in _country-TR.
+	ConnectionString Secret `json:"connection_string"`
+	// CurlExample is a command line; the API gives one for HTTP only.
+	CurlExample Secret `json:"curl_example"`
+}
+
+// LogValue implements [slog.LogValuer] without passwords.
+func (c Credentials) LogValue() slog.Value { return logSafe(c) }
+
+// LogValue implements [slog.LogValuer] without passwords.
+func (e ProxyEndpoint) LogValue() slog.Value { return logSafe(e) }
+
+// HTTPProxyURL returns the HTTP proxy's URL, ready for [net/http.ProxyURL], with
+// the targeting that the connection string carries. Print it with Redacted.
+func (c *Credentials) HTTPProxyURL() (*url.URL, error) {
+	return c.proxyURL("http", c.HTTP)
+}
+
+// SOCKS5ProxyURL returns the SOCKS5 proxy's URL, ready for
+// [net/http.ProxyURL], with the targeting. Go resolves names at the proxy.
+func (c *Credentials) SOCKS5ProxyURL() (*url.URL, error) {
+	address, err := c.proxyURL("socks5", c.SOCKS5)
+	if err != nil {
+		return nil, err
+	}
+	password, _ := address.User.Password()
+	if len(address.User.Username()) > 255 || len(password) > 255 {
+		return nil, fmt.Errorf("whozex: SOCKS5 carries user and password of at most 255 bytes")
+	}
+	return address, nil
+}
+
+func (c *Credentials) proxyURL(scheme string, e ProxyEndpoint) (*url.URL, error) {
+	// SplitN, since a password may hold colons.
+	parts := strings.SplitN(string(e.ConnectionString), ":", 4)
+	if len(parts) != 4 || parts[0] == "" || parts[2] == "" || parts[3] == "" {
+		return nil, fmt.Errorf("whozex: the %s connection string is not host:port:username:password", scheme)
+	}
+	if port, err := strconv.ParseUint(parts[1], 10, 16); err != nil || port == 0 {
+		return nil, fmt.Errorf("whozex: the %s connection string has no valid port", scheme)
+	}
+	return &url.URL{
+		Scheme: scheme,
+		User:   url.UserPassword(parts[2], parts[3]),
+		Host:   net.JoinHostPort(parts[0], parts[1]),
+	}, nil
+}

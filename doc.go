@@ -1,0 +1,2 @@
+// Package whozex is a client for the Whozex Reseller API.
+package whozex

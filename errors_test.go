@@ -1,0 +1,253 @@
+package whozex_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go"
+)
+
+func TestServerErrorsMatchTheirSentinel(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		want   error
+	}{
+		{"missing key", 401, refusal("MISSING_API_KEY", "m"), whozex.ErrMissingAPIKey},
+		{"invalid key", 401, refusal("INVALID_API_KEY", "m"), whozex.ErrInvalidAPIKey},
+		{"disabled", 403, refusal("API_DISABLED", "m"), whozex.ErrAPIDisabled},
+		{"not found", 404, refusal("NOT_FOUND", "m"), whozex.ErrNotFound},
+		{"missing field", 400, refusal("MISSING_FIELD", "m"), whozex.ErrMissingField},
+		{"invalid params", 400, refusal("INVALID_PARAMS", "m"), whozex.ErrInvalidParams},
+		{"email taken", 409, refusal("EMAIL_TAKEN", "m"), whozex.ErrEmailTaken},
+		{"balance", 402, refusal("INSUFFICIENT_BALANCE", "m"), whozex.ErrInsufficientBalance},
+		{"code over status", 500, refusal("INSUFFICIENT_BALANCE", "m"), whozex.ErrInsufficientBalance},
+		{"refused under 200", 200, refusal("NOT_FOUND", "m"), whozex.ErrNotFound},
+		{"documented code without success", 200, `{"error":{"code":"NOT_FOUND"}}`, whozex.ErrNotFound},
+		{"unknown code by status", 404, refusal("SOMETHING_NEW", "m"), whozex.ErrNotFound},
+		{"rate limited", 429, refusal("SLOW_DOWN", "m"), whozex.ErrRateLimited},
+		{"HTML page", 502, "<html>Bad Gateway</html>", whozex.ErrServer},
+		{"no envelope", 404, `"gone"`, whozex.ErrNotFound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, tt.status, tt.body) }, whozex.WithMaxRetries(0))
+			_, err := client.GetAccount(t.Context())
+			require.ErrorIs(t, err, tt.want)
+			var apiErr *whozex.Error
+			require.ErrorAs(t, err, &apiErr)
+			assert.Equal(t, tt.status, apiErr.StatusCode)
+			assert.Equal(t, tt.body, string(apiErr.Body))
+			assert.Equal(t, "/account", apiErr.Path)
+			assert.Equal(t, 1, apiErr.Attempts)
+		})
+	}
+}
+
+func TestUnreadableAnswers(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty":                "",
+		"not JSON":             "<html>",
+		"no envelope":          `{"id":"x"}`,
+		"an array":             `[1]`,
+		"no data":              `{"success":true}`,
+		"null data":            `{"success":true,"data":null}`,
+		"another type":         ok(`{"balance":{}}`),
+		"cut":                  ok(`{"id":"x"}`)[:30],
+		"a long number":        ok(`{"balance":1` + strings.Repeat("0", 64) + `}`),
+		"a long number, text":  ok(`{"balance":"1` + strings.Repeat("0", 500_000) + `"}`),
+		"a long unknown field": ok(`{"other":` + strings.Repeat("7", 65) + `}`),
+		"too long":             ok(`{"name":"` + strings.Repeat("n", 1<<20) + `"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, body) }, whozex.WithMaxResponseBytes(1<<20))
+			_, err := client.GetAccount(t.Context())
+			var unreadable *whozex.ResponseError
+			require.ErrorAs(t, err, &unreadable)
+			assert.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
+			assert.Equal(t, 200, unreadable.StatusCode)
+			assert.Equal(t, body[:min(len(body), 1<<20)], string(unreadable.Body))
+
+			_, err = client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "a@b"})
+			var unknown *whozex.OutcomeUnknownError
+			if name == "another type" || name == "no envelope" {
+				return
+			}
+			if name != "a long number" && name != "a long number, text" && name != "a long unknown field" && name != "too long" {
+				require.ErrorAs(t, err, &unknown)
+				assert.Equal(t, body, string(unknown.Body))
+			}
+		})
+	}
+}
+
+func TestDigitsInATextAreNoNumber(t *testing.T) {
+	name := strings.Repeat("7", 200)
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, ok(`{"name":"`+name+`","balance":1.50,"created_at":""}`))
+	})
+	account, err := client.GetAccount(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, name, account.Name)
+	assertMoney(t, "1.5", account.Balance)
+}
+
+func TestBadParametersCostNoRequest(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s was sent", r.Method, r.URL)
+		answer(w, 500, "")
+	})
+	long := decimal.New(1, 9000)
+	for _, tt := range []struct {
+		name, field string
+		want        error
+		call        func(context.Context) error
+	}{
+		{"no id", "package_id", whozex.ErrMissingField, func(ctx context.Context) error { _, err := client.GetPackage(ctx, ""); return err }},
+		{"dot", "package_id", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.GetPackage(ctx, "."); return err }},
+		{"dot dot", "user_id", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.AddBalance(ctx, "..", dec("1"), "")
+			return err
+		}},
+		{"another route", "package_id", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.GetPackage(ctx, "../account/regenerate-key")
+			return err
+		}},
+		{"control character", "package_id", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.GetPackage(ctx, "a\nb"); return err }},
+		{"amount zero", "amount", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.AddBalance(ctx, "u", decimal.Zero, "")
+			return err
+		}},
+		{"amount negative", "amount", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.DeductBalance(ctx, "u", dec("-5"), "")
+			return err
+		}},
+		{"amount of 9,000 digits", "amount", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.AddBalance(ctx, "u", long, "")
+			return err
+		}},
+		{"no GB", "gb", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.PurchasePackage(ctx, "u", whozex.PurchasePackageParams{})
+			return err
+		}},
+		{"proxy type", "proxy_type", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.PurchasePackage(ctx, "u", whozex.PurchasePackageParams{GB: 1, ProxyType: "isp"})
+			return err
+		}},
+		{"add no GB", "gb", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.AddGB(ctx, "p", whozex.AddGBParams{}); return err }},
+		{"price of no GB", "gb", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.CalculatePrice(ctx, 0); return err }},
+		{"country", "country", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.GetCredentials(ctx, "p", whozex.Targeting{Country: "TUR"})
+			return err
+		}},
+		{"duration", "duration", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.GetUsage(ctx, "p", whozex.UsageParams{Duration: "week"})
+			return err
+		}},
+		{"granularity", "granularity", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.GetUsage(ctx, "p", whozex.UsageParams{Granularity: "week"})
+			return err
+		}},
+		{"limit", "limit", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.ListUsers(ctx, whozex.ListUsersParams{Limit: 101})
+			return err
+		}},
+		{"page", "page", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.ListTransactions(ctx, whozex.ListTransactionsParams{Page: -1})
+			return err
+		}},
+		{"type", "type", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.ListTransactions(ctx, whozex.ListTransactionsParams{Type: "refund"})
+			return err
+		}},
+		{"no email", "email", whozex.ErrMissingField, func(ctx context.Context) error {
+			_, err := client.CreateUser(ctx, whozex.CreateUserParams{})
+			return err
+		}},
+		{"no address", "email", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john"})
+			return err
+		}},
+		{"webhook over http", "url", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			_, err := client.CreateWebhook(ctx, whozex.CreateWebhookParams{URL: "http://example.com", Events: []string{"x"}})
+			return err
+		}},
+		{"no events", "events", whozex.ErrMissingField, func(ctx context.Context) error {
+			_, err := client.CreateWebhook(ctx, whozex.CreateWebhookParams{URL: "https://example.com"})
+			return err
+		}},
+		{"path with a query", "path", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			return client.Do(ctx, "GET", "/x?y=z", nil, nil, nil)
+		}},
+		{"path that climbs", "path", whozex.ErrInvalidParams, func(ctx context.Context) error {
+			return client.Do(ctx, "GET", "/users/%2e%2e/account", nil, nil, nil)
+		}},
+		{"method", "method", whozex.ErrInvalidParams, func(ctx context.Context) error { return client.Do(ctx, "GE T", "/x", nil, nil, nil) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.call(t.Context())
+			require.ErrorIs(t, err, tt.want)
+			var param *whozex.ParamError
+			require.ErrorAs(t, err, &param)
+			assert.Equal(t, tt.field, param.Field)
+			assert.Less(t, len(err.Error()), 200)
+		})
+	}
+}
+
+func TestTheKeyIsNeverPrinted(t *testing.T) {
+	body := refusal("NOT_FOUND", "key "+testKey+" was seen")
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, body) }, whozex.WithMaxRetries(0))
+	_, readErr := client.GetPackage(t.Context(), testKey)
+	body = "<html>" + testKey
+	_, spendErr := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+	require.ErrorIs(t, spendErr, whozex.ErrOutcomeUnknown)
+	var apiErr *whozex.Error
+	require.ErrorAs(t, readErr, &apiErr)
+	assert.Contains(t, string(apiErr.Body), testKey, "the body stays as it came")
+	secrets := whozex.Webhook{Secret: testKey}
+	for _, v := range []any{client, readErr, spendErr, apiErr, secrets, &secrets, whozex.Secret(testKey), &whozex.RegeneratedKey{APIKey: testKey}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			assert.NotContains(t, fmt.Sprintf(verb, v), testKey, "%T with %s", v, verb)
+			assert.NotContains(t, fmt.Sprintf(verb, v), fmt.Sprintf("%x", testKey), "%T with %s", v, verb)
+		}
+	}
+}
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	for name, opt := range map[string]whozex.Option{
+		"plain http":    whozex.WithBaseURL("http://api.example.com/v1"),
+		"no host":       whozex.WithBaseURL("https:///v1"),
+		"a user":        whozex.WithBaseURL("https://a:b@example.com"),
+		"a query":       whozex.WithBaseURL("https://example.com?x"),
+		"no timeout":    whozex.WithTimeout(0),
+		"retries":       whozex.WithMaxRetries(-1),
+		"backoff":       whozex.WithBackoff(2, 1),
+		"size":          whozex.WithMaxResponseBytes(0),
+		"no client":     whozex.WithHTTPClient(nil),
+		"no limiter":    whozex.WithLimiter(nil),
+		"user agent":    whozex.WithUserAgent("a\nb"),
+		"no base URL":   whozex.WithBaseURL(""),
+		"a retry after": whozex.WithMaxRetryAfter(0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := whozex.New(testKey, opt)
+			var param *whozex.ParamError
+			require.ErrorAs(t, err, &param)
+		})
+	}
+	_, err := whozex.New("")
+	require.ErrorIs(t, err, whozex.ErrMissingAPIKey)
+	_, err = whozex.New("wx_live\n")
+	require.ErrorIs(t, err, whozex.ErrInvalidParams)
+	t.Setenv("WHOZEX_API_KEY", "")
+	_, err = whozex.FromEnv()
+	require.ErrorIs(t, err, whozex.ErrMissingAPIKey)
+}

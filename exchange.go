@@ -1,0 +1,220 @@
+package whozex
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// exchange is the state of one call, shared by the layers it passes through.
+// It is also the context of the call's requests: that is the only thing that
+// retryablehttp carries to both the retry policy and the transport.
+type exchange struct {
+	context.Context
+
+	op      Operation
+	method  string
+	path    string
+	id      string
+	request json.RawMessage
+	spends  bool
+
+	attempts  int
+	notBefore time.Time // of the next attempt, as far as this call alone is concerned
+
+	// The last attempt.
+	key    *apiKey
+	sentAt time.Time
+	inTime *epoch // what the gate had learned when it was sent
+	status int    // 0 when no answer came
+	header http.Header
+	body   *bytes.Buffer // what arrived of the answer
+	err    error         // why there is no whole answer
+	unsent bool          // err proves that nothing reached the server
+	over   bool          // the body exceeds the bound
+
+	retrying error // what the last attempt ended with, while the next is being waited for
+	stopped  error // why there was no next attempt
+}
+
+type exchangeKey struct{}
+
+// Value makes the exchange known to those who have only the context.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// release gives the answer's buffer back. Nothing may refer to its bytes then.
+func (x *exchange) release() {
+	const keep = 256 << 10
+	if x.body != nil && x.body.Cap() <= keep {
+		buffers.Put(x.body)
+	}
+	x.body = nil
+}
+
+// send carries out req, retries included. On success the answer's status is 2xx
+// and its body waits in the exchange, which the caller releases.
+func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*exchange, error) {
+	var o callOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.capture != nil {
+		*o.capture = Response{}
+	}
+	if ctx == nil {
+		req.check(missing("context"))
+	}
+	if req.err != nil {
+		return nil, req.err
+	}
+	x := &exchange{Context: ctx, op: req.op, method: req.method, path: req.path, id: req.id, spends: spends(req.method)}
+	httpReq, err := req.encode(x, c.base)
+	if err != nil {
+		return nil, err
+	}
+	x.body = buffers.Get().(*bytes.Buffer)
+	_, err = c.retry.Do(httpReq) //nolint:bodyclose // the transport has read and closed it
+	if err = x.conclude(err); err == nil {
+		err = x.refused()
+	}
+	if o.capture != nil {
+		*o.capture = x.response()
+	}
+	if err != nil {
+		x.release()
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *exchange) response() Response {
+	return Response{
+		StatusCode: x.status,
+		Header:     x.header.Clone(),
+		Meta:       metaOf(x.body.Bytes()),
+		Body:       bytes.Clone(x.body.Bytes()),
+		Attempts:   x.attempts,
+	}
+}
+
+// conclude turns the end of the last attempt, and what retryablehttp made of
+// it, into the call's error. It is nil if there is an answer, whatever its status.
+func (x *exchange) conclude(err error) error {
+	if x.stopped == nil && x.retrying != nil {
+		// The context ended while retryablehttp was about to go on.
+		x.stopped = context.Cause(x)
+	}
+	switch {
+	case x.stopped != nil && x.retrying != nil:
+		return fmt.Errorf("%w; not sent again: %w", x.retrying, x.stopped)
+	case x.stopped != nil:
+		return x.failure(x.stopped)
+	case x.err != nil:
+		return x.failed()
+	case x.status != 0:
+		return nil
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	return x.failure(err)
+}
+
+// failed is the error of a last attempt that brought no whole answer.
+func (x *exchange) failed() error {
+	err := x.failure(x.err)
+	if x.spends && !x.unsent {
+		return x.unknown(err)
+	}
+	return err
+}
+
+func (x *exchange) failure(cause error) error {
+	return &callError{method: x.method, path: tidy(x.path, x.key), attempts: x.attempts, cause: cause}
+}
+
+// refused is the error of an answer outside 2xx, nil for any other.
+func (x *exchange) refused() error {
+	if x.status/100 == 2 {
+		return nil
+	}
+	err := x.apiError()
+	if x.spends && x.status/100 != 4 && sentinelByCode[err.Code] == nil {
+		return x.unknown(err)
+	}
+	return err
+}
+
+// apiError reads the answer as a failure that the server reports.
+func (x *exchange) apiError() *Error {
+	body := bytes.Clone(x.body.Bytes())
+	code, message := failureOf(body)
+	return &Error{
+		Code:       tidy(code, x.key),
+		Message:    tidy(message, x.key),
+		StatusCode: x.status,
+		Method:     x.method,
+		Path:       tidy(x.path, x.key),
+		RetryAfter: parseRetryAfter(x.header, time.Now()),
+		Attempts:   x.attempts,
+		Meta:       metaOf(body),
+		Body:       body,
+	}
+}
+
+// decoded is the error of a 2xx answer that decode gave cause for, nil for none.
+func (x *exchange) decoded(cause error) error {
+	switch {
+	case cause == nil:
+		return nil
+	case errors.Is(cause, errNotDone):
+		return x.apiError()
+	case x.over:
+		cause = errors.New("the answer is too long")
+	}
+	err := &ResponseError{
+		StatusCode: x.status,
+		Method:     x.method,
+		Path:       tidy(x.path, x.key),
+		Attempts:   x.attempts,
+		Body:       bytes.Clone(x.body.Bytes()),
+		Err:        cause,
+	}
+	if x.spends {
+		return x.unknown(err)
+	}
+	return err
+}
+
+func (x *exchange) unknown(cause error) error {
+	return &OutcomeUnknownError{
+		Operation:  x.op,
+		Method:     x.method,
+		Path:       x.path,
+		ID:         x.id,
+		Request:    x.request,
+		SentAt:     x.sentAt,
+		Attempts:   x.attempts,
+		StatusCode: x.status,
+		Body:       bytes.Clone(x.body.Bytes()),
+		Err:        cause,
+	}
+}

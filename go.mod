@@ -1,0 +1,13 @@
+module github.com/whozex/whozex-go
+
+go 1.26
+
+require (
+	github.com/hashicorp/go-cleanhttp v0.5.2
+	github.com/hashicorp/go-retryablehttp v0.7.8
+	github.com/shopspring/decimal v1.6.0
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/time v0.15.0
+)
+
+require go.yaml.in/yaml/v3 v3.0.5 // indirect

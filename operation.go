@@ -1,0 +1,35 @@
+package whozex
+
+import "net/http"
+
+// Operation names a call: the method of [Client] that makes it, such as
+// "PurchasePackage", or for [Client.Do] its HTTP method and path. It appears
+// in errors, logs and the sandbox's journal.
+type Operation string
+
+// The operations of the API, all documented.
+const (
+	OpGetAccount           Operation = "GetAccount"
+	OpGetAccountStats      Operation = "GetAccountStats"
+	OpListTransactions     Operation = "ListTransactions"
+	OpRegenerateKey        Operation = "RegenerateKey"
+	OpListUsers            Operation = "ListUsers"
+	OpCreateUser           Operation = "CreateUser"
+	OpAddBalance           Operation = "AddBalance"
+	OpDeductBalance        Operation = "DeductBalance"
+	OpPurchasePackage      Operation = "PurchasePackage"
+	OpGetPackage           Operation = "GetPackage"
+	OpAddGB                Operation = "AddGB"
+	OpGetCredentials       Operation = "GetCredentials"
+	OpGetUsage             Operation = "GetUsage"
+	OpGetPricing           Operation = "GetPricing"
+	OpCalculatePrice       Operation = "CalculatePrice"
+	OpGetAnalyticsOverview Operation = "GetAnalyticsOverview"
+	OpCreateWebhook        Operation = "CreateWebhook"
+)
+
+// spends reports whether a request with this method may change anything. What
+// cannot be shown to be a read is handled as a spend.
+func spends(method string) bool {
+	return method != http.MethodGet && method != http.MethodHead
+}

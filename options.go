@@ -1,0 +1,222 @@
+package whozex
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Defaults of [New].
+const (
+	DefaultBaseURL          = "https://api.whozex.com/v1"
+	DefaultTimeout          = 30 * time.Second
+	DefaultMaxRetries       = 3
+	DefaultMinBackoff       = 250 * time.Millisecond
+	DefaultMaxBackoff       = 8 * time.Second
+	DefaultMaxRetryAfter    = 60 * time.Second
+	DefaultMaxResponseBytes = 8 << 20
+)
+
+// Option changes a default of [New]. A value that makes no sense is refused by
+// New with a [*ParamError].
+type Option func(*settings) error
+
+type settings struct {
+	base             *url.URL
+	httpClient       *http.Client
+	ownKeyHeader     bool
+	timeout          time.Duration
+	maxRetries       int
+	minBackoff       time.Duration
+	maxBackoff       time.Duration
+	maxRetryAfter    time.Duration
+	maxResponseBytes int64
+	limiter          Limiter
+	logger           *slog.Logger
+	userAgent        string
+}
+
+// Limiter spaces the client's requests: Wait blocks until the next one may go
+// out, or returns an error, which fails the call without anything being sent.
+// *rate.Limiter of golang.org/x/time/rate is one as it stands.
+type Limiter interface {
+	Wait(ctx context.Context) error
+}
+
+// WithBaseURL sets the API's address, [DefaultBaseURL] if not given. It must be
+// https; plain http is taken for loopback addresses alone, for development
+// against a stand-in such as package whozextest.
+func WithBaseURL(address string) Option {
+	return func(s *settings) error {
+		base, err := parseBaseURL(address)
+		if err != nil {
+			return err
+		}
+		s.base = base
+		return nil
+	}
+}
+
+// WithHTTPClient takes transport, cookie jar and time-out from client, which is
+// copied and never changed: redirects are never followed, its Timeout, when
+// set, becomes that of one attempt (as [WithTimeout], which wins), and its idle
+// connections are left alone. When its transport is an *http.Transport, calls
+// that may spend use a clone of it, see [New].
+func WithHTTPClient(client *http.Client) Option {
+	return func(s *settings) error {
+		if client == nil {
+			return missing("HTTP client")
+		}
+		s.httpClient = client
+		return nil
+	}
+}
+
+// WithAPIKeyHeader sends the key as X-API-Key in place of the recommended
+// Authorization: Bearer.
+func WithAPIKeyHeader() Option {
+	return func(s *settings) error {
+		s.ownKeyHeader = true
+		return nil
+	}
+}
+
+// WithTimeout bounds one attempt, from sending to the last byte of the answer's
+// body; waiting before it does not count. [DefaultTimeout] if not given. The
+// whole call, waits and retries included, is bounded by its context.
+func WithTimeout(d time.Duration) Option {
+	return func(s *settings) error {
+		if d <= 0 {
+			return invalid("timeout", "must be positive, not %s", d)
+		}
+		s.timeout = d
+		return nil
+	}
+}
+
+// WithMaxRetries sets how often a call may be sent again after its first
+// attempt, [DefaultMaxRetries] if not given; 0 turns retries off. A call that
+// may spend is sent again only if the last attempt provably did nothing.
+func WithMaxRetries(n int) Option {
+	return func(s *settings) error {
+		if n < 0 {
+			return invalid("max retries", "must not be negative, not %d", n)
+		}
+		s.maxRetries = n
+		return nil
+	}
+}
+
+// WithBackoff sets the bounds of the wait before a retry: a random time up to
+// min, doubled with each attempt until it reaches max. [DefaultMinBackoff] and
+// [DefaultMaxBackoff] if not given.
+func WithBackoff(min, max time.Duration) Option {
+	return func(s *settings) error {
+		if min < 0 || max < min {
+			return invalid("backoff", "needs 0 <= min <= max, not %s and %s", min, max)
+		}
+		s.minBackoff, s.maxBackoff = min, max
+		return nil
+	}
+}
+
+// WithMaxRetryAfter caps how long a server's Retry-After is obeyed,
+// [DefaultMaxRetryAfter] if not given.
+func WithMaxRetryAfter(d time.Duration) Option {
+	return func(s *settings) error {
+		if d <= 0 {
+			return invalid("max retry after", "must be positive, not %s", d)
+		}
+		s.maxRetryAfter = d
+		return nil
+	}
+}
+
+// WithMaxResponseBytes bounds the body of an answer, [DefaultMaxResponseBytes]
+// if not given. A longer 2xx is a [*ResponseError] that holds its beginning.
+func WithMaxResponseBytes(n int64) Option {
+	return func(s *settings) error {
+		if n <= 0 {
+			return invalid("max response bytes", "must be positive, not %d", n)
+		}
+		s.maxResponseBytes = n
+		return nil
+	}
+}
+
+// WithLimiter spaces all requests of the client, retries included. The API's
+// page names no rates; without a limiter the client goes by the server's 429s.
+func WithLimiter(limiter Limiter) Option {
+	return func(s *settings) error {
+		if limiter == nil {
+			return missing("limiter")
+		}
+		s.limiter = limiter
+		return nil
+	}
+}
+
+// WithLogger tells logger of every attempt, at debug level, and of every retry,
+// at warn level: operation, attempt, status, duration and wait, and nothing
+// else. No body, no query, no key. Without it the client is silent.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *settings) error {
+		s.logger = logger
+		return nil
+	}
+}
+
+// WithUserAgent puts product, such as "mybot/1.2", before the SDK's own name in
+// the User-Agent header.
+func WithUserAgent(product string) Option {
+	return func(s *settings) error {
+		if product == "" || strings.TrimSpace(product) != product || strings.ContainsFunc(product, unprintable) {
+			return invalid("user agent", "must be printable text without blanks around it, not %q", product)
+		}
+		s.userAgent = product + " " + userAgent
+		return nil
+	}
+}
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
+
+func parseBaseURL(address string) (*url.URL, error) {
+	const field = "base URL"
+	if address == "" {
+		return nil, missing(field)
+	}
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, invalid(field, "cannot be parsed")
+	}
+	switch {
+	case base.User != nil:
+		return nil, invalid(field, "must not hold a user or password")
+	case base.Host == "" || base.Hostname() == "":
+		return nil, invalid(field, "%q names no host", address)
+	case base.RawQuery != "" || base.ForceQuery || strings.Contains(address, "#"):
+		return nil, invalid(field, "%q must not hold a query or fragment", address)
+	case !secureOrLoopback(base):
+		return nil, invalid(field, "%q must be https (http is for loopback alone)", address)
+	}
+	base.Path = strings.TrimRight(base.Path, "/")
+	base.RawPath = strings.TrimRight(base.RawPath, "/")
+	return base, nil
+}
+
+// secureOrLoopback reports whether address may carry a key or a signed event:
+// https, or http that does not leave the machine.
+func secureOrLoopback(address *url.URL) bool {
+	switch address.Scheme {
+	case "https":
+		return true
+	case "http":
+		host := address.Hostname()
+		return host == "localhost" || net.ParseIP(host).IsLoopback()
+	}
+	return false
+}

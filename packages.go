@@ -1,0 +1,220 @@
+package whozex
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// ProxyType is the kind of proxies in a package.
+type ProxyType string
+
+// The documented proxy types.
+const (
+	ProxyResidential ProxyType = "residential"
+	ProxyDatacenter  ProxyType = "datacenter"
+	ProxyMobile      ProxyType = "mobile"
+)
+
+// Package is a proxy package of a sub-user. All fields but Live are documented
+// for [Client.PurchasePackage]; for [Client.GetPackage] RemainingGB and Live are
+// documented and the others inferred; for [Client.AddGB] all are inferred.
+// Fields that an answer does not carry are zero.
+type Package struct {
+	ID          string          `json:"id"`
+	ProxyType   ProxyType       `json:"proxy_type"`
+	TotalGB     decimal.Decimal `json:"total_gb"`
+	UsedGB      decimal.Decimal `json:"used_gb"`
+	RemainingGB decimal.Decimal `json:"remaining_gb"`
+	Status      string          `json:"status"`
+	// EvomiUsername and EvomiPassword are the proxy user's; see
+	// [Client.GetCredentials] for ready connection strings.
+	EvomiUsername string `json:"evomi_username"`
+	EvomiPassword Secret `json:"evomi_password"`
+	// Cost, PricePerGB and UserBalanceAfter are in USD.
+	Cost             decimal.Decimal `json:"cost"`
+	PricePerGB       decimal.Decimal `json:"price_per_gb"`
+	UserBalanceAfter decimal.Decimal `json:"user_balance_after"`
+	CreatedAt        time.Time       `json:"created_at"`
+	// ExpiresAt is zero when the package does not expire (null: inferred).
+	ExpiresAt time.Time `json:"expires_at"`
+	// Live tells that RemainingGB is the provider's figure of this moment.
+	Live bool `json:"live"`
+}
+
+// LogValue implements [slog.LogValuer] without the password.
+func (p Package) LogValue() slog.Value { return logSafe(p) }
+
+// PurchasePackageParams describe a package to buy.
+type PurchasePackageParams struct {
+	// GB is the size, at least 1.
+	GB int `json:"gb"`
+	// ProxyType is residential when empty.
+	ProxyType ProxyType `json:"proxy_type,omitempty"`
+}
+
+func (p PurchasePackageParams) validate() error {
+	if err := positive("gb", p.GB); err != nil || p.ProxyType == "" {
+		return err
+	}
+	return oneOf("proxy_type", p.ProxyType, ProxyResidential, ProxyDatacenter, ProxyMobile)
+}
+
+// PurchasePackage buys a package for a sub-user, at your custom or VIP price,
+// from the sub-user's balance; [ErrInsufficientBalance] if that is too low. The
+// API's page calls it a heavy operation. After an [OutcomeUnknownError] it must
+// not simply be tried again: the money may be spent. A lost answer leaves no
+// package id; the documented way to learn it is the package.created webhook,
+// see [EventPackageCreated].
+//
+// POST /users/{user_id}/packages, documented.
+func (c *Client) PurchasePackage(ctx context.Context, userID string, params PurchasePackageParams, opts ...CallOption) (*Package, error) {
+	req := spend(OpPurchasePackage, "/users/{user_id}/packages", userID)
+	req.check(params.validate())
+	req.body = params
+	return call[Package](ctx, c, req, opts)
+}
+
+// GetPackage returns a package with the GB left, asked live of the provider.
+//
+// GET /packages/{package_id}, documented; most fields are inferred, see [Package].
+func (c *Client) GetPackage(ctx context.Context, packageID string, opts ...CallOption) (*Package, error) {
+	return call[Package](ctx, c, read(OpGetPackage, "/packages/{package_id}", packageID), opts)
+}
+
+// AddGBParams describe an extension of a package.
+type AddGBParams struct {
+	// GB to add, at least 1.
+	GB int `json:"gb"`
+	// Note appears in the transaction log: make it unique, and an unknown outcome
+	// can be settled by it.
+	Note string `json:"note,omitempty"`
+}
+
+// AddGB adds GB to a package, paid from the balance of its owner;
+// [ErrInsufficientBalance] if that is too low. After an [OutcomeUnknownError]
+// look for the note in the transactions, or at the package's total, before
+// trying again.
+//
+// POST /packages/{package_id}/add-gb, documented; the answer is inferred, see [Package].
+func (c *Client) AddGB(ctx context.Context, packageID string, params AddGBParams, opts ...CallOption) (*Package, error) {
+	req := spend(OpAddGB, "/packages/{package_id}/add-gb", packageID)
+	req.check(positive("gb", params.GB))
+	req.body = params
+	return call[Package](ctx, c, req, opts)
+}
+
+// Targeting chooses where proxies leave to the Internet.
+type Targeting struct {
+	// Country is a two-letter ISO code, in either case, or "any"; empty lets the
+	// API choose.
+	Country string `json:"country"`
+	// City is a city's name, such as "Istanbul"; empty for none.
+	City string `json:"city"`
+}
+
+func (t Targeting) validate() error {
+	letters := strings.Trim(strings.ToUpper(t.Country), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+	if t.Country != "" && !strings.EqualFold(t.Country, "any") && (len(t.Country) != 2 || !letters) {
+		return invalid("country", "%q is neither a two-letter code nor \"any\"", t.Country)
+	}
+	if strings.ContainsFunc(t.City, control) {
+		return invalid("city", "%q holds a control character", t.City)
+	}
+	return nil
+}
+
+func (t Targeting) query() url.Values {
+	q := url.Values{}
+	switch {
+	case strings.EqualFold(t.Country, "any"):
+		q.Set("country", "any")
+	case t.Country != "":
+		q.Set("country", strings.ToUpper(t.Country))
+	}
+	if t.City != "" {
+		q.Set("city", t.City)
+	}
+	return q
+}
+
+// GetCredentials returns ready connection strings for a package's proxies.
+//
+// GET /packages/{package_id}/credentials, documented.
+func (c *Client) GetCredentials(ctx context.Context, packageID string, target Targeting, opts ...CallOption) (*Credentials, error) {
+	req := read(OpGetCredentials, "/packages/{package_id}/credentials", packageID)
+	req.check(target.validate())
+	req.query = target.query()
+	return call[Credentials](ctx, c, req, opts)
+}
+
+// Granularity is the step of a usage chart.
+type Granularity string
+
+// The documented steps.
+const (
+	GranularityMinute Granularity = "minute"
+	GranularityHour   Granularity = "hour"
+	GranularityDay    Granularity = "day"
+)
+
+// UsageParams choose a usage chart.
+type UsageParams struct {
+	// Duration is a count and a unit, such as "1d", "7d" or "30d"; empty means
+	// the API's default, "7d".
+	Duration string
+	// Granularity is by day when empty.
+	Granularity Granularity
+}
+
+var duration = regexp.MustCompile(`^[1-9][0-9]{0,5}[a-z]{1,2}$`)
+
+func (p UsageParams) query(req *request) {
+	req.query = url.Values{}
+	if p.Duration != "" {
+		if !duration.MatchString(p.Duration) {
+			req.check(invalid("duration", "%q is not a count and a unit such as 7d", p.Duration))
+		}
+		req.query.Set("duration", p.Duration)
+	}
+	if p.Granularity != "" {
+		req.check(oneOf("granularity", p.Granularity, GranularityMinute, GranularityHour, GranularityDay))
+		req.query.Set("granularity", string(p.Granularity))
+	}
+}
+
+// Usage is the history of a package's traffic. The API's page promises a
+// history for charts; its names are lost, so all here is inferred. What is not
+// recognised leaves Chart empty and stays in [Usage.RawJSON].
+type Usage struct {
+	Chart []ChartPoint `json:"chart"`
+	// Totals holds the single figures beside the chart, by the API's names.
+	Totals map[string]decimal.Decimal `json:"totals"`
+
+	raw *json.RawMessage
+}
+
+// RawJSON returns a copy of the data as it came.
+func (u *Usage) RawJSON() json.RawMessage { return rawCopy(u.raw) }
+
+// UnmarshalJSON recognises what it can and keeps the rest raw.
+func (u *Usage) UnmarshalJSON(data []byte) error {
+	found := recognise(data)
+	*u = Usage{Chart: found.chart(), Totals: found.breakdown("total"), raw: rawKeep(data)}
+	return nil
+}
+
+// GetUsage returns the traffic history of a package.
+//
+// GET /packages/{package_id}/usage, documented; the fields are inferred.
+func (c *Client) GetUsage(ctx context.Context, packageID string, params UsageParams, opts ...CallOption) (*Usage, error) {
+	req := read(OpGetUsage, "/packages/{package_id}/usage", packageID)
+	params.query(&req)
+	return call[Usage](ctx, c, req, opts)
+}

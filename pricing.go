@@ -1,0 +1,55 @@
+package whozex
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+
+	"github.com/shopspring/decimal"
+)
+
+// Pricing lists the price tiers. All prices are in USD and documented.
+type Pricing struct {
+	IsVIP bool `json:"is_vip"`
+	// CustomPricePerGB is null without a custom price (null: inferred).
+	CustomPricePerGB decimal.NullDecimal `json:"custom_price_per_gb"`
+	Plans            []Plan              `json:"plans"`
+}
+
+// Plan is a tier: a size and its prices in USD, a GB and in total.
+type Plan struct {
+	GB            int             `json:"gb"`
+	Label         string          `json:"label"`
+	StandardPrice decimal.Decimal `json:"standard_price"`
+	VIPPrice      decimal.Decimal `json:"vip_price"`
+	// YourPrice is the price a GB that applies to you.
+	YourPrice decimal.Decimal `json:"your_price"`
+	TotalCost decimal.Decimal `json:"total_cost"`
+}
+
+// GetPricing returns the price tiers.
+//
+// GET /pricing, documented.
+func (c *Client) GetPricing(ctx context.Context, opts ...CallOption) (*Pricing, error) {
+	return call[Pricing](ctx, c, read(OpGetPricing, "/pricing"), opts)
+}
+
+// Quote is what a purchase would cost you now, in USD.
+type Quote struct {
+	GB         int             `json:"gb"`
+	PricePerGB decimal.Decimal `json:"price_per_gb"`
+	Total      decimal.Decimal `json:"total"`
+	IsVIP      bool            `json:"is_vip"`
+	// CustomPrice tells that PricePerGB was agreed with you.
+	CustomPrice bool `json:"custom_price"`
+}
+
+// CalculatePrice returns the exact cost of gb GB, at least 1.
+//
+// GET /pricing/calculate, documented.
+func (c *Client) CalculatePrice(ctx context.Context, gb int, opts ...CallOption) (*Quote, error) {
+	req := read(OpCalculatePrice, "/pricing/calculate")
+	req.check(positive("gb", gb))
+	req.query = url.Values{"gb": {strconv.Itoa(gb)}}
+	return call[Quote](ctx, c, req, opts)
+}

@@ -1,0 +1,139 @@
+package whozex
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// request is what an endpoint asks for. Its first refused parameter is kept in
+// err, so that an endpoint reads as one straight line.
+type request struct {
+	op     Operation
+	method string
+	id     string // of the user or package in the path
+	path   string // escaped, below the base URL
+	query  url.Values
+	body   any
+	err    error
+}
+
+// read is a request that changes nothing.
+func read(op Operation, route string, ids ...string) request {
+	return newRequest(op, http.MethodGet, route, ids)
+}
+
+// spend is a request that may change something, and is sent again only on proof
+// that it did not.
+func spend(op Operation, route string, ids ...string) request {
+	return newRequest(op, http.MethodPost, route, ids)
+}
+
+// newRequest puts ids in the place of the route's {parameters}, each as one
+// escaped path segment.
+func newRequest(op Operation, method, route string, ids []string) request {
+	r := request{op: op, method: method, path: route}
+	for _, id := range ids {
+		before, rest, _ := strings.Cut(r.path, "{")
+		field, after, _ := strings.Cut(rest, "}")
+		r.check(checkID(field, id))
+		r.id, r.path = id, before+url.PathEscape(id)+after
+	}
+	return r
+}
+
+func (r *request) check(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// checkID refuses what no id can be and what a server or proxy that cleans paths
+// would turn into another route.
+func checkID(field, id string) error {
+	switch {
+	case id == "":
+		return missing(field)
+	case strings.ContainsFunc(id, control):
+		return invalid(field, "%q holds a control character", id)
+	}
+	for _, segment := range strings.FieldsFunc(id, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment == "." || segment == ".." {
+			return invalid(field, "%q holds a dot segment", id)
+		}
+	}
+	return nil
+}
+
+func control(r rune) bool { return r < ' ' || r == 0x7f }
+
+// setPath takes a path that the caller has escaped already.
+func (r *request) setPath(escaped string) {
+	r.path = "/" + strings.TrimPrefix(escaped, "/")
+	if strings.ContainsAny(escaped, "?#") {
+		r.check(invalid("path", "%q must not hold a query or fragment", escaped))
+	}
+	for segment := range strings.SplitSeq(r.path[1:], "/") {
+		plain, err := url.PathUnescape(segment)
+		if err != nil {
+			r.check(invalid("path", "%q is not escaped as a URL", escaped))
+			return
+		}
+		r.check(checkID("path", plain))
+	}
+}
+
+// encode makes the request that goes to retryablehttp. The headers are added at
+// each attempt, since the key may change between two.
+func (r *request) encode(x *exchange, base *url.URL) (*retryablehttp.Request, error) {
+	plain, err := http.NewRequestWithContext(x, r.method, "", nil)
+	if err != nil {
+		return nil, invalid("method", "%q is not one", r.method)
+	}
+	*plain.URL = *base
+	plain.Host = base.Host
+	unescaped, err := url.PathUnescape(r.path)
+	if err != nil {
+		return nil, invalid("path", "%q is not escaped as a URL", r.path)
+	}
+	plain.URL.Path += unescaped
+	if unescaped != r.path || base.RawPath != "" {
+		plain.URL.RawPath = base.EscapedPath() + r.path
+	}
+	if len(r.query) > 0 {
+		plain.URL.RawQuery = r.query.Encode()
+	}
+	wrapped, err := retryablehttp.FromRequest(plain)
+	if err != nil || r.body == nil {
+		return wrapped, err
+	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r.body); err != nil {
+		return nil, invalid("body", "cannot be encoded as JSON: %v", err)
+	}
+	x.request = bytes.TrimSuffix(body.Bytes(), []byte("\n"))
+	return wrapped, wrapped.SetBody([]byte(x.request))
+}
+
+func positive(field string, n int) error {
+	if n < 1 {
+		return invalid(field, "must be at least 1, not %d", n)
+	}
+	return nil
+}
+
+func oneOf[T ~string](field string, value T, allowed ...T) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return invalid(field, "must be one of %s, not %q", strings.Trim(fmt.Sprint(allowed), "[]"), value)
+}

@@ -1,0 +1,82 @@
+package whozex
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+
+	"github.com/shopspring/decimal"
+)
+
+// The event names that the API's page still shows; there are more. Only the
+// data of [EventPackageCreated] is documented, see [PackageCreated].
+const (
+	EventPackageCreated = "package.created"
+	EventPackageLowGB   = "package.low_gb"
+	EventBalanceAdded   = "balance.added"
+	EventUserCreated    = "user.created"
+)
+
+// PackageCreated is the data of an [EventPackageCreated]. It brings the id of a
+// package whose purchase was answered with an [OutcomeUnknownError].
+type PackageCreated struct {
+	UserID    string          `json:"user_id"`
+	PackageID string          `json:"package_id"`
+	GB        decimal.Decimal `json:"gb"`
+	// Cost is in USD.
+	Cost decimal.Decimal `json:"cost"`
+}
+
+// Webhook is a registered receiver of events.
+type Webhook struct {
+	ID     string   `json:"id"`
+	URL    string   `json:"url"`
+	Events []string `json:"events"`
+	// Secret signs the events. It is shown only this once: store it.
+	Secret Secret `json:"secret"`
+	Note   string `json:"note"`
+}
+
+// LogValue implements [slog.LogValuer] without the secret.
+func (w Webhook) LogValue() slog.Value { return logSafe(w) }
+
+// CreateWebhookParams describe a receiver of events.
+type CreateWebhookParams struct {
+	// URL must be https; plain http is taken for loopback alone, for development.
+	URL string `json:"url"`
+	// Events are the names to subscribe to, at least one; names that this SDK
+	// does not know are sent as they are.
+	Events []string `json:"events"`
+}
+
+func (p CreateWebhookParams) validate() error {
+	if p.URL == "" {
+		return missing("url")
+	}
+	target, err := url.Parse(p.URL)
+	if err != nil || target.Host == "" || !secureOrLoopback(target) {
+		return invalid("url", "must be an https address")
+	}
+	if len(p.Events) == 0 {
+		return missing("events")
+	}
+	for i, name := range p.Events {
+		if name == "" {
+			return invalid("events", "holds an empty name at index %d", i)
+		}
+	}
+	return nil
+}
+
+// CreateWebhook registers a receiver of events; an account may have at most 10.
+// The API documents no route to list or remove webhooks, and the secret is not
+// shown again: store id and secret and register once. After an
+// [OutcomeUnknownError] a webhook may exist whose secret is lost.
+//
+// POST /webhooks, documented.
+func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, opts ...CallOption) (*Webhook, error) {
+	req := spend(OpCreateWebhook, "/webhooks")
+	req.check(params.validate())
+	req.body = params
+	return call[Webhook](ctx, c, req, opts)
+}
