@@ -74,7 +74,9 @@ var operations = []operation{
 		data: `{"id":"r1","name":"Reseller Name","email":"you@example.com","balance":150.00,"is_vip":true,
 			"api_key":{"last_used_at":"2025-01-01T10:00:00Z"},"stats":{"packages":24,"sub_users":8,"total_spent":340.00},
 			"pricing":{"custom_price_per_gb":0.90},"not_known":[1]}`,
-		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) { return c.GetAccount(ctx, o...) },
+		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
+			return c.GetAccount(ctx, o...)
+		},
 		check: func(t *testing.T, v any) {
 			a := v.(*whozex.Account)
 			assertMoney(t, "150.00", a.Balance)
@@ -245,7 +247,9 @@ var operations = []operation{
 		data: `{"is_vip":true,"custom_price_per_gb":null,"plans":[
 			{"gb":10,"label":"10 GB","standard_price":2.00,"vip_price":1.60,"your_price":0.90,"total_cost":9.00},
 			{"gb":100,"label":"100 GB","standard_price":1.00,"vip_price":0.80,"your_price":0.90,"total_cost":90.00}]}`,
-		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) { return c.GetPricing(ctx, o...) },
+		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
+			return c.GetPricing(ctx, o...)
+		},
 		check: func(t *testing.T, v any) {
 			p := v.(*whozex.Pricing)
 			assert.False(t, p.CustomPricePerGB.Valid)
