@@ -1,2 +1,26 @@
-// Package whozex is a client for the Whozex Reseller API.
+// Package whozex is a client for the Whozex Reseller API, through which
+// resellers manage sub-users, balances, proxy packages and webhooks.
+//
+//	client, err := whozex.New("wx_live_example")
+//	if err != nil {
+//		return err
+//	}
+//	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
+//
+// Each method of [Client] is one call of the API and its doc comment names the
+// route. What the API's page documents only by its purpose, without names, is
+// said to be inferred: such fields are read leniently, and RawJSON has the bytes
+// as they came.
+//
+// Money is decimal.Decimal, in US dollars, and exact both ways.
+//
+// Money is never spent twice. The API has no idempotency key, so a call that may
+// change something is sent again only on proof that it did nothing: the
+// connection could not be made, or the answer was 429 (that 429 means "not done"
+// is HTTP's word, not the API page's). When there is no telling, the error is an
+// [*OutcomeUnknownError], matches [ErrOutcomeUnknown], and holds whatever
+// arrived. Check for it before any other sentinel.
+//
+// A Client obeys a 429's Retry-After with all its calls at once, and then keeps
+// to the rate that it has seen get through.
 package whozex

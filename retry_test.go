@@ -53,8 +53,10 @@ var faults = []struct {
 	{"409", func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, "") }, false, false, false},
 	{"refused under 200", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, refusal("NEW_CODE", "")) }, false, false, false},
 	{"unreadable 200", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") }, false, false, true},
-	{"redirect after success", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/account", 303) }, false, false, true},
-	{"redirect that repeats", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/users", 307) }, false, false, true},
+	{"redirect after success", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/account", http.StatusSeeOther) }, false, false, true},
+	{"redirect that repeats", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/v1/users", http.StatusTemporaryRedirect)
+	}, false, false, true},
 }
 
 func TestWhatIsSentAgain(t *testing.T) {
