@@ -1,0 +1,118 @@
+package whozextest
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	signatureHeader = "X-Whozex-Signature"
+	deliveryTimeout = 10 * time.Second
+)
+
+// sign is the signature of an event's body, as its header tells it.
+func sign(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// newEventClient returns a client that reaches loopback alone, whatever a name
+// resolves to, and follows no redirect.
+func newEventClient() *http.Client {
+	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
+			return fmt.Errorf("whozextest: %s is not loopback", address)
+		}
+		return nil
+	}}
+	return &http.Client{
+		Transport:     &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       deliveryTimeout,
+	}
+}
+
+// deliverAll sends a webhook's events in order until none is left.
+func (s *Server) deliverAll(hook *webhook) {
+	defer s.running.Done()
+	for {
+		next, ok := s.nextEvent(hook)
+		if !ok {
+			return
+		}
+		if s.done.Err() == nil {
+			_ = s.deliver(hook, next)
+		}
+		s.delivered()
+	}
+}
+
+func (s *Server) nextEvent(hook *webhook) (event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(hook.queue) == 0 {
+		hook.running = false
+		return event{}, false
+	}
+	next := hook.queue[0]
+	hook.queue = hook.queue[1:]
+	return next, true
+}
+
+func (s *Server) delivered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending--; s.pending == 0 {
+		close(s.idle)
+	}
+}
+
+func (s *Server) deliver(hook *webhook, e event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(s.done, http.MethodPost, hook.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(signatureHeader, sign(hook.secret, body))
+	res, err := s.events.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, maxBody))
+	return errors.Join(err, res.Body.Close())
+}
+
+// WaitDeliveries waits until every event so far was delivered or given up, or
+// ctx ends, whose error it then returns.
+func (s *Server) WaitDeliveries(ctx context.Context) error {
+	s.mu.Lock()
+	idle := s.idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	default:
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,164 @@
+package whozextest
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go"
+)
+
+// Server is a stand-in of the API with one reseller account. Make one with
+// [NewServer]; its methods are safe for concurrent use.
+type Server struct {
+	// URL is the base URL of the API, with the version: http://127.0.0.1:…/v1.
+	URL string
+	// APIKey is the key that the server started with; see [Server.CurrentKey].
+	APIKey string
+
+	settings settings
+	http     *http.Server
+	events   *http.Client
+	done     context.Context
+	stop     context.CancelFunc
+	close    sync.Once
+	running  sync.WaitGroup // the accept loop, connections and deliveries
+
+	mu       sync.Mutex // guards all below
+	closed   bool
+	key      apiKey
+	disabled bool
+	account  account
+	users    users
+	packages map[string]*pkg
+	history  history
+	books    books
+	days     map[string]*day
+	sales    sales
+	webhooks []*webhook
+	pending  int
+	idle     chan struct{} // closed when no delivery is pending
+	limit    bucket
+	faults   faults
+	journal  journal
+}
+
+type apiKey struct {
+	value    string
+	lastUsed time.Time
+}
+
+type account struct {
+	id, name, email string
+	balance         decimal.Decimal
+}
+
+// NewServer starts a stand-in on loopback. The caller closes it. It panics when
+// it cannot listen.
+func NewServer(opts ...Option) *Server {
+	set := defaults()
+	for _, opt := range opts {
+		opt(&set)
+	}
+	listener, err := net.Listen("tcp", set.addr)
+	if err != nil {
+		panic("whozextest: " + err.Error())
+	}
+	s := &Server{
+		URL:      "http://" + listener.Addr().String() + apiPrefix,
+		APIKey:   set.key,
+		settings: set,
+		key:      apiKey{value: set.key},
+		account:  account{id: newUUID(), name: "Sandbox Reseller", email: "reseller@example.com"},
+		users:    newUsers(),
+		packages: map[string]*pkg{},
+		days:     map[string]*day{},
+		sales:    sales{gb: map[string]decimal.Decimal{}},
+		idle:     make(chan struct{}),
+		limit:    newBucket(set.perSecond, set.burst),
+		faults:   newFaults(),
+		journal:  newJournal(),
+	}
+	close(s.idle)
+	s.done, s.stop = context.WithCancel(context.Background())
+	s.events = newEventClient()
+	s.seed()
+	s.serve(listener)
+	return s
+}
+
+func (s *Server) serve(listener net.Listener) {
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.running.Add(1)
+				if s.done.Err() != nil {
+					_ = conn.Close() // accepted too late for Close to see it
+				}
+			case http.StateClosed:
+				s.running.Done()
+			}
+		},
+	}
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		_ = s.http.Serve(listener)
+	}()
+}
+
+// CurrentKey returns the API key that is valid now.
+func (s *Server) CurrentKey() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.key.value
+}
+
+// Client returns a client of this server with the key that is valid now. It
+// panics when an option is refused.
+func (s *Server) Client(opts ...whozex.Option) *whozex.Client {
+	opts = append([]whozex.Option{whozex.WithBaseURL(s.URL)}, opts...)
+	client, err := whozex.New(s.CurrentKey(), opts...)
+	if err != nil {
+		panic("whozextest: " + err.Error())
+	}
+	return client
+}
+
+// Close ends the server: open connections are cut, stalled and late requests
+// end without being committed, and deliveries that have not arrived are
+// dropped. When it returns nothing of the server is running. What happened can
+// still be read. Calling it again does nothing.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+		s.stop()
+		_ = s.http.Close()
+		s.running.Wait()
+		s.events.CloseIdleConnections()
+	})
+}
+
+// pause waits for d and tells whether the server is still open.
+func (s *Server) pause(d time.Duration) bool {
+	if d <= 0 {
+		return s.done.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.done.Done():
+		return false
+	}
+}
