@@ -35,6 +35,7 @@ type epoch struct {
 	burst   int
 	initial float64 // requests a second
 	probing bool    // the server's rate has not been seen yet: double each second
+	bursts  bool    // the burst is what got through last time, not what was known before
 
 	mu      sync.Mutex
 	until   time.Time // the pause before the epoch; its start
@@ -81,9 +82,12 @@ func (g *gate) pass(ctx context.Context, notBefore time.Time) (*epoch, error) {
 // observe tells the gate how an attempt that passed in epoch e was answered.
 func (g *gate) observe(e *epoch, status int, retryAfter time.Duration) {
 	if status != http.StatusTooManyRequests {
-		if e == nil {
+		switch current := g.now.Load(); {
+		case current != e:
+			current.credit()
+		case e == nil:
 			g.through.Add(1)
-		} else if e.succeeded(time.Now()) {
+		case e.succeeded(time.Now()):
 			g.forget(e)
 		}
 		return
@@ -125,6 +129,7 @@ func newEpoch(until time.Time, burst int, initial float64, probing bool) *epoch 
 		burst:   burst,
 		initial: initial,
 		probing: probing,
+		bursts:  true,
 		until:   until,
 		last:    until,
 	}
@@ -142,14 +147,17 @@ func (e *epoch) next(now, until time.Time) *epoch {
 	spaced := e.through - e.burst
 	switch {
 	case spaced <= 0:
-		// Refused within the burst: the server allows a smaller one.
-		return newEpoch(until, max(e.through, 1), max(overall, e.initial), e.probing)
+		// Refused within the burst or right after it: the server allows a smaller
+		// one, or fills it more slowly.
+		return newEpoch(until, max(e.through, 1), max(overall, 0.9*e.initial), e.probing)
 	case spaced < e.burst:
 		// The server works by bursts, as one that counts in fixed windows does.
 		return newEpoch(until, e.through, overall, e.probing)
 	}
 	reached := min(e.rate(now), e.average(now))
-	return newEpoch(until, e.burst, max(0.9*reached, overall), false)
+	spacing := newEpoch(until, e.burst, max(0.9*reached, overall), false)
+	spacing.bursts = false
+	return spacing
 }
 
 // wait blocks until the pause is over and the bucket gives a token.
@@ -163,8 +171,8 @@ func (e *epoch) wait(ctx context.Context) error {
 	now := time.Now()
 	e.mu.Lock()
 	e.bucket.SetLimitAt(now, rate.Limit(e.rate(now)))
-	e.mu.Unlock()
 	slot := e.bucket.ReserveN(now, 1)
+	e.mu.Unlock()
 	if err := sleepUntil(ctx, now.Add(slot.DelayFrom(now))); err != nil {
 		slot.Cancel()
 		return errors.Join(fmt.Errorf("%w: spacing requests", ErrRateLimited), err)
@@ -200,6 +208,20 @@ func (e *epoch) succeeded(now time.Time) bool {
 
 func (e *epoch) average(now time.Time) float64 {
 	return e.recent * math.Exp(-max(now.Sub(e.last).Seconds(), 0))
+}
+
+// credit counts an answer to a request sent before the pause, which came after
+// the 429 that began it: the burst was larger than it looked.
+func (e *epoch) credit() {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.bursts && time.Now().Before(e.until) {
+		e.burst++
+		e.bucket = rate.NewLimiter(rate.Limit(e.initial), e.burst)
+	}
 }
 
 func (e *epoch) extend(until time.Time) {
