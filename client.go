@@ -27,6 +27,7 @@ type Client struct {
 	keys  *keyring
 	retry *retryablehttp.Client
 	wire  *transport
+	cache *cache // nil without WithCache
 	limits
 }
 
@@ -79,6 +80,9 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 			maxRetryAfter: s.maxRetryAfter,
 		},
 	}
+	if s.cacheTTL > 0 {
+		c.cache = newCache(s.cacheTTL)
+	}
 	c.retry = retryablehttp.NewClient()
 	c.retry.Logger = nil
 	c.retry.HTTPClient = c.wire.client(s.httpClient)
@@ -102,7 +106,10 @@ func FromEnv(opts ...Option) (*Client, error) {
 // SetAPIKey makes all later requests use key; those in flight end with the key
 // that they were sent with. It is safe while calls are being made. A key that
 // no header can carry is refused with a [*ParamError] and the old one stays.
-func (c *Client) SetAPIKey(key string) error { return c.keys.set(key) }
+func (c *Client) SetAPIKey(key string) error {
+	defer c.cache.empty()
+	return c.keys.set(key)
+}
 
 // CloseIdleConnections closes the idle connections that the client opened
 // itself. A pool that came with [WithHTTPClient] is left alone.
@@ -133,7 +140,8 @@ type Response struct {
 	Meta       Meta
 	// Body is the answer as it came, bounded by [WithMaxResponseBytes].
 	Body []byte
-	// Attempts counts the requests sent.
+	// Attempts counts the requests sent; 0 if the answer is another call's, see
+	// [WithCache].
 	Attempts int
 }
 

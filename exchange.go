@@ -39,6 +39,8 @@ type exchange struct {
 	unsent bool          // err proves that nothing reached the server
 	over   bool          // the body exceeds the bound
 
+	shared *answer // what the cache told in the place of all this
+
 	retrying error // what the last attempt ended with, while the next is being waited for
 	stopped  error // why there was no next attempt
 }
@@ -64,9 +66,17 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 func (x *exchange) release() {
 	const keep = 256 << 10
 	if x.body != nil && x.body.Cap() <= keep {
+		x.body.Reset()
 		buffers.Put(x.body)
 	}
 	x.body = nil
+}
+
+func newExchange(ctx context.Context, req request) *exchange {
+	return &exchange{
+		Context: ctx, op: req.op, method: req.method, path: req.path, id: req.id, spends: spends(req.method),
+		body: buffers.Get().(*bytes.Buffer),
+	}
 }
 
 // send carries out req, retries included. On success the answer's status is 2xx
@@ -85,15 +95,17 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*exc
 	if req.err != nil {
 		return nil, req.err
 	}
-	x := &exchange{Context: ctx, op: req.op, method: req.method, path: req.path, id: req.id, spends: spends(req.method)}
-	httpReq, err := req.encode(x, c.base)
-	if err != nil {
-		return nil, err
-	}
-	x.body = buffers.Get().(*bytes.Buffer)
-	_, err = c.retry.Do(httpReq) //nolint:bodyclose // the transport has read and closed it
-	if err = x.conclude(err); err == nil {
-		err = x.refused()
+	var x *exchange
+	var err error
+	switch {
+	case c.cache != nil && !spends(req.method):
+		x, err = c.cache.read(ctx, req, c.perform)
+	case c.cache != nil:
+		c.cache.empty()
+		x, err = c.perform(ctx, req)
+		c.cache.empty()
+	default:
+		x, err = c.perform(ctx, req)
 	}
 	if o.capture != nil {
 		*o.capture = x.response()
@@ -103,6 +115,20 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*exc
 		return nil, err
 	}
 	return x, nil
+}
+
+// perform sends req. There is an exchange even if there is an error.
+func (c *Client) perform(ctx context.Context, req request) (*exchange, error) {
+	x := newExchange(ctx, req)
+	httpReq, err := req.encode(x, c.base)
+	if err != nil {
+		return x, err
+	}
+	_, err = c.retry.Do(httpReq) //nolint:bodyclose // the transport has read and closed it
+	if err = x.conclude(err); err == nil {
+		err = x.refused()
+	}
+	return x, err
 }
 
 func (x *exchange) response() Response {
@@ -182,6 +208,9 @@ func (x *exchange) apiError() *Error {
 
 // decoded is the error of a 2xx answer that decode gave cause for, nil for none.
 func (x *exchange) decoded(cause error) error {
+	if cause != nil && x.shared != nil {
+		x.shared.spoiled.Store(true)
+	}
 	switch {
 	case cause == nil:
 		return nil

@@ -36,6 +36,7 @@ type settings struct {
 	maxRetryAfter    time.Duration
 	maxResponseBytes int64
 	limiter          Limiter
+	cacheTTL         time.Duration
 	logger           *slog.Logger
 	userAgent        string
 }
@@ -156,6 +157,24 @@ func WithLimiter(limiter Limiter) Option {
 			return missing("limiter")
 		}
 		s.limiter = limiter
+		return nil
+	}
+}
+
+// WithCache answers reads from memory for ttl, and makes equal reads at the same
+// time one request. The API's page asks to cache. Off if not given.
+//
+// Any call of this client that may spend empties the cache, and so does
+// [Client.SetAPIKey]; what other clients change is seen after ttl at the latest.
+// Every caller gets a value of his own, and one who cancels disturbs no other.
+// Only successes are kept, the latest 512, unless longer than 128 KiB. A
+// [Response] that came from memory counts no attempts.
+func WithCache(ttl time.Duration) Option {
+	return func(s *settings) error {
+		if ttl <= 0 {
+			return invalid("cache ttl", "must be positive, not %s", ttl)
+		}
+		s.cacheTTL = ttl
 		return nil
 	}
 }
