@@ -3,6 +3,7 @@ package whozex
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -204,4 +205,14 @@ func (c *Client) ListTransactions(ctx context.Context, params ListTransactionsPa
 		req.query.Set("type", string(params.Type))
 	}
 	return list[Transaction](ctx, c, req, opts)
+}
+
+// AllTransactions walks your account's history page by page, from params.Page to
+// the last, in the manner of [Client.AllUsers].
+//
+// GET /account/transactions, documented; the items' fields are inferred.
+func (c *Client) AllTransactions(ctx context.Context, params ListTransactionsParams, opts ...PageOption) iter.Seq2[Transaction, error] {
+	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int) (*Page[Transaction], error) {
+		return c.ListTransactions(ctx, ListTransactionsParams{Page: page, Limit: limit, Type: params.Type})
+	}, func(t Transaction) string { return t.ID }, opts)
 }

@@ -3,6 +3,7 @@ package whozex
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"strings"
 	"time"
 
@@ -41,6 +42,30 @@ func (c *Client) ListUsers(ctx context.Context, params ListUsersParams, opts ...
 		req.query.Set("search", params.Search)
 	}
 	return list[User](ctx, c, req, opts)
+}
+
+// AllUsers walks your sub-users page by page, from params.Page to the last, 100
+// a page unless params.Limit says otherwise. Nothing is asked for before a range
+// begins, and each range walks anew. An error is yielded once, with a zero User,
+// and ends the walk. [Prefetch] reads ahead.
+//
+// A list that grows shifts what was read onto later pages. The walk remembers
+// the ids of the last eight pages' worth of items at least, and leaves out what
+// comes again; that suffices while the list grows by at most two pages between
+// requests, no more than seven times in a row. Items without an id are never
+// left out. Removing items moves unread ones onto pages already read: as many
+// are skipped as are removed before the place of the reader. What is added
+// before that place is not seen.
+//
+// The walk ends when has_next is false, on the last of the pages that an answer
+// counts, on an empty page, and on the third page in a row without a new item,
+// or later if the total says that the list has grown.
+//
+// GET /users, documented; the items' fields are inferred, as in [User].
+func (c *Client) AllUsers(ctx context.Context, params ListUsersParams, opts ...PageOption) iter.Seq2[User, error] {
+	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int) (*Page[User], error) {
+		return c.ListUsers(ctx, ListUsersParams{Page: page, Limit: limit, Search: params.Search})
+	}, func(u User) string { return u.ID }, opts)
 }
 
 // CreateUserParams describe a new sub-user.
