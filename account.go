@@ -180,7 +180,7 @@ func (t *Transaction) UnmarshalJSON(data []byte) error {
 	if t.Note == "" {
 		t.Note = textOf(fields["description"])
 	}
-	t.CreatedAt, _ = dateOf(textOf(fields["created_at"]))
+	t.CreatedAt, _ = time.Parse(time.RFC3339, textOf(fields["created_at"]))
 	return nil
 }
 

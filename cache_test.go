@@ -17,9 +17,9 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// counted answers every request after a while with the number of the request
+// numbered answers every request after a while with the number of the request
 // as a quote's total.
-type counted struct {
+type numbered struct {
 	mu     sync.Mutex
 	n      int
 	status int
@@ -27,7 +27,7 @@ type counted struct {
 	takes  time.Duration
 }
 
-func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *numbered) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	c.n++
 	status, body := 200, ok(fmt.Sprintf(`{"total":%d,"spending":{"all":%d}}`, c.n, c.n))
@@ -52,7 +52,7 @@ func total(t *testing.T, client *whozex.Client, gb int) int64 {
 
 func TestEqualReadsAreAnsweredFromMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, (&counted{}).RoundTrip, whozex.WithCache(time.Minute))
+		client := over(t, (&numbered{}).RoundTrip, whozex.WithCache(time.Minute))
 		assert.EqualValues(t, 1, total(t, client, 1))
 		assert.EqualValues(t, 1, total(t, client, 1))
 		assert.EqualValues(t, 2, total(t, client, 2), "another query")
@@ -71,14 +71,14 @@ func TestEqualReadsAreAnsweredFromMemory(t *testing.T) {
 }
 
 func TestWithoutTheCacheEveryReadIsARequest(t *testing.T) {
-	client := over(t, (&counted{}).RoundTrip)
+	client := over(t, (&numbered{}).RoundTrip)
 	assert.EqualValues(t, 1, total(t, client, 1))
 	assert.EqualValues(t, 2, total(t, client, 1))
 }
 
 func TestEqualReadsAtTheSameTimeAreOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &counted{takes: time.Second}
+		server := &numbered{takes: time.Second}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Minute))
 		var group sync.WaitGroup
 		for range 50 {
@@ -90,7 +90,7 @@ func TestEqualReadsAtTheSameTimeAreOneRequest(t *testing.T) {
 }
 
 func TestAReturnedValueIsTheCallersOwn(t *testing.T) {
-	client := over(t, (&counted{}).RoundTrip, whozex.WithCache(time.Minute))
+	client := over(t, (&numbered{}).RoundTrip, whozex.WithCache(time.Minute))
 	stats, err := client.GetAccountStats(t.Context())
 	require.NoError(t, err)
 	require.Len(t, stats.Spending, 1)
@@ -115,14 +115,14 @@ func TestASpendEmptiesTheCache(t *testing.T) {
 	}
 	for name, spend := range spends {
 		t.Run(name, func(t *testing.T) {
-			client := over(t, (&counted{}).RoundTrip, whozex.WithCache(time.Hour))
+			client := over(t, (&numbered{}).RoundTrip, whozex.WithCache(time.Hour))
 			before := total(t, client, 1)
 			require.NoError(t, spend(client))
 			assert.Greater(t, total(t, client, 1), before)
 		})
 	}
 	t.Run("failure", func(t *testing.T) {
-		server := &counted{}
+		server := &numbered{}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		before := total(t, client, 1)
 		server.status = 500
@@ -135,7 +135,7 @@ func TestASpendEmptiesTheCache(t *testing.T) {
 
 func TestAReadUnderWayDuringASpendIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &counted{takes: 10 * time.Second}
+		server := &numbered{takes: 10 * time.Second}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		var group sync.WaitGroup
 		group.Go(func() { assert.EqualValues(t, 1, total(t, client, 1)) })
@@ -149,7 +149,7 @@ func TestAReadUnderWayDuringASpendIsNotKept(t *testing.T) {
 
 func TestACancelHarmsNoOtherCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &counted{takes: 10 * time.Second}
+		server := &numbered{takes: 10 * time.Second}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Minute))
 		ask := func(ctx context.Context) error {
 			_, err := client.CalculatePrice(ctx, 1)
@@ -186,14 +186,14 @@ func TestACancelHarmsNoOtherCaller(t *testing.T) {
 }
 
 func TestFailuresAreSharedButNotKept(t *testing.T) {
-	for name, failure := range map[string]*counted{
+	for name, failure := range map[string]*numbered{
 		"refused":    {status: 404, body: refusal("NOT_FOUND", "no")},
 		"not done":   {status: 200, body: refusal("NOT_FOUND", testKey)},
 		"unreadable": {status: 200, body: "<html>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &counted{status: failure.status, body: failure.body, takes: time.Second}
+				server := &numbered{status: failure.status, body: failure.body, takes: time.Second}
 				client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 				var group sync.WaitGroup
 				for range 10 {
@@ -216,7 +216,7 @@ func TestFailuresAreSharedButNotKept(t *testing.T) {
 
 func TestTheCacheIsBounded(t *testing.T) {
 	t.Run("in number", func(t *testing.T) {
-		server := &counted{}
+		server := &numbered{}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		for gb := range 600 {
 			total(t, client, gb+1)
@@ -225,7 +225,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 		assert.EqualValues(t, 601, total(t, client, 1), "the oldest had to go")
 	})
 	t.Run("in size", func(t *testing.T) {
-		server := &counted{status: 200, body: ok(`{"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
+		server := &numbered{status: 200, body: ok(`{"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		total(t, client, 1)
 		total(t, client, 1)

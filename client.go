@@ -37,6 +37,7 @@ type limits struct {
 	minBackoff    time.Duration
 	maxBackoff    time.Duration
 	maxRetryAfter time.Duration
+	grace         time.Duration
 }
 
 // New returns a client for the API key, which an admin of Whozex grants.
@@ -55,6 +56,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		maxBackoff:       DefaultMaxBackoff,
 		maxRetryAfter:    DefaultMaxRetryAfter,
 		maxResponseBytes: DefaultMaxResponseBytes,
+		grace:            DefaultGrace,
 		userAgent:        userAgent,
 	}
 	if s.base, _ = parseBaseURL(DefaultBaseURL); s.base == nil {
@@ -78,6 +80,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 			minBackoff:    s.minBackoff,
 			maxBackoff:    s.maxBackoff,
 			maxRetryAfter: s.maxRetryAfter,
+			grace:         s.grace,
 		},
 	}
 	if s.cacheTTL > 0 {
@@ -130,7 +133,11 @@ type CallOption func(*callOptions)
 
 type callOptions struct {
 	capture *Response
+	fresh   bool
 }
+
+// Fresh asks the API even if [WithCache] has an answer.
+func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
 
 // Response is what came back over HTTP, see [CaptureResponse].
 type Response struct {

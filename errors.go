@@ -226,6 +226,10 @@ type OutcomeUnknownError struct {
 	StatusCode int `json:"status_code,omitempty"`
 	// Body holds whatever bytes of an answer arrived.
 	Body []byte `json:"body,omitempty"`
+	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: how many
+	// packages the user had before, if it is known and nobody else buys for this
+	// user. It lets [Client.Reconcile] find the purchase; nil decides nothing.
+	PackagesBefore *int `json:"packages_before,omitempty"`
 	// Err is the cause: an [*Error], a [*ResponseError], or what the connection
 	// or the context reported.
 	Err error `json:"-"`

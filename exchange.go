@@ -98,9 +98,9 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*exc
 	var x *exchange
 	var err error
 	switch {
-	case c.cache != nil && !spends(req.method):
+	case c.cache != nil && !spends(req.method) && !o.fresh:
 		x, err = c.cache.read(ctx, req, c.perform)
-	case c.cache != nil:
+	case spends(req.method):
 		c.cache.empty()
 		x, err = c.perform(ctx, req)
 		c.cache.empty()

@@ -19,6 +19,7 @@ const (
 	DefaultMaxBackoff       = 8 * time.Second
 	DefaultMaxRetryAfter    = 60 * time.Second
 	DefaultMaxResponseBytes = 8 << 20
+	DefaultGrace            = 2 * time.Minute
 )
 
 // Option changes a default of [New]. A value that makes no sense is refused by
@@ -37,6 +38,7 @@ type settings struct {
 	maxResponseBytes int64
 	limiter          Limiter
 	cacheTTL         time.Duration
+	grace            time.Duration
 	logger           *slog.Logger
 	userAgent        string
 }
@@ -175,6 +177,19 @@ func WithCache(ttl time.Duration) Option {
 			return invalid("cache ttl", "must be positive, not %s", ttl)
 		}
 		s.cacheTTL = ttl
+		return nil
+	}
+}
+
+// WithGrace sets how long after its sending a request may still be carried out,
+// as far as [Client.Reconcile] is concerned; [DefaultGrace] if not given. The
+// API's page names no bound.
+func WithGrace(d time.Duration) Option {
+	return func(s *settings) error {
+		if d < 0 {
+			return invalid("grace", "must not be negative, not %s", d)
+		}
+		s.grace = d
 		return nil
 	}
 }

@@ -69,9 +69,9 @@ func (p PurchasePackageParams) validate() error {
 // PurchasePackage buys a package for a sub-user, at your custom or VIP price,
 // from the sub-user's balance; [ErrInsufficientBalance] if that is too low. The
 // API's page calls it a heavy operation. After an [OutcomeUnknownError] it must
-// not simply be tried again: the money may be spent. A lost answer leaves no
-// package id; the documented way to learn it is the package.created webhook,
-// see [EventPackageCreated].
+// not simply be tried again: the money may be spent. [Client.Reconcile] looks
+// for traces, but a lost answer leaves no package id; the documented way to learn
+// it is the package.created webhook, see [EventPackageCreated].
 //
 // POST /users/{user_id}/packages, documented.
 func (c *Client) PurchasePackage(ctx context.Context, userID string, params PurchasePackageParams, opts ...CallOption) (*Package, error) {
@@ -98,9 +98,9 @@ type AddGBParams struct {
 }
 
 // AddGB adds GB to a package, paid from the balance of its owner;
-// [ErrInsufficientBalance] if that is too low. After an [OutcomeUnknownError]
-// look for the note in the transactions, or at the package's total, before
-// trying again.
+// [ErrInsufficientBalance] if that is too low. After an [OutcomeUnknownError] do
+// not try again before [Client.Reconcile], which looks for the note, has said
+// "not applied".
 //
 // POST /packages/{package_id}/add-gb, documented; the answer is inferred, see [Package].
 func (c *Client) AddGB(ctx context.Context, packageID string, params AddGBParams, opts ...CallOption) (*Package, error) {

@@ -91,7 +91,8 @@ func (p CreateUserParams) validate() error {
 
 // CreateUser creates a sub-user, ready to receive balance and packages. An email
 // that is registered already gives [ErrEmailTaken]. After an
-// [OutcomeUnknownError] search for the email before trying again.
+// [OutcomeUnknownError] [Client.Reconcile] searches for the email; trying again
+// is harmless then, since an email can be registered once only.
 //
 // POST /users, documented.
 func (c *Client) CreateUser(ctx context.Context, params CreateUserParams, opts ...CallOption) (*User, error) {
@@ -115,7 +116,8 @@ type BalanceChange struct {
 // AddBalance moves amount, in USD and above zero, from your balance to the
 // sub-user's. The note appears in the transaction history: make it unique, and
 // an unknown outcome can be settled by it. [ErrInsufficientBalance] if yours is
-// too low. After an [OutcomeUnknownError] look for the note before trying again.
+// too low. After an [OutcomeUnknownError] do not try again before
+// [Client.Reconcile], which looks for the note, has said "not applied".
 //
 // POST /users/{user_id}/balance, documented.
 func (c *Client) AddBalance(ctx context.Context, userID string, amount decimal.Decimal, note string, opts ...CallOption) (*BalanceChange, error) {

@@ -71,7 +71,9 @@ func (p CreateWebhookParams) validate() error {
 // CreateWebhook registers a receiver of events; an account may have at most 10.
 // The API documents no route to list or remove webhooks, and the secret is not
 // shown again: store id and secret and register once. After an
-// [OutcomeUnknownError] a webhook may exist whose secret is lost.
+// [OutcomeUnknownError] a webhook may exist whose secret is lost, unless the
+// error's Body holds it; nothing in the API tells, so register again and let
+// events that verify under no known secret be refused.
 //
 // POST /webhooks, documented.
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, opts ...CallOption) (*Webhook, error) {

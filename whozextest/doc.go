@@ -62,6 +62,6 @@
 //     come in order for each webhook, once, with 10 seconds to answer, and may
 //     arrive before the answer of the call that caused them. What is changed
 //     through [Server]'s methods sends no event but package.low_gb. Events for
-//     hosts that are not loopback are dropped.
+//     hosts that are not loopback are dropped, unless [WithDeliveriesAnywhere].
 //   - The rate limit is a token bucket in real time, one for the account.
 package whozextest

@@ -42,7 +42,7 @@ type userCreatedData struct {
 func (s *Server) emit(name string, data any) {
 	at := s.now().Truncate(time.Millisecond)
 	for _, hook := range s.webhooks {
-		if s.closed || !hook.loopback || !slices.Contains(hook.events, name) {
+		if s.closed || !hook.loopback && !s.settings.anywhere || !slices.Contains(hook.events, name) {
 			continue
 		}
 		if s.pending == 0 {

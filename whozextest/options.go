@@ -23,6 +23,7 @@ type settings struct {
 	perSecond float64
 	burst     int
 	clock     func() time.Time
+	anywhere  bool
 }
 
 func defaults() settings {
@@ -99,6 +100,11 @@ func WithClock(now func() time.Time) Option {
 	must(now != nil, "the clock is nil")
 	return func(s *settings) { s.clock = now }
 }
+
+// WithDeliveriesAnywhere sends events to any host that a webhook names, over
+// https. Without it only loopback is sent to, and events for other hosts are
+// dropped.
+func WithDeliveriesAnywhere() Option { return func(s *settings) { s.anywhere = true } }
 
 func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()

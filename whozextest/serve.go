@@ -97,7 +97,7 @@ func (s *Server) authenticate(r *http.Request) *failure {
 // commit does what the request asks for, and encodes the answer outside the lock.
 func (s *Server) commit(found *route, c *call, entry *Request) answer {
 	data, failed, at := s.handle(found, c, entry)
-	return newAnswer(data, failed, at)
+	return newAnswer(s.rename(found.op, data), failed, at)
 }
 
 func (s *Server) handle(found *route, c *call, entry *Request) (any, *failure, time.Time) {

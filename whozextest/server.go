@@ -45,6 +45,7 @@ type Server struct {
 	limit    bucket
 	faults   faults
 	journal  journal
+	names    map[whozex.Operation]map[string]string
 }
 
 type apiKey struct {
@@ -82,10 +83,11 @@ func NewServer(opts ...Option) *Server {
 		limit:    newBucket(set.perSecond, set.burst),
 		faults:   newFaults(),
 		journal:  newJournal(),
+		names:    map[whozex.Operation]map[string]string{},
 	}
 	close(s.idle)
 	s.done, s.stop = context.WithCancel(context.Background())
-	s.events = newEventClient()
+	s.events = newEventClient(set.anywhere)
 	s.seed()
 	s.serve(listener)
 	return s

@@ -1,0 +1,362 @@
+package whozex_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+// inDoubt makes a call whose outcome is unknown, carried out or not.
+func (s *storm) inDoubt(op whozex.Operation, mark string, applied bool) *whozex.OutcomeUnknownError {
+	s.t.Helper()
+	fault := whozextest.CutBeforeCommit()
+	if applied {
+		fault = whozextest.CommitThenCut()
+	}
+	s.server.Inject(op, fault, 1)
+	err := s.operations()[op](mark)
+	unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](err)
+	require.True(s.t, ok, "%v", err)
+	return unknown
+}
+
+func (s *storm) verdict(unknown *whozex.OutcomeUnknownError) whozex.Outcome {
+	s.t.Helper()
+	outcome, err := s.client.Reconcile(s.t.Context(), unknown)
+	require.NoError(s.t, err)
+	assert.NotEmpty(s.t, outcome.Reason)
+	return outcome
+}
+
+var decidable = []whozex.Operation{whozex.OpCreateUser, whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpAddGB}
+
+func TestReconcile(t *testing.T) {
+	for _, op := range decidable {
+		for _, applied := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/%t", op, applied), func(t *testing.T) {
+				s := newStorm(t, whozex.WithGrace(0))
+				require.NoError(t, s.operations()[whozex.OpAddBalance]("another"))
+				want := whozex.OutcomeNotApplied
+				if applied {
+					want = whozex.OutcomeApplied
+				}
+				unknown := s.inDoubt(op, "mark-1", applied)
+				outcome := s.verdict(unknown)
+				assert.Equal(t, want, outcome.Verdict, outcome.Reason)
+				if op == whozex.OpCreateUser {
+					assert.Equal(t, applied, outcome.User != nil)
+				} else {
+					assert.Equal(t, applied, len(outcome.Transactions) == 1)
+				}
+
+				stored, err := json.Marshal(unknown)
+				require.NoError(t, err)
+				var restored whozex.OutcomeUnknownError
+				require.NoError(t, json.Unmarshal(stored, &restored))
+				assert.Equal(t, want, s.verdict(&restored).Verdict, "after a restart")
+			})
+		}
+	}
+}
+
+func TestReconcileIsNeverFooledByNames(t *testing.T) {
+	renames := map[string]map[string]string{
+		"note":             {"note": "memo"},
+		"note left out":    {"note": ""},
+		"amount":           {"amount": "sum"},
+		"time":             {"created_at": "date"},
+		"type":             {"type": "kind"},
+		"email":            {"email": "mail"},
+		"no pagination":    {"pagination": ""},
+		"list":             {"transactions": "history", "users": "accounts"},
+		"list, pagination": {"transactions": "history", "users": "accounts", "pagination": "paging"},
+		"package count":    {"package_count": "packages"},
+		"id":               {"id": "uuid"},
+	}
+	for name, names := range renames {
+		t.Run(name, func(t *testing.T) {
+			s := newStorm(t, whozex.WithGrace(0))
+			s.server.Rename(whozex.OpListTransactions, names)
+			s.server.Rename(whozex.OpListUsers, names)
+			for _, op := range append(decidable, whozex.OpPurchasePackage) {
+				for i, applied := range []bool{true, false} {
+					mark := fmt.Sprintf("mark-%s-%d", op, i)
+					if op == whozex.OpPurchasePackage {
+						mark = s.user(mark + "@example.com")
+					}
+					outcome := s.verdict(s.inDoubt(op, mark, applied))
+					wrong := whozex.OutcomeApplied
+					if applied {
+						wrong = whozex.OutcomeNotApplied
+					}
+					assert.NotEqual(t, wrong, outcome.Verdict, "%s, applied %t: %s", op, applied, outcome.Reason)
+					if slices.Contains([]string{"amount", "time", "no pagination", "list, pagination"}, name) && op != whozex.OpCreateUser {
+						assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict, "%s, applied %t: %s", op, applied, outcome.Reason)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestReconcileWaitsForALateCommit(t *testing.T) {
+	for _, op := range decidable {
+		t.Run(string(op), func(t *testing.T) {
+			s := newStorm(t)
+			s.server.Inject(op, whozextest.LateCommit(lateness), 1)
+			unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](s.operations()[op]("mark-1"))
+			require.True(t, ok)
+			early := s.verdict(unknown)
+			assert.Equal(t, whozex.OutcomeUndecided, early.Verdict)
+			assert.True(t, early.NotBefore.Equal(unknown.SentAt.Add(2*lateness)), "%s", early.NotBefore)
+			require.Eventually(t, func() bool { return s.commits()["mark-1"] == 1 }, 10*time.Second, time.Millisecond)
+			assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
+		})
+	}
+}
+
+func TestReconcileDoesNotGuess(t *testing.T) {
+	tests := map[string]func(s *storm) *whozex.OutcomeUnknownError{
+		"no note": func(s *storm) *whozex.OutcomeUnknownError { return s.inDoubt(whozex.OpAddBalance, "", true) },
+		"note used twice": func(s *storm) *whozex.OutcomeUnknownError {
+			require.NoError(s.t, s.operations()[whozex.OpAddBalance]("order 5"))
+			return s.inDoubt(whozex.OpAddBalance, "order 5", true)
+		},
+		"note used for another amount": func(s *storm) *whozex.OutcomeUnknownError {
+			require.NoError(s.t, s.operations()[whozex.OpDeductBalance]("order 5"))
+			return s.inDoubt(whozex.OpAddBalance, "order 5", false)
+		},
+		"note within another": func(s *storm) *whozex.OutcomeUnknownError {
+			require.NoError(s.t, s.operations()[whozex.OpAddBalance]("order 55"))
+			return s.inDoubt(whozex.OpAddBalance, "order 5", false)
+		},
+		"note that is trimmed": func(s *storm) *whozex.OutcomeUnknownError {
+			return s.inDoubt(whozex.OpAddBalance, " order 5", false)
+		},
+		"note with markup": func(s *storm) *whozex.OutcomeUnknownError {
+			return s.inDoubt(whozex.OpAddBalance, "a & b", false)
+		},
+		"note of another time": func(s *storm) *whozex.OutcomeUnknownError {
+			unknown := s.inDoubt(whozex.OpAddBalance, "order 5", true)
+			unknown.SentAt = unknown.SentAt.Add(time.Minute)
+			return unknown
+		},
+		"email with a tag": func(s *storm) *whozex.OutcomeUnknownError {
+			return s.inDoubt(whozex.OpCreateUser, "john+tag", false)
+		},
+		"email was there": func(s *storm) *whozex.OutcomeUnknownError {
+			unknown := s.inDoubt(whozex.OpCreateUser, "john", true)
+			unknown.SentAt = unknown.SentAt.Add(time.Minute)
+			return unknown
+		},
+		"purchase among others": func(s *storm) *whozex.OutcomeUnknownError {
+			return s.inDoubt(whozex.OpPurchasePackage, s.users[0], false)
+		},
+		"webhook": func(s *storm) *whozex.OutcomeUnknownError { return s.inDoubt(whozex.OpCreateWebhook, "hook", true) },
+		"key": func(s *storm) *whozex.OutcomeUnknownError {
+			return &whozex.OutcomeUnknownError{Operation: whozex.OpRegenerateKey, SentAt: time.Now()}
+		},
+		"unknown route": func(s *storm) *whozex.OutcomeUnknownError {
+			return &whozex.OutcomeUnknownError{Operation: "DELETE /x", SentAt: time.Now()}
+		},
+		"request lost": func(s *storm) *whozex.OutcomeUnknownError {
+			unknown := s.inDoubt(whozex.OpCreateUser, "john", false)
+			unknown.Request = nil
+			return unknown
+		},
+	}
+	for name, prepare := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStorm(t, whozex.WithGrace(0))
+			outcome := s.verdict(prepare(s))
+			assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict, outcome.Reason)
+		})
+	}
+}
+
+func TestReconcilePurchase(t *testing.T) {
+	newShop := func(t *testing.T) (s *storm, buyer string, buy func(applied bool) *whozex.OutcomeUnknownError) {
+		s = &storm{t: t, server: whozextest.NewServer(whozextest.WithBalance(dec("1000")))}
+		t.Cleanup(s.server.Close)
+		s.client = s.server.Client(whozex.WithGrace(0))
+		t.Cleanup(s.client.CloseIdleConnections)
+		buyer = s.user("buyer@example.com")
+		_, err := s.client.AddBalance(t.Context(), buyer, dec("5"), "first")
+		require.NoError(t, err)
+		return s, buyer, func(applied bool) *whozex.OutcomeUnknownError {
+			return s.inDoubt(whozex.OpPurchasePackage, buyer, applied)
+		}
+	}
+	none, one := 0, 1
+	t.Run("no purchase at all", func(t *testing.T) {
+		s, _, buy := newShop(t)
+		assert.Equal(t, whozex.OutcomeNotApplied, s.verdict(buy(false)).Verdict)
+	})
+	t.Run("only others bought", func(t *testing.T) {
+		s, _, buy := newShop(t)
+		_, err := s.client.PurchasePackage(t.Context(), s.user("b@example.com"), whozex.PurchasePackageParams{GB: 1})
+		require.NoError(t, err)
+		outcome := s.verdict(buy(false))
+		assert.Equal(t, whozex.OutcomeNotApplied, outcome.Verdict)
+		assert.Equal(t, "buyer@example.com", outcome.User.Email)
+	})
+	t.Run("one purchase, count not known", func(t *testing.T) {
+		s, _, buy := newShop(t)
+		outcome := s.verdict(buy(true))
+		assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict)
+		assert.Len(t, outcome.Transactions, 1)
+		assert.Equal(t, 1, outcome.User.PackageCount)
+	})
+	t.Run("one purchase and one package more", func(t *testing.T) {
+		s, _, buy := newShop(t)
+		unknown := buy(true)
+		unknown.PackagesBefore = &none
+		assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
+		unknown.PackagesBefore = &one
+		assert.Equal(t, whozex.OutcomeUndecided, s.verdict(unknown).Verdict)
+	})
+	t.Run("two purchases and one package more", func(t *testing.T) {
+		s, _, buy := newShop(t)
+		_, err := s.client.PurchasePackage(t.Context(), s.user("b@example.com"), whozex.PurchasePackageParams{GB: 1})
+		require.NoError(t, err)
+		unknown := buy(true)
+		unknown.PackagesBefore = &none
+		assert.Equal(t, whozex.OutcomeUndecided, s.verdict(unknown).Verdict)
+	})
+}
+
+func TestAPartOfTheAnswerDecides(t *testing.T) {
+	for _, test := range []struct {
+		status  int
+		body    string
+		verdict whozex.Verdict
+	}{
+		{200, `{"success":true,"data":{"id":"PKG-`, whozex.OutcomeApplied},
+		{201, `{"meta":{"a":[1,{}]},"success":true`, whozex.OutcomeApplied},
+		{200, `{"data":{"success":true},`, whozex.OutcomeUndecided},
+		{200, `{"success":tr`, whozex.OutcomeUndecided},
+		{200, `[{"success":true}]`, whozex.OutcomeUndecided},
+		{502, `{"success":true}`, whozex.OutcomeUndecided},
+		{200, ``, whozex.OutcomeUndecided},
+	} {
+		t.Run(test.body, func(t *testing.T) {
+			client := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("there was a request") })
+			outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
+				Operation: whozex.OpCreateWebhook, StatusCode: test.status, Body: []byte(test.body),
+			})
+			require.NoError(t, err)
+			assert.Equal(t, test.verdict, outcome.Verdict)
+		})
+	}
+}
+
+func TestReconcileReadsPastTheCacheAndTheFirstPage(t *testing.T) {
+	s := newStorm(t, whozex.WithGrace(0), whozex.WithCache(time.Hour))
+	unknown := s.inDoubt(whozex.OpAddBalance, "mark-1", false)
+	assert.Equal(t, whozex.OutcomeNotApplied, s.verdict(unknown).Verdict)
+	other := s.server.Client()
+	t.Cleanup(other.CloseIdleConnections)
+	_, err := other.AddBalance(t.Context(), s.users[0], dec("1.25"), "mark-1")
+	require.NoError(t, err)
+	assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
+	for i := range 250 {
+		_, err := other.AddBalance(t.Context(), s.users[0], dec("1"), fmt.Sprint("later ", i))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
+}
+
+func TestReconcileFollowsTheServersClock(t *testing.T) {
+	for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			s := &storm{t: t, server: whozextest.NewServer(whozextest.WithClock(func() time.Time { return time.Now().Add(ahead) }))}
+			t.Cleanup(s.server.Close)
+			s.client = s.server.Client(whozex.WithGrace(0))
+			t.Cleanup(s.client.CloseIdleConnections)
+			s.users = []string{s.user("a@example.com")}
+			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.inDoubt(whozex.OpAddBalance, "mark-1", true)).Verdict)
+			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.inDoubt(whozex.OpCreateUser, "mark-2", true)).Verdict)
+		})
+	}
+}
+
+// TestReconcileTrustsNoOrder serves histories that are not as the sandbox's.
+func TestReconcileTrustsNoOrder(t *testing.T) {
+	now := time.Now()
+	item := func(i int, at time.Time) string {
+		return fmt.Sprintf(`{"id":"%d","type":"deposit","amount":1,"note":"note-%d","created_at":"%s"}`, i, i, at.UTC().Format(time.RFC3339Nano))
+	}
+	ascending := func(i int) time.Time { return now.Add(time.Duration(i-150) * time.Minute) }
+	tests := []struct {
+		name    string
+		at      func(i int) time.Time // of the i-th of 150 items, told in order
+		total   int
+		note    string
+		verdict whozex.Verdict
+	}{
+		{"oldest first, on the second page", ascending, 150, "note-149", whozex.OutcomeApplied},
+		{"oldest first, nowhere", ascending, 150, "absent", whozex.OutcomeNotApplied},
+		{"all at the same time", func(int) time.Time { return now }, 150, "note-149", whozex.OutcomeApplied},
+		{"all old, at the same time", func(int) time.Time { return now.Add(-time.Hour) }, 150, "absent", whozex.OutcomeNotApplied},
+		{"in no order", func(i int) time.Time { return now.Add(-time.Duration(i%149%50) * time.Minute) }, 150, "note-149", whozex.OutcomeApplied},
+		{"fewer than the total", ascending, 151, "absent", whozex.OutcomeUndecided},
+		{"fewer than the total, with the note", ascending, 151, "note-149", whozex.OutcomeUndecided},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				page, err := strconv.Atoi(r.FormValue("page"))
+				assert.NoError(t, err)
+				var items []string
+				for i := 100 * (page - 1); i < min(100*page, 150); i++ {
+					items = append(items, item(i, test.at(i)))
+				}
+				answer(w, 200, fmt.Sprintf(`{"success":true,"data":{"transactions":[%s],"pagination":{"total":%d,"page":%d,"limit":100,"pages":2,"has_next":%t}}}`,
+					strings.Join(items, ","), test.total, page, page < 2))
+			}, whozex.WithGrace(0))
+			outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
+				Operation: whozex.OpAddBalance, SentAt: now.Add(-2 * time.Minute),
+				Request: []byte(`{"action":"add","amount":1.00,"note":"` + test.note + `"}`),
+			})
+			require.NoError(t, err)
+			assert.Equal(t, test.verdict, outcome.Verdict, outcome.Reason)
+		})
+	}
+}
+
+func TestReconcileReadsEveryUserFound(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, ok(`{"users":[{"id":"1","email":"other@example.com"}],"pagination":{"total":2,"page":1,"limit":100,"pages":1,"has_next":false}}`))
+	}, whozex.WithGrace(0))
+	outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
+		Operation: whozex.OpCreateUser, SentAt: time.Now(), Request: []byte(`{"email":"john@example.com"}`),
+	})
+	require.NoError(t, err)
+	assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict, outcome.Reason)
+}
+
+func TestReconcileTellsOfReadsThatFail(t *testing.T) {
+	s := newStorm(t, whozex.WithGrace(0), whozex.WithMaxRetries(0))
+	unknown := s.inDoubt(whozex.OpAddBalance, "mark-1", true)
+	s.server.Inject(whozex.OpListTransactions, whozextest.ServerErrorBeforeCommit(500), 1)
+	outcome, err := s.client.Reconcile(t.Context(), unknown)
+	require.ErrorIs(t, err, whozex.ErrServer)
+	assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict)
+	_, err = s.client.Reconcile(t.Context(), nil)
+	require.ErrorIs(t, err, whozex.ErrMissingField)
+	unknown.SentAt = time.Time{}
+	_, err = s.client.Reconcile(t.Context(), unknown)
+	require.ErrorIs(t, err, whozex.ErrMissingField)
+}

@@ -1,0 +1,60 @@
+package whozextest
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+
+	"github.com/whozex/whozex-go"
+)
+
+// Rename gives fields of the data that op answers with other names, at any
+// depth: where the documentation lost the names, the live API may use any. An
+// empty name leaves the field out. A second call for op replaces the first.
+func (s *Server) Rename(op whozex.Operation, names map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[op] = maps.Clone(names)
+}
+
+// rename returns data with the names that op's answers have now.
+func (s *Server) rename(op whozex.Operation, data any) any {
+	s.mu.Lock()
+	names := s.names[op]
+	s.mu.Unlock()
+	if len(names) == 0 || data == nil {
+		return data
+	}
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		panic("whozextest: " + err.Error()) // a bug: every answer can be encoded
+	}
+	dec := json.NewDecoder(bytes.NewReader(encoded))
+	dec.UseNumber()
+	var plain any
+	if err := dec.Decode(&plain); err != nil {
+		panic("whozextest: " + err.Error())
+	}
+	return renamed(plain, names)
+}
+
+func renamed(value any, names map[string]string) any {
+	switch value := value.(type) {
+	case []any:
+		for i := range value {
+			value[i] = renamed(value[i], names)
+		}
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for name, field := range value {
+			if other, ok := names[name]; ok {
+				name = other
+			}
+			if name != "" {
+				out[name] = renamed(field, names)
+			}
+		}
+		return out
+	}
+	return value
+}
