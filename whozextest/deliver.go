@@ -3,9 +3,6 @@ package whozextest
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,19 +11,11 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/whozex/whozex-go/webhookverify"
 )
 
-const (
-	signatureHeader = "X-Whozex-Signature"
-	deliveryTimeout = 10 * time.Second
-)
-
-// sign is the signature of an event's body, as its header tells it.
-func sign(secret string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
+const deliveryTimeout = 10 * time.Second
 
 // newEventClient returns a client that follows no redirect and, unless it may go
 // anywhere, reaches loopback alone, whatever a name resolves to.
@@ -89,7 +78,7 @@ func (s *Server) deliver(hook *webhook, e event) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(signatureHeader, sign(hook.secret, body))
+	req.Header.Set(webhookverify.SignatureHeader, webhookverify.Sign(body, hook.secret))
 	res, err := s.events.Do(req)
 	if err != nil {
 		return err

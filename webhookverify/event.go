@@ -1,0 +1,91 @@
+package webhookverify
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Event is a genuine event.
+type Event struct {
+	// ID is the same for deliveries with the same body and differs for all
+	// others: the hex of the body's HMAC with the current secret. The API
+	// documents no id.
+	ID string
+	// Name is such as "package.created". There are more names than are documented.
+	Name string
+	// Data is the event's data as it came; nil if there was none.
+	Data json.RawMessage
+	// Timestamp is the event's time; zero if there was none that can be read.
+	Timestamp time.Time
+	// Body is all of the body, as it was signed.
+	Body []byte
+}
+
+// Decode decodes the event's data into v, as [json.Unmarshal] does. Data that
+// does not fit, or is missing, is [ErrMalformedEvent].
+func (e *Event) Decode(v any) error {
+	if e.Data == nil {
+		return fmt.Errorf("%w: %s has no data", ErrMalformedEvent, e.Name)
+	}
+	if err := json.Unmarshal(e.Data, v); err != nil {
+		return fmt.Errorf("%w: data of %s: %w", ErrMalformedEvent, e.Name, err)
+	}
+	return nil
+}
+
+// parseEvent reads a body by its exact keys: encoding/json alone takes "EVENT"
+// for "event", and the last of two for the one that counts.
+func parseEvent(body []byte) (*Event, error) {
+	fields, err := exactFields(body, "event", "data", "timestamp")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformedEvent, err)
+	}
+	event := &Event{Body: body, Data: fields["data"]}
+	if json.Unmarshal(fields["event"], &event.Name) != nil || event.Name == "" {
+		return nil, fmt.Errorf("%w: it has no name", ErrMalformedEvent)
+	}
+	var at string
+	if json.Unmarshal(fields["timestamp"], &at) == nil {
+		event.Timestamp, _ = time.Parse(time.RFC3339, at)
+	}
+	return event, nil
+}
+
+// exactFields returns the fields of a JSON object that have one of names; each
+// may stand there once.
+func exactFields(body []byte, names ...string) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return nil, fmt.Errorf("it is no JSON object")
+	}
+	fields := make(map[string]json.RawMessage, len(names))
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if key != name {
+				continue
+			}
+			if fields[name] != nil {
+				return nil, fmt.Errorf("it has two fields %q", name)
+			}
+			fields[name] = value
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("something follows the JSON object")
+	}
+	return fields, nil
+}

@@ -1,0 +1,120 @@
+package webhookverify_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go/webhookverify"
+)
+
+func signed(body string) *http.Request {
+	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+	r.Header.Set(webhookverify.SignatureHeader, webhookverify.Sign([]byte(body), secret))
+	return r
+}
+
+const created = `{"event":"package.created","data":{"user_id":"u","package_id":"PKG-A1B2C3","gb":20,"cost":30.00},"timestamp":"2025-01-01T12:00:00.000Z"}`
+
+func TestReadRequestReadsAnEvent(t *testing.T) {
+	event, err := newVerifier(t).ReadRequest(signed(created))
+	require.NoError(t, err)
+	assert.Equal(t, "package.created", event.Name)
+	assert.Equal(t, time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC), event.Timestamp)
+	assert.Equal(t, created, string(event.Body))
+	assert.Equal(t, strings.TrimPrefix(webhookverify.Sign([]byte(created), secret), "sha256="), event.ID)
+	var data struct {
+		PackageID string `json:"package_id"`
+		GB        int
+	}
+	require.NoError(t, event.Decode(&data))
+	assert.Equal(t, "PKG-A1B2C3", data.PackageID)
+	assert.Equal(t, 20, data.GB)
+	assert.ErrorIs(t, event.Decode(&[]int{}), webhookverify.ErrMalformedEvent)
+}
+
+func TestTheIdentityOutlivesAChangeOfSecrets(t *testing.T) {
+	v := newVerifier(t, webhookverify.WithPreviousSecret(old))
+	with := signed(created)
+	with.Header.Set(webhookverify.SignatureHeader, webhookverify.Sign([]byte(created), old))
+	first, err := v.ReadRequest(with)
+	require.NoError(t, err)
+	second, err := v.ReadRequest(signed(created))
+	require.NoError(t, err)
+	assert.Equal(t, first.ID, second.ID)
+}
+
+func TestUnknownEventsPassThrough(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body, event, data string
+		at                bool
+	}{
+		"unknown name":       {`{"event":"moon.landed","data":[1,{"a":null}],"timestamp":"2025-01-01T12:00:00Z"}`, "moon.landed", `[1,{"a":null}]`, true},
+		"no data":            {`{"event":"x"}`, "x", "", false},
+		"null data":          {`{"event":"x","data":null}`, "x", "null", false},
+		"unknown fields":     {`{"id":{"event":"y"},"event":"x","EVENT":"z","Event":"w"}`, "x", "", false},
+		"escaped key":        {`{"\u0065vent":"x"}`, "x", "", false},
+		"unreadable time":    {`{"event":"x","timestamp":"soon"}`, "x", "", false},
+		"a time of no text":  {`{"event":"x","timestamp":{"a":1}}`, "x", "", false},
+		"blanks and newline": {" {\r\n \"event\" : \"x\" }\n ", "x", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			event, err := newVerifier(t).ReadRequest(signed(tt.body))
+			require.NoError(t, err)
+			assert.Equal(t, tt.event, event.Name)
+			assert.Equal(t, tt.data, string(event.Data))
+			assert.Equal(t, tt.at, !event.Timestamp.IsZero())
+			if tt.data == "" {
+				assert.ErrorIs(t, event.Decode(new(any)), webhookverify.ErrMalformedEvent)
+			}
+		})
+	}
+}
+
+func TestBodiesThatAreNoEvent(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty":               "",
+		"no object":           `["event"]`,
+		"text":                `"event"`,
+		"null":                `null`,
+		"no name":             `{"data":{}}`,
+		"empty name":          `{"event":""}`,
+		"null name":           `{"event":null}`,
+		"a number for a name": `{"event":1}`,
+		"name in capitals":    `{"EVENT":"x"}`,
+		"two names":           `{"event":"x","event":"y"}`,
+		"two names, escaped":  `{"event":"x","\u0065vent":"y"}`,
+		"two data":            `{"event":"x","data":1,"data":2}`,
+		"cut short":           `{"event":"x"`,
+		"cut within":          `{"event":"x","data":{"a":`,
+		"something follows":   `{"event":"x"}{}`,
+		"garbage follows":     `{"event":"x"}]`,
+		"too deep":            `{"event":"x","data":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newVerifier(t).ReadRequest(signed(body))
+			assert.ErrorIs(t, err, webhookverify.ErrMalformedEvent)
+		})
+	}
+}
+
+func FuzzReadRequest(f *testing.F) {
+	f.Add(created)
+	f.Add(`{"event":"x","event":"y"}`)
+	v := newVerifier(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		event, err := v.ReadRequest(signed(body))
+		switch {
+		case err != nil:
+			assert.ErrorIs(t, err, webhookverify.ErrMalformedEvent)
+		default:
+			assert.NotEmpty(t, event.Name)
+			assert.Equal(t, body, string(event.Body))
+		}
+	})
+}

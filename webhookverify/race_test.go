@@ -1,0 +1,5 @@
+//go:build race
+
+package webhookverify_test
+
+const raceEnabled = true
