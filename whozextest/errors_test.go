@@ -142,13 +142,27 @@ func TestRateLimit(t *testing.T) {
 	assert.LessOrEqual(t, seconds, 2)
 }
 
-func TestOptionsRefuse(t *testing.T) {
-	for _, option := range []func(){
-		func() { WithAddr("0.0.0.0:0") }, func() { WithAddr("example.com:1") }, func() { WithAddr("localhost") },
-		func() { WithBalance(usd("-1")) }, func() { WithCustomPrice(usd("-1")) }, func() { WithUsers(-1) },
-		func() { WithLatency(-1) }, func() { WithRateLimit(0, 1) }, func() { WithClock(nil) }, func() { WithAPIKey("") },
+func TestStartRefusesWhatMakesNoSense(t *testing.T) {
+	taken := start(t)
+	for name, option := range map[string]Option{
+		"0.0.0.0:0":          WithAddr("0.0.0.0:0"),
+		"example.com:1":      WithAddr("example.com:1"),
+		`"localhost"`:        WithAddr("localhost"),
+		"in use":             WithAddr(taken.http.Addr),
+		"balance":            WithBalance(usd("-1")),
+		"custom price":       WithCustomPrice(usd("-1")),
+		"users":              WithUsers(-1),
+		"latency":            WithLatency(-1),
+		"rate limit":         WithRateLimit(0, 1),
+		"clock":              WithClock(nil),
+		"API key":            WithAPIKey(""),
+		"API key, two words": WithAPIKey("two words"),
 	} {
-		assert.Panics(t, option)
+		t.Run(name, func(t *testing.T) {
+			_, err := Start(option)
+			require.ErrorContains(t, err, strings.TrimSuffix(name, ", two words"))
+			assert.PanicsWithError(t, err.Error(), func() { NewServer(option) })
+		})
 	}
 }
 

@@ -90,6 +90,12 @@ func mustBe5xx(status int) {
 	must(status >= 500 && status <= 599, fmt.Sprintf("%d is no 5xx status", status))
 }
 
+func must(ok bool, otherwise string) {
+	if !ok {
+		panic("whozextest: " + otherwise)
+	}
+}
+
 func contentType(value string) http.Header { return http.Header{"Content-Type": {value}} }
 
 func serverError(status int) answer {

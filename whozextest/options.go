@@ -3,14 +3,15 @@ package whozextest
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
 )
 
-// Option changes a default of [NewServer], which panics on a value that makes
-// no sense.
-type Option func(*settings)
+// Option changes a default of [Start] and [NewServer]. A value that makes no sense
+// is an error of Start.
+type Option func(*settings) error
 
 type settings struct {
 	balance   decimal.Decimal
@@ -39,83 +40,114 @@ func defaults() settings {
 
 // WithBalance sets the reseller's first balance in USD, 150.00 if not given.
 func WithBalance(balance decimal.Decimal) Option {
-	mustNotBeNegative("balance", balance)
-	return func(s *settings) { s.balance = balance }
+	return func(s *settings) error {
+		s.balance = balance
+		return notNegative("balance", balance)
+	}
 }
 
 // WithVIP says whether the reseller pays the VIP prices, true if not given.
-func WithVIP(vip bool) Option { return func(s *settings) { s.vip = vip } }
+func WithVIP(vip bool) Option {
+	return func(s *settings) error {
+		s.vip = vip
+		return nil
+	}
+}
 
 // WithCustomPrice sets the reseller's own price for a GB, 0.90 if not given. It
 // overrides the standard and VIP prices.
 func WithCustomPrice(perGB decimal.Decimal) Option {
-	mustNotBeNegative("custom price", perGB)
-	return func(s *settings) { s.custom = decimal.NewNullDecimal(perGB) }
+	return func(s *settings) error {
+		s.custom = decimal.NewNullDecimal(perGB)
+		return notNegative("custom price", perGB)
+	}
 }
 
 // WithoutCustomPrice leaves the standard or VIP prices in force.
 func WithoutCustomPrice() Option {
-	return func(s *settings) { s.custom = decimal.NullDecimal{} }
+	return func(s *settings) error {
+		s.custom = decimal.NullDecimal{}
+		return nil
+	}
 }
 
 // WithAPIKey sets the first API key, a random one if not given.
 func WithAPIKey(key string) Option {
-	must(key != "", "the API key is empty")
-	return func(s *settings) { s.key = key }
+	return func(s *settings) error {
+		s.key = key
+		printable := !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+		return check(key != "" && printable, "the API key is empty, or no header can carry it")
+	}
 }
 
 // WithAddr sets the address to listen on, such as "127.0.0.1:8787"; a free port
 // of 127.0.0.1 if not given. Only loopback addresses are taken.
 func WithAddr(addr string) Option {
-	host, _, err := net.SplitHostPort(addr)
-	must(err == nil && isLoopback(host), fmt.Sprintf("%q is no loopback address with a port", addr))
-	return func(s *settings) { s.addr = addr }
+	return func(s *settings) error {
+		s.addr = addr
+		host, _, err := net.SplitHostPort(addr)
+		return check(err == nil && isLoopback(host), "%q is no loopback address with a port", addr)
+	}
 }
 
 // WithUsers starts with n sub-users, user1@example.com and so on, none with a
 // balance.
 func WithUsers(n int) Option {
-	must(n >= 0, "the number of users is negative")
-	return func(s *settings) { s.users = n }
+	return func(s *settings) error {
+		s.users = n
+		return check(n >= 0, "the number of users is negative")
+	}
 }
 
 // WithLatency holds every request for d before it is handled.
 func WithLatency(d time.Duration) Option {
-	must(d >= 0, "the latency is negative")
-	return func(s *settings) { s.latency = d }
+	return func(s *settings) error {
+		s.latency = d
+		return check(d >= 0, "the latency is negative")
+	}
 }
 
 // WithRateLimit answers 429 with a Retry-After in whole seconds, at least 1, to
 // requests above perSecond once burst of them are spent. Without it there is no
 // limit.
 func WithRateLimit(perSecond float64, burst int) Option {
-	must(perSecond > 0 && burst >= 1, "the rate limit needs a rate above 0 and a burst of at least 1")
-	return func(s *settings) { s.perSecond, s.burst = perSecond, burst }
+	return func(s *settings) error {
+		s.perSecond, s.burst = perSecond, burst
+		return check(perSecond > 0 && burst >= 1, "the rate limit needs a rate above 0 and a burst of at least 1")
+	}
 }
 
 // WithClock sets the clock that dates everything, time.Now if not given. It is
 // called with the server's lock held, so it must not call the server. Latency,
 // rate limit and faults stay in real time.
 func WithClock(now func() time.Time) Option {
-	must(now != nil, "the clock is nil")
-	return func(s *settings) { s.clock = now }
+	return func(s *settings) error {
+		s.clock = now
+		return check(now != nil, "the clock is nil")
+	}
 }
 
 // WithDeliveriesAnywhere sends events to any host that a webhook names, over
 // https. Without it only loopback is sent to, and events for other hosts are
 // dropped.
-func WithDeliveriesAnywhere() Option { return func(s *settings) { s.anywhere = true } }
+func WithDeliveriesAnywhere() Option {
+	return func(s *settings) error {
+		s.anywhere = true
+		return nil
+	}
+}
 
 func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-func mustNotBeNegative(what string, d decimal.Decimal) {
-	must(!d.IsNegative(), "the "+what+" is negative")
+func notNegative(what string, d decimal.Decimal) error {
+	return check(!d.IsNegative(), "the %s is negative", what)
 }
 
-func must(ok bool, otherwise string) {
-	if !ok {
-		panic("whozextest: " + otherwise)
+func check(ok bool, otherwise string, args ...any) error {
+	if ok {
+		return nil
 	}
+	return fmt.Errorf("whozextest: "+otherwise, args...)
 }

@@ -2,6 +2,7 @@ package whozextest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -13,7 +14,7 @@ import (
 )
 
 // Server is a stand-in of the API with one reseller account. Make one with
-// [NewServer]; its methods are safe for concurrent use.
+// [NewServer] or [Start]; its methods are safe for concurrent use.
 type Server struct {
 	// URL is the base URL of the API, with the version: http://127.0.0.1:…/v1.
 	URL string
@@ -58,16 +59,27 @@ type account struct {
 	balance         decimal.Decimal
 }
 
-// NewServer starts a stand-in on loopback. The caller closes it. It panics when
-// it cannot listen.
+// NewServer is [Start] for tests: it panics where that returns an error.
 func NewServer(opts ...Option) *Server {
+	s, err := Start(opts...)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// Start starts a stand-in on loopback. The caller closes it. The error is that of
+// an option, or of listening.
+func Start(opts ...Option) (*Server, error) {
 	set := defaults()
 	for _, opt := range opts {
-		opt(&set)
+		if err := opt(&set); err != nil {
+			return nil, err
+		}
 	}
 	listener, err := net.Listen("tcp", set.addr)
 	if err != nil {
-		panic("whozextest: " + err.Error())
+		return nil, fmt.Errorf("whozextest: %w", err)
 	}
 	s := &Server{
 		URL:      "http://" + listener.Addr().String() + apiPrefix,
@@ -90,11 +102,12 @@ func NewServer(opts ...Option) *Server {
 	s.events = newEventClient(set.anywhere)
 	s.seed()
 	s.serve(listener)
-	return s
+	return s, nil
 }
 
 func (s *Server) serve(listener net.Listener) {
 	s.http = &http.Server{
+		Addr:              listener.Addr().String(),
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnState: func(conn net.Conn, state http.ConnState) {
