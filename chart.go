@@ -18,14 +18,17 @@ type ChartPoint struct {
 	Values map[string]decimal.Decimal `json:"values"`
 }
 
-// recognised is an object whose field names nobody knows, sorted by form.
+// recognised is an object whose field names nobody knows, sorted by form. Data
+// that is no object stands under the empty name: a chart may be the whole of it.
 type recognised struct {
 	fields map[string]json.RawMessage
 }
 
 func recognise(data []byte) recognised {
 	var r recognised
-	_ = json.Unmarshal(data, &r.fields)
+	if json.Unmarshal(data, &r.fields) != nil {
+		r.fields = map[string]json.RawMessage{"": data}
+	}
 	return r
 }
 
