@@ -1,0 +1,85 @@
+// Command sandbox serves a stand-in of the Whozex Reseller API on loopback, for
+// programs in any language. Its first lines are ready for a shell:
+//
+//	eval "$(sandbox | head -2)"
+//
+// It serves until it is interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	options, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
+	if err := serve(ctx, options, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the command line. What is wrong with it is on stderr already.
+func parse(args []string, stderr io.Writer) ([]whozextest.Option, error) {
+	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	addr := flags.String("addr", "127.0.0.1:8787", "loopback `address` to listen on")
+	balance := decimal.NewFromInt(150)
+	flags.TextVar(&balance, "balance", balance, "the reseller's first balance in `USD`")
+	users := flags.Int("users", 0, "`number` of sub-users to start with")
+	latency := flags.Duration("latency", 0, "hold every request for so long")
+	rate := flags.Float64("rate", 0, "requests a `second`, beyond which the answer is 429; 0 for no limit")
+	burst := flags.Int("burst", 10, "`number` of requests at once within the rate")
+	key := flags.String("key", "", "API `key`; a random one if empty")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		_, _ = fmt.Fprintln(stderr, "sandbox:", err)
+		return nil, err
+	}
+	options := []whozextest.Option{
+		whozextest.WithAddr(*addr), whozextest.WithBalance(balance), whozextest.WithUsers(*users), whozextest.WithLatency(*latency),
+	}
+	if *rate != 0 {
+		options = append(options, whozextest.WithRateLimit(*rate, *burst))
+	}
+	if *key != "" {
+		options = append(options, whozextest.WithAPIKey(*key))
+	}
+	return options, nil
+}
+
+func serve(ctx context.Context, options []whozextest.Option, stdout, stderr io.Writer) error {
+	server, err := whozextest.Start(options...)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	_, err = fmt.Fprintf(stdout, "export WHOZEX_BASE_URL=%s\nexport WHOZEX_API_KEY=%s\n", server.URL, server.APIKey)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(stderr, "No real money moves here. Interrupt to end.")
+	<-ctx.Done()
+	return nil
+}
