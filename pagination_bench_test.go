@@ -3,10 +3,8 @@ package whozex_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -50,14 +48,6 @@ func (l library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(l.asked(r))
 }
 
-func (l library) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := l.asked(r)
-	return &http.Response{
-		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Request: r, Header: http.Header{},
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}, nil
-}
-
 // BenchmarkWalkPages walks pages that take 20 ms each over loopback HTTP, with a
 // reader that takes its time or none. of-serial is the time against that of a
 // walk without Prefetch.
@@ -99,43 +89,4 @@ func BenchmarkWalkPages(b *testing.B) {
 			}
 		}
 	}
-}
-
-// BenchmarkHeapOfWalk reports the highest live heap seen in a walk, above that
-// before it.
-func BenchmarkHeapOfWalk(b *testing.B) {
-	for _, prefetch := range []int{0, 8} {
-		for _, users := range []int{10_000, 1_000_000} {
-			b.Run(fmt.Sprintf("prefetch=%d/users=%d", prefetch, users), func(b *testing.B) {
-				client, err := whozex.New(testKey, whozex.WithHTTPClient(&http.Client{Transport: library{total: users}}))
-				require.NoError(b, err)
-				var peak uint64
-				for b.Loop() {
-					before, read := liveHeap(), 0
-					for _, err := range client.AllUsers(b.Context(), whozex.ListUsersParams{}, whozex.Prefetch(prefetch)) {
-						if err != nil {
-							b.Fatal(err)
-						}
-						// In the middle of a page, at a hundred places of the walk.
-						if read++; read%(users/100) == users/200 {
-							if now := liveHeap(); now > before {
-								peak = max(peak, now-before)
-							}
-						}
-					}
-					if read != users {
-						b.Fatalf("%d users", read)
-					}
-				}
-				b.ReportMetric(float64(peak), "peak-live-B")
-			})
-		}
-	}
-}
-
-func liveHeap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

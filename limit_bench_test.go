@@ -1,0 +1,51 @@
+package whozex
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+type instantly string
+
+func (body instantly) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Request: r, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(string(body))), ContentLength: int64(len(body)),
+	}, nil
+}
+
+// BenchmarkGateWithout429 tells what pause and learned rate cost while there is
+// nothing to learn, as a part of the cheapest call there is: one that never
+// leaves the process.
+func BenchmarkGateWithout429(b *testing.B) {
+	client, err := New("wx_live_example", WithHTTPClient(&http.Client{
+		Transport: instantly(`{"success":true,"data":{"id":"r1","balance":150.00}}`),
+	}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var calls, gates time.Duration
+	for b.Loop() {
+		const batch = 1000
+		start := time.Now()
+		for range batch {
+			if _, err := client.GetAccount(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		calls += time.Since(start)
+		start = time.Now()
+		for range batch {
+			e, err := client.wire.gate.pass(b.Context(), time.Time{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			client.wire.gate.observe(e, http.StatusOK, 0)
+		}
+		gates += time.Since(start)
+	}
+	b.ReportMetric(float64(gates)/float64(calls), "of-call")
+}
