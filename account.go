@@ -27,7 +27,7 @@ type Account struct {
 // KeyInfo says when the account's API key was last used.
 type KeyInfo struct {
 	// LastUsedAt is zero when the key was never used.
-	LastUsedAt time.Time `json:"last_used_at"`
+	LastUsedAt time.Time `json:"last_used_at" api:"null"`
 }
 
 // AccountTotals are the counts of an account.
@@ -57,10 +57,10 @@ func (c *Client) GetAccount(ctx context.Context, opts ...CallOption) (*Account, 
 // leaves its field empty and stays in [AccountStats.RawJSON].
 type AccountStats struct {
 	// Spending is in USD, by the names that the API gives.
-	Spending map[string]decimal.Decimal `json:"spending"`
+	Spending map[string]decimal.Decimal `json:"spending" api:"inferred"`
 	// GBByProxyType is in GB, by proxy type.
-	GBByProxyType map[string]decimal.Decimal `json:"gb_by_proxy_type"`
-	Chart         []ChartPoint               `json:"chart"`
+	GBByProxyType map[string]decimal.Decimal `json:"gb_by_proxy_type" api:"inferred"`
+	Chart         []ChartPoint               `json:"chart" api:"inferred,list"`
 
 	raw *json.RawMessage
 }
@@ -90,7 +90,7 @@ func (c *Client) GetAccountStats(ctx context.Context, opts ...CallOption) (*Acco
 // RegeneratedKey is a new API key. The name of its field is inferred: api_key,
 // key, new_key, new_api_key, or any text that starts with wx_.
 type RegeneratedKey struct {
-	APIKey Secret `json:"api_key"`
+	APIKey Secret `json:"api_key" api:"inferred"`
 
 	raw *json.RawMessage
 }
@@ -147,15 +147,15 @@ const (
 // name its fields: all are inferred, and empty when not recognised;
 // [Transaction.RawJSON] has them as they came.
 type Transaction struct {
-	ID   string          `json:"id"`
-	Type TransactionType `json:"type"`
+	ID   string          `json:"id" api:"inferred"`
+	Type TransactionType `json:"type" api:"inferred"`
 	// Amount is in USD; null when not recognised.
-	Amount decimal.NullDecimal `json:"amount"`
+	Amount decimal.NullDecimal `json:"amount" api:"inferred"`
 	// BalanceAfter is in USD; null when not recognised.
-	BalanceAfter decimal.NullDecimal `json:"balance_after"`
-	Note         string              `json:"note"`
+	BalanceAfter decimal.NullDecimal `json:"balance_after" api:"inferred"`
+	Note         string              `json:"note" api:"inferred,null"`
 	// CreatedAt is zero when not recognised.
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt time.Time `json:"created_at" api:"inferred"`
 
 	raw *json.RawMessage
 }

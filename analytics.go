@@ -13,11 +13,11 @@ import (
 // stays in [AnalyticsOverview.RawJSON].
 type AnalyticsOverview struct {
 	// Balances and Spending are in USD, by the names that the API gives.
-	Balances map[string]decimal.Decimal `json:"balances"`
-	Spending map[string]decimal.Decimal `json:"spending"`
+	Balances map[string]decimal.Decimal `json:"balances" api:"inferred"`
+	Spending map[string]decimal.Decimal `json:"spending" api:"inferred"`
 	// Packages are counts, by the names that the API gives.
-	Packages map[string]decimal.Decimal `json:"packages"`
-	Chart    []ChartPoint               `json:"chart"`
+	Packages map[string]decimal.Decimal `json:"packages" api:"inferred"`
+	Chart    []ChartPoint               `json:"chart" api:"inferred,list"`
 
 	raw *json.RawMessage
 }

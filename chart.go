@@ -14,8 +14,8 @@ import (
 // ChartPoint is one date of a chart and the figures for it, by the names that
 // the API gives. Inferred.
 type ChartPoint struct {
-	Date   time.Time                  `json:"date"`
-	Values map[string]decimal.Decimal `json:"values"`
+	Date   time.Time                  `json:"date" api:"inferred,date"`
+	Values map[string]decimal.Decimal `json:"values" api:"inferred,rest"`
 }
 
 // recognised is an object whose field names nobody knows, sorted by form. Data

@@ -169,9 +169,9 @@ func CaptureResponse(dst *Response) CallOption {
 // Meta stands beside the data of every answer.
 type Meta struct {
 	// Timestamp is the server's time; zero when absent or unreadable.
-	Timestamp time.Time
+	Timestamp time.Time `json:"timestamp"`
 	// Version is the API's version, such as "1.0.0".
-	Version string
+	Version string `json:"version"`
 }
 
 // Do calls a route that this SDK does not know: the same envelope, errors and

@@ -27,25 +27,25 @@ const (
 // documented and the others inferred; for [Client.AddGB] all are inferred.
 // Fields that an answer does not carry are zero.
 type Package struct {
-	ID          string          `json:"id"`
-	ProxyType   ProxyType       `json:"proxy_type"`
-	TotalGB     decimal.Decimal `json:"total_gb"`
-	UsedGB      decimal.Decimal `json:"used_gb"`
-	RemainingGB decimal.Decimal `json:"remaining_gb"`
-	Status      string          `json:"status"`
+	ID          string          `json:"id" api:"documented=PurchasePackage"`
+	ProxyType   ProxyType       `json:"proxy_type" api:"documented=PurchasePackage"`
+	TotalGB     decimal.Decimal `json:"total_gb" api:"documented=PurchasePackage"`
+	UsedGB      decimal.Decimal `json:"used_gb" api:"documented=PurchasePackage"`
+	RemainingGB decimal.Decimal `json:"remaining_gb" api:"documented=PurchasePackage GetPackage"`
+	Status      string          `json:"status" api:"documented=PurchasePackage"`
 	// EvomiUsername and EvomiPassword are the proxy user's; see
 	// [Client.GetCredentials] for ready connection strings.
-	EvomiUsername string `json:"evomi_username"`
-	EvomiPassword Secret `json:"evomi_password"`
+	EvomiUsername string `json:"evomi_username" api:"documented=PurchasePackage"`
+	EvomiPassword Secret `json:"evomi_password" api:"documented=PurchasePackage"`
 	// Cost, PricePerGB and UserBalanceAfter are in USD.
-	Cost             decimal.Decimal `json:"cost"`
-	PricePerGB       decimal.Decimal `json:"price_per_gb"`
-	UserBalanceAfter decimal.Decimal `json:"user_balance_after"`
-	CreatedAt        time.Time       `json:"created_at"`
+	Cost             decimal.Decimal `json:"cost" api:"documented=PurchasePackage"`
+	PricePerGB       decimal.Decimal `json:"price_per_gb" api:"documented=PurchasePackage"`
+	UserBalanceAfter decimal.Decimal `json:"user_balance_after" api:"documented=PurchasePackage"`
+	CreatedAt        time.Time       `json:"created_at" api:"documented=PurchasePackage"`
 	// ExpiresAt is zero when the package does not expire (null: inferred).
-	ExpiresAt time.Time `json:"expires_at"`
+	ExpiresAt time.Time `json:"expires_at" api:"documented=PurchasePackage,null"`
 	// Live tells that RemainingGB is the provider's figure of this moment.
-	Live bool `json:"live"`
+	Live bool `json:"live" api:"documented=GetPackage,only=GetPackage"`
 }
 
 // LogValue implements [slog.LogValuer] without the password.
@@ -116,7 +116,7 @@ type Targeting struct {
 	// API choose.
 	Country string `json:"country"`
 	// City is a city's name, such as "Istanbul"; empty for none.
-	City string `json:"city"`
+	City string `json:"city" api:"null"`
 }
 
 func (t Targeting) validate() error {
@@ -193,9 +193,9 @@ func (p UsageParams) query(req *request) {
 // history for charts; its names are lost, so all here is inferred. What is not
 // recognised leaves Chart empty and stays in [Usage.RawJSON].
 type Usage struct {
-	Chart []ChartPoint `json:"chart"`
+	Chart []ChartPoint `json:"chart" api:"inferred,list"`
 	// Totals holds the single figures beside the chart, by the API's names.
-	Totals map[string]decimal.Decimal `json:"totals"`
+	Totals map[string]decimal.Decimal `json:"totals" api:"inferred,optional"`
 
 	raw *json.RawMessage
 }

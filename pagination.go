@@ -11,7 +11,7 @@ import (
 
 // Page is one page of a list.
 type Page[T any] struct {
-	Items      []T
+	Items      []T `api:"inferred,list"`
 	Pagination Pagination
 }
 

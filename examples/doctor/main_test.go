@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+// live starts a sandbox in the place of the live API, with a package on it.
+func live(t *testing.T) (*whozextest.Server, string) {
+	t.Helper()
+	server := whozextest.NewServer()
+	t.Cleanup(server.Close)
+	id, err := trade(t.Context(), server)
+	require.NoError(t, err)
+	t.Setenv("WHOZEX_API_KEY", server.APIKey)
+	t.Setenv("WHOZEX_BASE_URL", server.URL)
+	return server, id
+}
+
+func doctor(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), args, &stdout, &stderr)
+	return code, stdout.String() + stderr.String()
+}
+
+func TestOnTheSandboxNothingDocumentedDiffers(t *testing.T) {
+	t.Setenv("WHOZEX_API_KEY", "")
+	code, out := doctor(t)
+	assert.Equal(t, exitSame, code, out)
+	assert.Contains(t, out, "GetCredentials")
+	assert.Contains(t, out, "nothing that is documented differs")
+}
+
+func TestWithAKeyItReadsAndNothingElse(t *testing.T) {
+	server, id := live(t)
+	before := len(server.Journal())
+	code, out := doctor(t, "-package", id)
+	assert.Equal(t, exitSame, code, out)
+	asked := map[whozex.Operation]bool{}
+	for _, r := range server.Journal()[before:] {
+		assert.Equal(t, http.MethodGet, r.Method)
+		assert.Equal(t, http.StatusOK, r.Status)
+		asked[r.Operation] = true
+	}
+	assert.Len(t, asked, 10, "every reading call")
+	_, err := readOnly{}.RoundTrip(&http.Request{Method: http.MethodPost})
+	assert.Error(t, err)
+}
+
+func TestADifferenceIsToldByItsPath(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		op   whozex.Operation
+		from string
+		to   string
+		path string
+		code int
+	}{
+		{"documented", whozex.OpGetAccount, "balance", "amount", "balance", exitDifferent},
+		{"inferred", whozex.OpListUsers, "created_at", "since", "users[].created_at", exitSame},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, _ := live(t)
+			server.Rename(tt.op, map[string]string{tt.from: tt.to})
+			code, out := doctor(t)
+			assert.Equal(t, tt.code, code, out)
+			assert.Contains(t, out, tt.path)
+			assert.Contains(t, out, "missing field")
+			assert.Contains(t, out, "unknown field")
+		})
+	}
+}
+
+func TestWhatCannotBeAskedIsTold(t *testing.T) {
+	server, _ := live(t)
+	code, out := doctor(t, "-package", "PKG-000000")
+	assert.Equal(t, exitNotRun, code)
+	assert.Contains(t, out, "GetUsage")
+	assert.Contains(t, out, whozex.ErrNotFound.Error())
+	server.Inject(whozex.OpGetPricing, whozextest.HTMLErrorBeforeCommit(502), 10)
+	code, out = doctor(t)
+	assert.Equal(t, exitNotRun, code)
+	assert.Contains(t, out, whozex.ErrServer.Error())
+	t.Setenv("WHOZEX_API_KEY", "wx_live_example")
+	code, _ = doctor(t)
+	assert.Equal(t, exitNotRun, code)
+	code, _ = doctor(t, "-nothing")
+	assert.Equal(t, exitNotRun, code)
+	code, _ = doctor(t, "-report", t.TempDir())
+	assert.Equal(t, exitNotRun, code)
+}
+
+// recorder keeps every answer's body.
+type recorder struct {
+	http.ResponseWriter
+	body *bytes.Buffer
+}
+
+func (r recorder) Write(p []byte) (int, error) {
+	r.body.Write(p)
+	return r.ResponseWriter.Write(p)
+}
+
+// walk visits every name and every value in JSON.
+func walk(value any, name, leaf func(string)) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, item := range v {
+			name(key)
+			walk(item, name, leaf)
+		}
+	case []any:
+		for _, item := range v {
+			walk(item, name, leaf)
+		}
+	case json.Number:
+		leaf(v.String())
+	case string:
+		leaf(v)
+	}
+}
+
+func TestTheReportHoldsNoValue(t *testing.T) {
+	server, id := live(t)
+	user, err := server.AddUser("secret.customer@example.com", "Secret Customer")
+	require.NoError(t, err)
+	require.NoError(t, server.SetUserBalance(user, decimal.RequireFromString("98.76")))
+	var bodies bytes.Buffer
+	front := http.NewServeMux()
+	front.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { server.ServeHTTP(recorder{w, &bodies}, r) })
+	proxy := serve(t, front)
+	t.Setenv("WHOZEX_BASE_URL", proxy+"/v1")
+
+	file := filepath.Join(t.TempDir(), "report.json")
+	code, table := doctor(t, "-package", id, "-report", file)
+	require.Equal(t, exitSame, code, table)
+	_, printed := doctor(t, "-package", id, "-json")
+	report, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.JSONEq(t, string(report), printed)
+
+	names, values, told := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	decoder := json.NewDecoder(&bodies)
+	decoder.UseNumber()
+	for decoder.More() {
+		var body any
+		require.NoError(t, decoder.Decode(&body))
+		walk(body, func(name string) { names[name] = true }, func(value string) { values[value] = true })
+	}
+	require.Greater(t, len(values), 50)
+	var parsed any
+	require.NoError(t, json.Unmarshal(report, &parsed))
+	walk(parsed, func(name string) { told[name] = true }, func(value string) { told[value] = true })
+	for value := range values {
+		if names[value] {
+			continue // such as residential, by which a breakdown goes
+		}
+		assert.False(t, told[value], "%q is told", value)
+		if len(value) >= 4 {
+			word := regexp.MustCompile(`\b` + regexp.QuoteMeta(value) + `\b`)
+			assert.False(t, word.MatchString(string(report)+table), "%q is told", value)
+		}
+	}
+	for _, secret := range []string{server.APIKey, id, user, "secret.customer", "Secret Customer", "98.76", proxy} {
+		assert.False(t, strings.Contains(string(report)+table, secret), secret)
+	}
+}
+
+func serve(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/whozex/whozex-go/internal/shape"
+)
+
+// report is what was found. It holds names and types and no value, so that it
+// can be shown to anyone.
+type report struct {
+	SDK      string    `json:"sdk"`
+	Findings []finding `json:"findings"`
+}
+
+// exitCode is told by the documented fields: one that is new to the SDK is no
+// difference in what is documented.
+func (r report) exitCode() int {
+	code := exitSame
+	for _, f := range r.Findings {
+		if f.Failed != "" {
+			code = exitNotRun
+		}
+	}
+	for _, f := range r.Findings {
+		for _, d := range f.Differences {
+			if !d.Inferred && d.Kind != shape.Unknown {
+				return exitDifferent
+			}
+		}
+	}
+	return code
+}
+
+func (r report) print(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, f := range r.Findings {
+		switch {
+		case f.Failed != "":
+			_, _ = fmt.Fprintf(table, "%s\tFAILED\t%s\n", f.Operation, f.Failed)
+		case len(f.Differences) == 0:
+			_, _ = fmt.Fprintf(table, "%s\tas expected\t\n", f.Operation)
+		case len(f.Differences) == 1:
+			_, _ = fmt.Fprintf(table, "%s\t1 difference\t\n", f.Operation)
+		default:
+			_, _ = fmt.Fprintf(table, "%s\t%d differences\t\n", f.Operation, len(f.Differences))
+		}
+		for _, d := range f.Differences {
+			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", d.Path, d.Kind, detail(d))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, []string{
+		exitSame: "nothing that is documented differs", exitDifferent: "something documented differs", exitNotRun: "not everything could be asked",
+	}[r.exitCode()])
+	return err
+}
+
+func detail(d shape.Difference) string {
+	text := d.Got
+	if d.Want != "" && d.Got != "" {
+		text = d.Got + " in place of " + d.Want
+	} else if d.Want != "" {
+		text = d.Want
+	}
+	if d.Inferred {
+		text += " (inferred)"
+	}
+	return text
+}

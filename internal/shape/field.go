@@ -1,0 +1,181 @@
+// Package shape holds JSON against the structs that it is decoded into, by
+// reflection, and tells where the two differ.
+//
+// The struct tag api says what the API's documentation says of a field, where
+// that is not simply that it is there:
+//
+//	inferred         its name is not documented
+//	documented=A B   its name is documented for the operations A and B only
+//	only=A           no other operation's answer carries it
+//	optional         it may be absent
+//	null             it may be null
+//	date             it may be a date without a time of day
+//	rest             it collects the fields that have no other name
+//	list             it holds the one array of its object, whatever its name
+//
+// What is inferred of a field is inferred of all within it.
+package shape
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// A Field is a place in a JSON value, as a type expects it.
+type Field struct {
+	// Path is where it is, such as users[].created_at.
+	Path string
+	// Type is string, time, integer, number, boolean, object or array.
+	Type string
+	// Inferred tells that its name is not documented.
+	Inferred bool
+	// Null tells that it may be null.
+	Null bool
+}
+
+// node is a type as it is seen from JSON.
+type node struct {
+	kind    string
+	null    bool
+	element reflect.Type // of an array, or of an object without fixed names
+	members []member     // of an object with fixed names
+}
+
+type member struct {
+	name     string
+	kind     reflect.Type
+	inferred bool
+	null     bool
+	optional bool
+	date     bool
+	rest     bool
+	list     bool
+}
+
+var (
+	decimalType     = reflect.TypeFor[decimal.Decimal]()
+	nullDecimalType = reflect.TypeFor[decimal.NullDecimal]()
+	timeType        = reflect.TypeFor[time.Time]()
+	rawType         = reflect.TypeFor[json.RawMessage]()
+)
+
+// nodeOf looks at a type through the eyes of an operation.
+func nodeOf(t reflect.Type, operation string) node {
+	switch t {
+	case decimalType:
+		return node{kind: "number"}
+	case nullDecimalType:
+		return node{kind: "number", null: true}
+	case timeType:
+		return node{kind: "time"}
+	case rawType:
+		return node{kind: "any", null: true}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		n := nodeOf(t.Elem(), operation)
+		n.null = true
+		return n
+	case reflect.String:
+		return node{kind: "string"}
+	case reflect.Bool:
+		return node{kind: "boolean"}
+	case reflect.Int, reflect.Int64:
+		return node{kind: "integer"}
+	case reflect.Slice:
+		return node{kind: "array", element: t.Elem()}
+	case reflect.Map:
+		return node{kind: "object", element: t.Elem()}
+	case reflect.Struct:
+		return node{kind: "object", members: membersOf(t, operation)}
+	}
+	panic("shape: no JSON is decoded into a " + t.String())
+}
+
+func membersOf(t reflect.Type, operation string) []member {
+	var members []member
+	for f := range t.Fields() {
+		if !f.IsExported() {
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			name = strings.ToLower(f.Name)
+		}
+		m := member{name: name, kind: f.Type}
+		carried := true
+		for rule := range strings.SplitSeq(f.Tag.Get("api"), ",") {
+			what, operations, _ := strings.Cut(rule, "=")
+			named := slices.Contains(strings.Fields(operations), operation)
+			switch what {
+			case "inferred":
+				m.inferred = true
+			case "documented":
+				m.inferred = !named
+			case "only":
+				carried = named
+			case "optional":
+				m.optional = true
+			case "null":
+				m.null = true
+			case "date":
+				m.date = true
+			case "rest":
+				m.rest = true
+			case "list":
+				m.list = true
+			case "":
+			default:
+				panic("shape: " + t.String() + "." + f.Name + " has the unknown rule " + rule)
+			}
+		}
+		if carried {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
+// Fields lists all that an operation's answer holds, in the order of the type.
+func Fields(t reflect.Type, operation string) []Field {
+	return appendFields(nil, "", t, operation, false)
+}
+
+func appendFields(fields []Field, path string, t reflect.Type, operation string, inferred bool) []Field {
+	n := nodeOf(t, operation)
+	if n.element != nil {
+		path += "[]"
+		if n.kind == "object" {
+			path = strings.TrimSuffix(path, "[]") + ".*"
+		}
+		element := nodeOf(n.element, operation)
+		if element.members == nil {
+			return append(fields, Field{Path: path, Type: element.kind, Inferred: inferred, Null: element.null})
+		}
+		return appendFields(fields, path, n.element, operation, inferred)
+	}
+	for _, m := range n.members {
+		inferred := inferred || m.inferred
+		inner := nodeOf(m.kind, operation)
+		at := join(path, m.name)
+		if m.rest {
+			fields = append(fields, Field{Path: join(path, "*"), Type: nodeOf(inner.element, operation).kind, Inferred: inferred})
+			continue
+		}
+		fields = append(fields, Field{Path: at, Type: inner.kind, Inferred: inferred, Null: m.null || inner.null})
+		fields = appendFields(fields, at, m.kind, operation, inferred)
+	}
+	return fields
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

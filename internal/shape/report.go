@@ -1,0 +1,61 @@
+package shape
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Describe is data with every value replaced by its type, for others to read:
+// an array is described by what its items are, once each. Names that t does not
+// know, and that may be values themselves such as dates or ids, are replaced
+// too.
+func Describe(data []byte, t reflect.Type, operation string) (any, error) {
+	value, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, f := range Fields(t, operation) {
+		for name := range strings.FieldsFuncSeq(f.Path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+			known[name] = true
+		}
+	}
+	return describe(value, known), nil
+}
+
+func describe(value any, known map[string]bool) any {
+	switch v := value.(type) {
+	case []any:
+		items := []any{}
+		for _, item := range v {
+			described := describe(item, known)
+			if !slices.ContainsFunc(items, func(i any) bool { return reflect.DeepEqual(i, described) }) {
+				items = append(items, described)
+			}
+		}
+		return items
+	case map[string]any:
+		object := map[string]any{}
+		for name, member := range v {
+			if !known[name] {
+				name = keyOf(name)
+			}
+			object[name] = describe(member, known)
+		}
+		return object
+	}
+	return typeOf(value)
+}
+
+// keyOf is a field's name, or what stands for one that may be a value: with
+// digits, marks or blanks, as dates, ids and addresses have.
+func keyOf(name string) string {
+	plain := name != "" && len(name) <= 40 && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+	if plain {
+		return name
+	}
+	return "(a value)"
+}
