@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/whozex/whozex-go/examples/telegrambot/faketelegram"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+// demo runs the bot with no account at all: the terminal is the chat, and the
+// user is an admin too.
+func demo(ctx context.Context) error {
+	if os.Getenv("WHOZEX_API_KEY") != "" {
+		return errors.New("WHOZEX_API_KEY is set and TELEGRAM_BOT_TOKEN is not: the demo spends no real money")
+	}
+	const token, me = "1:demo", 1
+	server, chat := whozextest.NewServer(), faketelegram.New(token)
+	defer server.Close()
+	defer chat.Close()
+	dir, err := os.MkdirTemp("", "telegrambot")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	addr := listener.Addr().String()
+	_ = listener.Close()
+	for name, value := range map[string]string{
+		"TELEGRAM_BOT_TOKEN": token, "TELEGRAM_SERVER": chat.URL, "TELEGRAM_ADMINS": strconv.Itoa(me),
+		"WHOZEX_API_KEY": server.APIKey, "WHOZEX_BASE_URL": server.URL, "BOT_DATABASE": filepath.Join(dir, "bot.db"),
+		"WEBHOOK_LISTEN": addr, "WEBHOOK_URL": "http://" + addr + "/webhooks",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go show(ctx, chat)
+	go func() {
+		defer cancel() // the end of the input is the end of the demo
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
+			if data, ok := button(chat.Sent(), lines.Text()); ok {
+				chat.Tap(me, me, data)
+			} else {
+				chat.Write(me, me, lines.Text())
+			}
+		}
+	}()
+	fmt.Println("You are user 1 and an admin, no real money moves. Try /start, /topup 1 50, /buy 20; a number taps a button.")
+	return run(ctx)
+}
+
+func show(ctx context.Context, chat *faketelegram.Server) {
+	for n := 0; ; n++ {
+		m, err := chat.Next(ctx, n, func(faketelegram.Message) bool { return true })
+		if err != nil {
+			return
+		}
+		fmt.Println("bot:", m.Text)
+		for i, button := range m.Buttons {
+			fmt.Printf("     [%d] %s\n", i+1, button.Text)
+		}
+	}
+}
+
+// button finds the n-th button of the last message that has any.
+func button(sent []faketelegram.Message, line string) (data string, ok bool) {
+	n, err := strconv.Atoi(line)
+	for i := len(sent) - 1; i >= 0 && err == nil; i-- {
+		if buttons := sent[i].Buttons; len(buttons) > 0 {
+			if n < 1 || n > len(buttons) {
+				return "", false
+			}
+			return buttons[n-1].CallbackData, true
+		}
+	}
+	return "", false
+}
