@@ -136,6 +136,17 @@ type callOptions struct {
 	fresh   bool
 }
 
+func collect(opts []CallOption) callOptions {
+	if len(opts) == 0 {
+		return callOptions{}
+	}
+	var o callOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
 // Fresh asks the API even if [WithCache] has an answer.
 func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
 
@@ -182,6 +193,9 @@ type Meta struct {
 // back as an [OutcomeUnknownError].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
 	req := request{op: Operation(method + " " + path), method: method, query: query, body: body}
+	if _, err := http.NewRequest(method, "", nil); err != nil {
+		req.check(invalid("method", "%q is not one", method))
+	}
 	req.setPath(path)
 	if !spends(method) && body != nil {
 		req.check(invalid("body", "cannot be sent with %s", method))

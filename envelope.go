@@ -8,13 +8,35 @@ import (
 	"time"
 )
 
-// envelope is what every answer comes in. Its rarely needed parts stay raw, so
-// that none of them can spoil the reading of the data.
+// envelope is what every answer comes in. What is rarely needed of it stays raw
+// or out, so that it cannot spoil the reading of the data.
 type envelope[T any] struct {
-	Success *bool           `json:"success"`
+	Success verdict         `json:"success"`
 	Data    *T              `json:"data"`
 	Error   json.RawMessage `json:"error"`
-	Meta    json.RawMessage `json:"meta"`
+}
+
+// verdict is a boolean that may be absent.
+type verdict byte
+
+const (
+	unsaid verdict = iota
+	succeeded
+	refused
+)
+
+// UnmarshalJSON takes a boolean, and null for none.
+func (v *verdict) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case "true":
+		*v = succeeded
+	case "false":
+		*v = refused
+	case "null":
+	default:
+		return errors.New("success is no boolean")
+	}
+	return nil
 }
 
 var (
@@ -39,7 +61,7 @@ func decode[T any](body []byte) (*T, error) {
 		return nil, errNotDone
 	case err != nil:
 		return nil, err
-	case env.Success == nil:
+	case env.Success == unsaid:
 		return nil, errNoEnvelope
 	case env.Data == nil:
 		return nil, errNoData
@@ -55,8 +77,8 @@ func decode[T any](body []byte) (*T, error) {
 // failed reports whether the server says that it did not do what was asked:
 // success is false, or there is a documented error and no word of success.
 func (e *envelope[T]) failed() bool {
-	if e.Success != nil {
-		return !*e.Success
+	if e.Success != unsaid {
+		return e.Success == refused
 	}
 	code, _ := codeOf(e.Error)
 	return sentinelByCode[code] != nil
@@ -88,7 +110,9 @@ func codeOf(raw json.RawMessage) (code, message string) {
 }
 
 func metaOf(body []byte) Meta {
-	var env envelope[json.RawMessage]
+	var env struct {
+		Meta json.RawMessage `json:"meta"`
+	}
 	_ = json.Unmarshal(body, &env)
 	var raw struct {
 		Timestamp string `json:"timestamp"`

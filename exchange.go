@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
 )
 
 // exchange is the state of one call, shared by the layers it passes through.
@@ -24,6 +27,11 @@ type exchange struct {
 	id      string
 	request json.RawMessage
 	spends  bool
+
+	// What one call needs of others, kept here to be allocated at once.
+	url       url.URL
+	retryable retryablehttp.Request
+	reader    io.LimitedReader
 
 	attempts  int
 	notBefore time.Time // of the next attempt, as far as this call alone is concerned
@@ -82,10 +90,7 @@ func newExchange(ctx context.Context, req request) *exchange {
 // send carries out req, retries included. On success the answer's status is 2xx
 // and its body waits in the exchange, which the caller releases.
 func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*exchange, error) {
-	var o callOptions
-	for _, opt := range opts {
-		opt(&o)
-	}
+	o := collect(opts)
 	if o.capture != nil {
 		*o.capture = Response{}
 	}

@@ -88,29 +88,29 @@ func (r *request) setPath(escaped string) {
 	}
 }
 
+var emptyRequest = new(http.Request)
+
 // encode makes the request that goes to retryablehttp. The headers are added at
 // each attempt, since the key may change between two.
 func (r *request) encode(x *exchange, base *url.URL) (*retryablehttp.Request, error) {
-	plain, err := http.NewRequestWithContext(x, r.method, "", nil)
-	if err != nil {
-		return nil, invalid("method", "%q is not one", r.method)
-	}
-	*plain.URL = *base
-	plain.Host = base.Host
 	unescaped, err := url.PathUnescape(r.path)
 	if err != nil {
 		return nil, invalid("path", "%q is not escaped as a URL", r.path)
 	}
-	plain.URL.Path += unescaped
+	x.url = *base
+	x.url.Path += unescaped
 	if unescaped != r.path || base.RawPath != "" {
-		plain.URL.RawPath = base.EscapedPath() + r.path
+		x.url.RawPath = base.EscapedPath() + r.path
 	}
 	if len(r.query) > 0 {
-		plain.URL.RawQuery = r.query.Encode()
+		x.url.RawQuery = r.query.Encode()
 	}
-	wrapped, err := retryablehttp.FromRequest(plain)
-	if err != nil || r.body == nil {
-		return wrapped, err
+	plain := emptyRequest.WithContext(x)
+	plain.Method, plain.URL, plain.Host, plain.Header = r.method, &x.url, base.Host, make(http.Header)
+	wrapped := &x.retryable
+	wrapped.Request = plain
+	if r.body == nil {
+		return wrapped, nil
 	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)

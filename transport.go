@@ -24,6 +24,7 @@ type transport struct {
 	keys      *keyring
 	userAgent []string
 	timeout   time.Duration
+	timedOut  error
 	maxBytes  int64
 	gate      *gate
 	log       *slog.Logger
@@ -41,6 +42,7 @@ func newTransport(s *settings, keys *keyring) *transport {
 		keys:      keys,
 		userAgent: []string{s.userAgent},
 		timeout:   s.timeout,
+		timedOut:  errAttemptTimeout{s.timeout},
 		maxBytes:  s.maxResponseBytes,
 		gate:      newGate(s.limiter, s.maxRetryAfter),
 		log:       s.logger,
@@ -117,7 +119,7 @@ func (x *exchange) begin(inTime *epoch, key *apiKey) {
 }
 
 func (t *transport) attempt(x *exchange, req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(x, t.timeout, errAttemptTimeout{t.timeout})
+	ctx, cancel := context.WithTimeoutCause(x, t.timeout, t.timedOut)
 	defer cancel()
 	base, marks := t.reads, (*trail)(nil)
 	if x.spends {
@@ -157,7 +159,8 @@ func (x *exchange) readBody(resp *http.Response, most int64) error {
 	if n := resp.ContentLength; n > 0 && n <= most {
 		x.body.Grow(int(n) + bytes.MinRead)
 	}
-	_, err := x.body.ReadFrom(io.LimitReader(resp.Body, most+1))
+	x.reader = io.LimitedReader{R: resp.Body, N: most + 1}
+	_, err := x.body.ReadFrom(&x.reader)
 	if int64(x.body.Len()) > most {
 		x.body.Truncate(int(most))
 		x.over = true
