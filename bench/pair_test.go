@@ -40,6 +40,7 @@ func compare(b *testing.B, base contender, others ...contender) {
 				ratios = append(ratios, with/without)
 				times = append(times, with)
 			}
+			b.ReportAllocs()
 			bytes, allocs := allocated(c.run)
 			b.ReportMetric(median(times), "ns/op")
 			b.ReportMetric(median(ratios), "x-time")
