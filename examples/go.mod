@@ -3,6 +3,7 @@ module github.com/whozex/whozex-go/examples
 go 1.26
 
 require (
+	github.com/elazarl/goproxy v1.9.3
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-telegram/bot v1.19.0
@@ -10,6 +11,7 @@ require (
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/shopspring/decimal v1.6.0
 	github.com/stretchr/testify v1.12.1
+	github.com/things-go/go-socks5 v0.1.1
 	github.com/whozex/whozex-go v0.1.0
 	go.etcd.io/bbolt v1.5.0
 )

@@ -1,0 +1,217 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"golang.org/x/time/rate"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+// counted serves a handler and counts the connections that are opened to it.
+func counted(b *testing.B, handler http.Handler) (url string, connections *atomic.Int64) {
+	b.Helper()
+	connections = new(atomic.Int64)
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	b.Cleanup(server.Close)
+	return server.URL, connections
+}
+
+// atOnce makes calls from many goroutines and returns how long they took.
+func atOnce(b *testing.B, goroutines, calls int, call func(i int) error) time.Duration {
+	b.Helper()
+	var next atomic.Int64
+	var group sync.WaitGroup
+	start := time.Now()
+	for range goroutines {
+		group.Go(func() {
+			for i := int(next.Add(1)); i <= calls; i = int(next.Add(1)) {
+				if err := call(i); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return time.Since(start)
+}
+
+const goroutines = 64
+
+// BenchmarkLoad is 64 goroutines against a server that answers at once, each
+// contender in rounds that alternate with go-retryablehttp's, over connections
+// of its own default pool.
+//
+//	x-retryable  calls a second, as a ratio to go-retryablehttp's
+//	conns        connections opened for 10,000 calls
+func BenchmarkLoad(b *testing.B) {
+	const calls = 10_000
+	round := func(b *testing.B, name string) (perSecond, connections float64) {
+		url, opened := counted(b, api)
+		for _, s := range sites(b, url, nil) {
+			if s.name == name {
+				took := atOnce(b, goroutines, calls, func(int) error {
+					_, err := s.account(b.Context())
+					return err
+				})
+				return calls / took.Seconds(), float64(opened.Load())
+			}
+		}
+		panic(name)
+	}
+	for _, s := range sites(b, "http://127.0.0.1", nil) {
+		b.Run(s.name, func(b *testing.B) {
+			var ratios, rates, opened []float64
+			for b.Loop() {
+				rate, connections := round(b, s.name)
+				base, _ := round(b, "go-retryablehttp")
+				ratios, rates, opened = append(ratios, rate/base), append(rates, rate), append(opened, connections)
+			}
+			b.ReportMetric(median(ratios), "x-retryable")
+			b.ReportMetric(median(rates), "calls/s")
+			b.ReportMetric(median(opened), "conns")
+		})
+	}
+}
+
+// BenchmarkConnections counts the connections of 500 chunked lists, one after
+// another, and those of a load of which one call in a hundred is cancelled.
+func BenchmarkConnections(b *testing.B) {
+	chunked := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		body := api["/users"]
+		for len(body) > 0 {
+			n := min(len(body), 4096)
+			_, _ = w.Write(body[:n])
+			_ = http.NewResponseController(w).Flush()
+			body = body[n:]
+		}
+	})
+	for i, s := range sites(b, "http://127.0.0.1", nil) {
+		b.Run("chunked/"+s.name, func(b *testing.B) {
+			for b.Loop() {
+				url, opened := counted(b, chunked)
+				site := sites(b, url, nil)[i]
+				for page := range 500 {
+					if _, err := site.users(b.Context(), page+1); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(opened.Load()), "conns")
+			}
+		})
+	}
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(time.Millisecond)
+		api.ServeHTTP(w, r)
+	})
+	for i, s := range sites(b, "http://127.0.0.1", nil) {
+		b.Run("cancelled/"+s.name, func(b *testing.B) {
+			for b.Loop() {
+				url, opened := counted(b, slow)
+				site := sites(b, url, nil)[i]
+				atOnce(b, goroutines, 10_000, func(i int) error {
+					ctx, cancel := context.WithCancel(b.Context())
+					defer cancel()
+					if i%100 == 0 {
+						stop := time.AfterFunc(500*time.Microsecond, cancel)
+						defer stop.Stop()
+					}
+					if _, err := site.account(ctx); err != nil && ctx.Err() == nil {
+						return err
+					}
+					return nil
+				})
+				b.ReportMetric(float64(opened.Load()), "conns")
+			}
+		})
+	}
+}
+
+// BenchmarkSandbox tells how many calls a second the sandbox serves.
+func BenchmarkSandbox(b *testing.B) {
+	server := whozextest.NewServer()
+	defer server.Close()
+	client := server.Client()
+	for b.Loop() {
+		const calls = 5_000
+		took := atOnce(b, goroutines, calls, func(int) error {
+			_, err := client.GetAccount(b.Context())
+			return err
+		})
+		b.ReportMetric(calls/took.Seconds(), "calls/s")
+	}
+}
+
+// BenchmarkRateLimit is 300 reads from 16 goroutines against a limit of 50 a
+// second with a burst of 10, where a 429 says Retry-After: 1.
+//
+//	of-possible  the rate reached, as a part of what the limit allows
+//	refused      answers 429 for each call
+func BenchmarkRateLimit(b *testing.B) {
+	const calls, perSecond, burst = 300, 50, 10
+	run := func(b *testing.B, pick func(*testing.B, *whozextest.Server) func(context.Context) error) {
+		for b.Loop() {
+			server := whozextest.NewServer(whozextest.WithRateLimit(perSecond, burst))
+			call := pick(b, server)
+			took := atOnce(b, 16, calls, func(int) error { return call(b.Context()) })
+			refused := len(server.Journal()) - calls
+			possible := float64(calls-burst) / perSecond
+			b.ReportMetric(possible/took.Seconds(), "of-possible")
+			b.ReportMetric(float64(refused)/calls, "refused")
+			server.Close()
+		}
+	}
+	limited := func(perSecond rate.Limit) func(*testing.B, *whozextest.Server) func(context.Context) error {
+		return func(_ *testing.B, server *whozextest.Server) func(context.Context) error {
+			opts := []whozex.Option{whozex.WithMaxRetries(10)}
+			if perSecond > 0 {
+				opts = append(opts, whozex.WithLimiter(rate.NewLimiter(perSecond, 1)))
+			}
+			client := server.Client(opts...)
+			return func(ctx context.Context) error {
+				_, err := client.GetAccount(ctx)
+				return err
+			}
+		}
+	}
+	b.Run("whozex", func(b *testing.B) { run(b, limited(0)) })
+	b.Run("whozex WithLimiter", func(b *testing.B) { run(b, limited(0.95*perSecond)) })
+	b.Run("go-retryablehttp", func(b *testing.B) {
+		run(b, func(_ *testing.B, server *whozextest.Server) func(context.Context) error {
+			client := retryablehttp.NewClient()
+			client.Logger, client.RetryMax = nil, 100
+			return func(ctx context.Context) error {
+				req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/account", nil)
+				if err != nil {
+					return err
+				}
+				req.Header.Set("Authorization", "Bearer "+server.APIKey)
+				resp, err := client.Do(req)
+				if err != nil {
+					return err
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				return errors.Join(status(resp), resp.Body.Close())
+			}
+		})
+	})
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/whozex/whozex-go"
+)
+
+func fetchLive(ctx context.Context, o order, out io.Writer) error {
+	client, err := whozex.FromEnv()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	if o.buy {
+		pkg, err := buy(ctx, client, o.userID, o.gb, out)
+		if err != nil {
+			return err
+		}
+		o.packageID = pkg.ID
+	}
+	proxy, err := proxyFor(ctx, client, o, out)
+	if err != nil {
+		return err
+	}
+	return fetch(ctx, proxy, o.page, out)
+}
+
+// buy asks once. The SDK sends a purchase again only if it provably did nothing,
+// and no caller may do better: a second request can be a second purchase.
+func buy(ctx context.Context, client *whozex.Client, userID string, gb int, out io.Writer) (*whozex.Package, error) {
+	pkg, err := client.PurchasePackage(ctx, userID, whozex.PurchasePackageParams{GB: gb})
+	// Before any other error: whatever its cause, the money may be gone.
+	if errors.Is(err, whozex.ErrOutcomeUnknown) {
+		return nil, fmt.Errorf("THE PACKAGE MAY HAVE BEEN BOUGHT, do not buy again: "+
+			"look for a package.created event or at the user's balance, then use -package: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nothing was bought: %w", err)
+	}
+	// At once: whatever fails from here on, -package is the way to go on.
+	_, _ = fmt.Fprintf(out, "bought    %s, %s GB for $%s\n", pkg.ID, pkg.TotalGB, pkg.Cost.StringFixed(2))
+	return pkg, nil
+}
+
+// proxyFor returns the URL of the package's proxy. The targeting is in its
+// password already; only the SDK's own URLs are safe with any password.
+func proxyFor(ctx context.Context, client *whozex.Client, o order, out io.Writer) (*url.URL, error) {
+	credentials, err := client.GetCredentials(ctx, o.packageID, o.target)
+	if err != nil {
+		return nil, fmt.Errorf("credentials of %s: %w", o.packageID, err)
+	}
+	proxyURL := credentials.HTTPProxyURL
+	if o.socks5 {
+		proxyURL = credentials.SOCKS5ProxyURL
+	}
+	proxy, err := proxyURL()
+	if err != nil {
+		return nil, err
+	}
+	at := credentials.Targeting
+	_, _ = fmt.Fprintf(out, "proxy     %s, country %q, city %q\n", proxy.Redacted(), at.Country, at.City)
+	return proxy, nil
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go/webhookverify"
+)
+
+const (
+	events  = 6000
+	senders = 64
+)
+
+// delivery is a post. Its id is that of the line which a genuine one becomes.
+type delivery struct {
+	id, body, signature string
+	forged              bool
+}
+
+func genuine(i int) delivery {
+	body := fmt.Sprintf("{\"event\":\"package.created\",\n\t\"data\":{\"package_id\":\"PKG-%06X\",\"gb\":20,\"cost\":18.00},\"timestamp\":\"2026-01-02T03:04:05Z\"}", i)
+	signature := webhookverify.Sign([]byte(body), secret)
+	return delivery{id: strings.TrimPrefix(signature, "sha256="), body: body, signature: signature}
+}
+
+// forge makes of a genuine delivery one that nobody with the secret has sent.
+func forge(i int, d delivery) delivery {
+	d.forged = true
+	switch i % 5 {
+	case 0:
+		d.signature = ""
+	case 1:
+		d.signature = webhookverify.Sign([]byte(d.body), secret+"x")
+	case 2:
+		d.body = strings.Replace(d.body, "18.00", "0.01 ", 1)
+	case 3:
+		d.signature = strings.ToUpper(d.signature)
+	case 4:
+		d.signature = genuine(events + i).signature
+	}
+	return d
+}
+
+// load is events genuine deliveries, as many as a tenth of them again, and as many
+// as a tenth of them forged, in disorder.
+func load() []delivery {
+	var all []delivery
+	for i := range events {
+		d := genuine(i)
+		all = append(all, d)
+		switch i % 10 {
+		case 3:
+			all = append(all, d)
+		case 7:
+			all = append(all, forge(i/10, d))
+		}
+	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// post returns the status, and 0 when no answer came.
+func post(ctx context.Context, client *http.Client, url string, d delivery) int {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(d.body))
+	if err != nil {
+		return 0
+	}
+	if d.signature != "" {
+		req.Header.Set(webhookverify.SignatureHeader, d.signature)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// send posts all over many connections. It returns the ids that were answered 200,
+// and the genuine deliveries that got no answer. onAccept is told their count.
+func send(t *testing.T, url string, all []delivery, onAccept func(int64)) (accepted map[string]bool, unanswered []delivery) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		count atomic.Int64
+		queue = make(chan delivery)
+	)
+	accepted = map[string]bool{}
+	for i := range senders {
+		group.Go(func() {
+			transport := &http.Transport{DisableKeepAlives: i%4 == 0}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport}
+			for d := range queue {
+				status := post(ctx, client, url, d)
+				for status == http.StatusServiceUnavailable {
+					status = post(ctx, client, url, d) // the same event is being handled
+				}
+				switch {
+				case d.forged && status != 0:
+					assert.Equal(t, http.StatusUnauthorized, status)
+				case d.forged:
+				case status == 0:
+					mu.Lock()
+					unanswered = append(unanswered, d)
+					mu.Unlock()
+				default:
+					assert.Equal(t, http.StatusOK, status)
+					mu.Lock()
+					accepted[d.id] = true
+					mu.Unlock()
+					onAccept(count.Add(1))
+				}
+			}
+		})
+	}
+	for _, d := range all {
+		queue <- d
+	}
+	close(queue)
+	group.Wait()
+	return accepted, unanswered
+}
+
+func TestUnderLoadEveryGenuineEventIsWrittenOnceAndNoForgedOne(t *testing.T) {
+	p := start(t)
+	accepted, unanswered := send(t, p.url, load(), func(int64) {})
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	p.ended()
+	assert.Empty(t, unanswered)
+	assert.Len(t, accepted, events)
+	want := map[string]int{}
+	for i := range events {
+		want[genuine(i).id] = 1
+	}
+	assert.Equal(t, want, p.written())
+}
+
+// TestSIGTERMInTheMiddleLosesNothing holds what can honestly be promised. What was
+// answered 200 is on stdout, once. What was not answered may be there or not: a
+// kept-alive connection that the server closes may carry a request already. Its
+// sender comes again, so that after the restart nothing is missing, and only such
+// an event can be on stdout of both processes.
+func TestSIGTERMInTheMiddleLosesNothing(t *testing.T) {
+	first := start(t)
+	accepted, unanswered := send(t, first.url, load(), func(n int64) {
+		if n == events/4 {
+			assert.NoError(t, first.cmd.Process.Signal(syscall.SIGTERM))
+		}
+	})
+	first.ended()
+	require.GreaterOrEqual(t, len(accepted), events/5)
+	require.NotEmpty(t, unanswered, "the signal came too late to prove anything")
+	before := first.written()
+	for id := range accepted {
+		require.Equal(t, 1, before[id], "answered 200 and not on stdout once")
+	}
+	// A repetition that got no answer is no news of an event that was answered.
+	unanswered = slices.DeleteFunc(unanswered, func(d delivery) bool { return accepted[d.id] })
+	again := map[string]bool{}
+	for _, d := range unanswered {
+		again[d.id] = true
+	}
+	for id, n := range before {
+		require.Equal(t, 1, n)
+		require.True(t, accepted[id] || again[id], "on stdout and never sent")
+	}
+
+	second := start(t)
+	_, missing := send(t, second.url, unanswered, func(int64) {})
+	require.Empty(t, missing)
+	require.NoError(t, second.cmd.Process.Signal(syscall.SIGTERM))
+	second.ended()
+	after, twice := second.written(), 0
+	require.Len(t, after, len(again))
+	for i := range events {
+		id := genuine(i).id
+		if accepted[id] {
+			require.Equal(t, 1, before[id]+after[id])
+			continue
+		}
+		require.Equal(t, 1, after[id], "lost")
+		twice += before[id]
+	}
+	t.Logf("%d answered by the first process, %d by the second, %d written by both", len(accepted), len(after), twice)
+}
+
+// TestKilledInTheMiddleItHasWrittenWhatItAnswered: no line waits in a buffer.
+func TestKilledInTheMiddleItHasWrittenWhatItAnswered(t *testing.T) {
+	p := start(t)
+	accepted, unanswered := send(t, p.url, load(), func(n int64) {
+		if n == events/4 {
+			assert.NoError(t, p.cmd.Process.Kill())
+		}
+	})
+	p.read.Wait()
+	require.Error(t, p.cmd.Wait())
+	require.NotEmpty(t, unanswered)
+	written := p.written()
+	for id := range accepted {
+		require.Equal(t, 1, written[id], "answered 200 and not on stdout once")
+	}
+}
+
+func TestADeliveryBegunBeforeSIGTERMIsFinished(t *testing.T) {
+	p := start(t)
+	address := strings.TrimSuffix(strings.TrimPrefix(p.url, "http://"), path)
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	d := genuine(1)
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n%s: %s\r\n\r\n",
+		path, len(d.body), webhookverify.SignatureHeader, d.signature)
+	require.NoError(t, err)
+	// The server asks for the body, so the delivery is being handled.
+	answer := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(answer, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusContinue, resp.StatusCode)
+
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool {
+		other, err := net.Dial("tcp", address)
+		if err != nil {
+			return true
+		}
+		_ = other.Close()
+		return false
+	}, patience, 5*time.Millisecond, "it goes on listening")
+
+	_, err = io.Copy(conn, bytes.NewBufferString(d.body))
+	require.NoError(t, err)
+	resp, err = http.ReadResponse(answer, nil)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+	p.ended()
+	assert.Equal(t, map[string]int{d.id: 1}, p.written())
+}
