@@ -1,0 +1,41 @@
+package bench
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestACallAllocatesNoMoreThanItMay holds what can be counted exactly against
+// its bars. Times are for the benchmarks.
+func TestACallAllocatesNoMoreThanItMay(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector empties pools at random")
+	}
+	found := sites(t, "http://127.0.0.1", api)
+	base, ours := found[0], found[1]
+	require.Equal(t, "whozex", ours.name)
+	account := func(s site) func() {
+		return func() {
+			_, err := s.account(t.Context())
+			require.NoError(t, err)
+		}
+	}
+	users := func(s site) func() {
+		return func() {
+			_, err := s.users(t.Context(), 1)
+			require.NoError(t, err)
+		}
+	}
+	bytes, allocs := allocated(account(ours))
+	baseBytes, _ := allocated(account(base))
+	t.Logf("account: %.0f allocations, %.3f of the bytes by hand", allocs, bytes/baseBytes)
+	assert.LessOrEqual(t, allocs, 42.0)
+	assert.LessOrEqual(t, bytes/baseBytes, 1.0)
+	bytes, allocs = allocated(users(ours))
+	baseBytes, baseAllocs := allocated(users(base))
+	t.Logf("users: %.3f of the allocations by hand, %.3f of the bytes", allocs/baseAllocs, bytes/baseBytes)
+	assert.LessOrEqual(t, allocs/baseAllocs, 1.0)
+	assert.LessOrEqual(t, bytes/baseBytes, 0.6)
+}
