@@ -65,11 +65,15 @@ func (c *cache) empty() {
 func (c *cache) read(ctx context.Context, req request, ask func(context.Context, request) (*exchange, error)) (*exchange, error) {
 	for {
 		key := strconv.FormatUint(c.era.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
-		if kept, ok := c.answers.Get(key); ok && time.Since(kept.at) < c.ttl && !kept.spoiled.Load() {
+		if kept := c.kept(key); kept != nil {
 			return kept.tell(ctx, req, 0)
 		}
 		var first atomic.Bool
 		flight := c.flights.DoChan(key, func() (any, error) {
+			// The flight before may have landed since the look above.
+			if kept := c.kept(key); kept != nil {
+				return kept, nil
+			}
 			first.Store(true)
 			x, err := ask(ctx, req)
 			return c.keep(key, x, err), nil
@@ -93,6 +97,13 @@ func (c *cache) read(ctx context.Context, req request, ask func(context.Context,
 			return x, x.failure(ctx.Err())
 		}
 	}
+}
+
+func (c *cache) kept(key string) *answer {
+	if a, ok := c.answers.Get(key); ok && time.Since(a.at) < c.ttl && !a.spoiled.Load() {
+		return a
+	}
+	return nil
 }
 
 // keep remembers a success, and returns what to tell those who wait for it.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,4 +232,23 @@ func TestTheCacheIsBounded(t *testing.T) {
 		total(t, client, 1)
 		assert.Equal(t, 2, server.n)
 	})
+}
+
+func TestNoReaderFallsBetweenMemoryAndRequest(t *testing.T) {
+	for range 300 {
+		var asked atomic.Int32
+		client := over(t, func(r *http.Request) (*http.Response, error) {
+			asked.Add(1)
+			return reply(r, 200, ok(`{"id":"r1"}`)), nil
+		}, whozex.WithCache(time.Hour))
+		var readers sync.WaitGroup
+		for range 16 {
+			readers.Go(func() {
+				_, err := client.GetAccount(t.Context())
+				assert.NoError(t, err)
+			})
+		}
+		readers.Wait()
+		require.EqualValues(t, 1, asked.Load())
+	}
 }
