@@ -15,8 +15,10 @@
 // next. SIGTERM or an interrupt lets the deliveries that are being handled finish.
 // One process writes each event once. Across a restart an event may come twice:
 // when its line was written and the answer did not get through, the sender comes
-// again and the new process knows nothing of it. Both lines have the same id. A
-// store that outlives the process, as in redisguard, narrows that down.
+// again and the new process knows nothing of it. Both lines have the same id.
+//
+// With -redis redis://127.0.0.1:6379 what was handled outlives the process, and
+// replicas with the same Redis write each event once between them.
 package main
 
 import (
@@ -31,6 +33,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/whozex/whozex-go/webhookverify"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
@@ -45,6 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("webhookreceiver", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	redisURL := flags.String("redis", "", "`URL` of a Redis that remembers what was handled, for several replicas")
 	sandbox := flags.Bool("sandbox", false, "receive a few events of a stand-in of the API and end")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -60,14 +64,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *sandbox {
 		receive = receiveDemo
 	}
-	if err := receive(ctx, *addr, stdout, logger); err != nil {
+	store, end, err := newStore(*redisURL)
+	if err == nil {
+		err = errors.Join(receive(ctx, *addr, store, stdout, logger), end())
+	}
+	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "webhookreceiver:", err)
 		return 1
 	}
 	return 0
 }
 
-func receiveLive(ctx context.Context, addr string, stdout io.Writer, logger *slog.Logger) error {
+func receiveLive(ctx context.Context, addr string, store webhookverify.ReplayStore, stdout io.Writer, logger *slog.Logger) error {
 	secret := os.Getenv("WHOZEX_WEBHOOK_SECRET")
 	if secret == "" {
 		return errors.New("WHOZEX_WEBHOOK_SECRET is empty: set it to the secret that CreateWebhook returned, or try -sandbox")
@@ -76,12 +84,12 @@ func receiveLive(ctx context.Context, addr string, stdout io.Writer, logger *slo
 	if err != nil {
 		return err
 	}
-	return serve(ctx, listener, secret, stdout, logger)
+	return serve(ctx, listener, secret, store, stdout, logger)
 }
 
 // receiveDemo listens first, since the address must be known before the secret
 // is; what arrives in between waits in the listener.
-func receiveDemo(ctx context.Context, addr string, stdout io.Writer, logger *slog.Logger) error {
+func receiveDemo(ctx context.Context, addr string, store webhookverify.ReplayStore, stdout io.Writer, logger *slog.Logger) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -98,7 +106,7 @@ func receiveDemo(ctx context.Context, addr string, stdout io.Writer, logger *slo
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, listener, secret, stdout, logger) }()
+	go func() { served <- serve(ctx, listener, secret, store, stdout, logger) }()
 	err = trade(ctx, server)
 	cancel()
 	return errors.Join(err, <-served)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func serveTo(t *testing.T, stdout io.Writer, stderr io.Writer) string {
 	t.Helper()
-	handler, err := newHandler(secret, &lines{to: stdout}, slog.New(slog.NewTextHandler(stderr, nil)))
+	handler, err := newHandler(secret, webhookverify.NewMemoryReplayStore(time.Hour, 10_000), &lines{to: stdout}, slog.New(slog.NewTextHandler(stderr, nil)))
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

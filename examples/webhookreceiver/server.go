@@ -34,11 +34,10 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// newHandler writes each genuine event to out once, as far as the store of this
-// process remembers: a day, which no sender is documented to exceed or to keep to.
-func newHandler(secret string, out *lines, logger *slog.Logger) (http.Handler, error) {
+// newHandler writes each genuine event to out once, as far as the store remembers.
+func newHandler(secret string, store webhookverify.ReplayStore, out *lines, logger *slog.Logger) (http.Handler, error) {
 	verifier, err := webhookverify.New(secret,
-		webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(24*time.Hour, 100_000)),
+		webhookverify.WithReplayStore(store),
 		// Neither header nor body: a log is no place for signatures.
 		webhookverify.WithErrorHandler(func(r *http.Request, err error) {
 			logger.Warn("delivery refused", "from", r.RemoteAddr, "error", err)
@@ -53,10 +52,10 @@ func newHandler(secret string, out *lines, logger *slog.Logger) (http.Handler, e
 
 // serve takes events until ctx ends and then finishes those begun. The requests'
 // contexts do not come from ctx: its end must not reach into the handling.
-func serve(ctx context.Context, listener net.Listener, secret string, stdout io.Writer, logger *slog.Logger) error {
+func serve(ctx context.Context, listener net.Listener, secret string, store webhookverify.ReplayStore, stdout io.Writer, logger *slog.Logger) error {
 	defer func() { _ = listener.Close() }()
 	out := &lines{to: stdout}
-	handler, err := newHandler(secret, out, logger)
+	handler, err := newHandler(secret, store, out, logger)
 	if err != nil {
 		return err
 	}

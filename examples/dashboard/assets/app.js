@@ -1,0 +1,162 @@
+// Everything works without this script but charts, copying and live events.
+"use strict";
+(() => {
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // Times are drawn by the server in UTC, for want of knowing better.
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+  const localise = (root) => $$("time[data-local]", root).forEach((t) => {
+    const at = new Date(t.dateTime);
+    t.textContent = (t.dataset.local === "day" ? days : full).format(at);
+    t.title = at.toISOString();
+  });
+
+  // Charts read the table beside them, which is also what a screen reader gets.
+  const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+  const money = (v) => "$" + v.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  let drawn = [];
+  const chart = (figure, rows) => {
+    const plot = figure.querySelector(".plot"), column = +figure.dataset.series;
+    const xs = rows.map((r) => Date.parse(r.querySelector("time").dateTime) / 1000);
+    const ys = rows.map((r) => +$$("data", r)[column - 1].value);
+    const readout = figure.querySelector("[data-readout]"), when = figure.querySelector("[data-when]");
+    const total = readout.textContent, all = when.textContent;
+    const spell = (v) => figure.dataset.unit === "$" ? money(v) : v.toLocaleString("en-US") + " GB";
+    const ink = colour("--muted"), line = colour("--line"), fill = colour(column === 1 ? "--series-1" : "--series-2");
+    const font = "12px system-ui, sans-serif";
+    const u = new uPlot({
+      width: plot.clientWidth, height: plot.clientHeight, legend: { show: false },
+      padding: [8, 20, 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+      scales: { x: { time: false, range: [xs[0] - 64800, xs.at(-1) + 64800] }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.08] } },
+      axes: [
+        { stroke: ink, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4,
+          splits: (self) => xs.filter((_, i) => (xs.length - 1 - i) % (self.width < 420 ? 7 : 5) === 0),
+          values: (_, ticks) => ticks.map((t) => short.format(t * 1000)) },
+        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 48, gap: 6, space: 40,
+          values: (_, ticks) => ticks.map((t) => (column === 1 ? "$" : "") + t.toLocaleString("en-US")) },
+      ],
+      series: [{}, { fill, stroke: fill, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.66, 40], radius: 0.25 }) }],
+      hooks: { setCursor: [(self) => {
+        const i = self.cursor.idx, on = self.cursor.left >= 0 && i != null;
+        readout.textContent = on ? spell(ys[i]) : total;
+        when.textContent = on ? "on " + short.format(xs[i] * 1000) : all;
+      }] },
+    }, [xs, ys], plot);
+    drawn.push({ u, reset() { readout.textContent = total; when.textContent = all; } });
+  };
+  const charts = () => {
+    drawn.forEach(({ u, reset }) => { u.destroy(); reset(); });
+    drawn = [];
+    const rows = $$("[data-chart] tbody tr");
+    if (rows.length) $$("[data-charts] figure").forEach((figure) => chart(figure, rows));
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", charts);
+  let width = innerWidth, resizing;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return; // phones resize while scrolling
+    width = innerWidth;
+    clearTimeout(resizing);
+    resizing = setTimeout(charts, 150);
+  });
+
+  // Parts that change are taken from the page as the server draws it now.
+  const fetchPage = async (url, options) => {
+    const answer = await fetch(url, { credentials: "same-origin", ...options });
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
+  const seen = new Map(); // what the server drew last; a part that is the same stays
+  $$("[data-live]").forEach((part) => seen.set(part.id, part.innerHTML));
+  const refresh = async () => {
+    if (document.hidden || !$$("[data-live]").length) return;
+    let page;
+    try { page = await fetchPage(location.href); } catch { return; } // the state of the stream tells
+    $$("[data-live]").forEach((part) => {
+      const fresh = page.getElementById(part.id);
+      const busy = part.contains(document.activeElement) || part.querySelector("[data-hide], [aria-busy=true], .u-hover");
+      if (!fresh || busy || seen.get(part.id) === fresh.innerHTML) return;
+      const open = $$("details[open]", part).length > 0;
+      seen.set(part.id, fresh.innerHTML);
+      part.innerHTML = fresh.innerHTML;
+      $$("details", part).forEach((d) => { d.open = open; });
+      localise(part);
+      if (part.matches("[data-charts]")) charts();
+    });
+  };
+
+  // A form whose answer is a part of a page takes that part in.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.matches("[data-once]")) {
+      if (form.dataset.sent) event.preventDefault(); // the server would not be fooled either
+      form.dataset.sent = "yes";
+      form.querySelector("button").setAttribute("aria-busy", "true");
+      return;
+    }
+    if (!form.matches("[data-inline]")) return;
+    event.preventDefault();
+    const target = document.getElementById(form.dataset.inline), button = form.querySelector("button");
+    const values = new URLSearchParams(new FormData(form)), before = target.innerHTML;
+    button.setAttribute("aria-busy", "true");
+    try {
+      const page = form.method === "post" ? await fetchPage(form.action, { method: "POST", body: values }) : await fetchPage("/?" + values);
+      const part = page.getElementById(target.id);
+      if (part) target.innerHTML = part.innerHTML;
+      else throw new Error((page.querySelector("main p") || page.body).textContent);
+      const hide = target.querySelector("[data-hide]");
+      if (hide) hide.addEventListener("click", () => { target.innerHTML = before; target.querySelector("button").focus(); });
+      if (hide) target.querySelector("button").focus();
+    } catch (problem) {
+      const line = document.createElement("p");
+      line.className = "problem";
+      line.setAttribute("role", "alert");
+      line.textContent = "That did not work: " + problem.message;
+      target.append(line);
+    }
+    button.removeAttribute("aria-busy");
+  });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(button.previousElementSibling);
+      button.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  // A page out of the back cache may show a form that was used since.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  // Events.
+  const list = document.getElementById("events");
+  const listen = () => {
+    const state = document.querySelector("[data-stream]");
+    const stream = new EventSource("/events?since=" + list.dataset.since);
+    let soon;
+    const say = (live, text) => { state.classList.toggle("live", live); state.textContent = text; };
+    stream.onopen = () => say(true, "live");
+    stream.onerror = () => say(false, "connection lost, trying again");
+    stream.onmessage = (message) => {
+      $$(".empty", list).forEach((none) => none.remove());
+      list.insertAdjacentHTML("afterbegin", message.data);
+      list.firstElementChild.classList.add("new");
+      localise(list.firstElementChild);
+      list.dataset.since = message.lastEventId;
+      while (list.children.length > 40) list.lastElementChild.remove();
+      clearTimeout(soon);
+      soon = setTimeout(refresh, 400);
+    };
+    addEventListener("pagehide", () => stream.close());
+  };
+
+  localise(document);
+  charts();
+  if (list) listen();
+  setInterval(refresh, 15000);
+  document.addEventListener("visibilitychange", refresh);
+})();

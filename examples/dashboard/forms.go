@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go"
+)
+
+// cookie is not the session of a login: it ties a quote to the browser that asked.
+const cookie = "whozex_dashboard"
+
+// spendTimeout bounds a call that spends, with what Reconcile reads after it.
+const spendTimeout = time.Minute
+
+var cents = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,2})?$`)
+
+// writing lets next only be reached where spending is allowed.
+func (d *dashboard) writing(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !d.write {
+			d.fail(w, r, http.StatusForbidden, "The dashboard was started for reading only. Nothing was done.")
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (d *dashboard) quoteTopUp(w http.ResponseWriter, r *http.Request) {
+	text := strings.TrimSpace(r.PostFormValue("amount"))
+	amount, err := decimal.NewFromString(text)
+	if !cents.MatchString(text) || err != nil || !amount.IsPositive() {
+		d.fail(w, r, http.StatusUnprocessableEntity, "The amount must be above zero, in dollars and cents with a point, such as 25 or 12.50.")
+		return
+	}
+	account, err := d.client.GetAccount(r.Context(), whozex.Fresh())
+	if err != nil {
+		d.fail(w, r, http.StatusBadGateway, explain(err))
+		return
+	}
+	op := operation{ID: rand.Text(), Kind: "top-up", Amount: amount, PayerBefore: account.Balance}
+	// The id makes the note unique whatever the text.
+	op.Note = strings.TrimSpace(cut(r.PostFormValue("note"), 80) + " dashboard-" + op.ID)
+	d.quote(w, r, op)
+}
+
+func (d *dashboard) quotePurchase(w http.ResponseWriter, r *http.Request) {
+	gb, err := strconv.Atoi(strings.TrimSpace(r.PostFormValue("gb")))
+	if err != nil || gb < 1 || gb > 1_000_000 {
+		d.fail(w, r, http.StatusUnprocessableEntity, "GB must be a whole number from 1 to 1,000,000.")
+		return
+	}
+	op := operation{ID: rand.Text(), Kind: "purchase", GB: gb, ProxyType: whozex.ProxyType(r.PostFormValue("proxy_type"))}
+	switch op.ProxyType {
+	case whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile:
+	default:
+		d.fail(w, r, http.StatusUnprocessableEntity, "There is no such proxy type.")
+		return
+	}
+	price, err := d.client.CalculatePrice(r.Context(), gb, whozex.Fresh())
+	if err != nil {
+		d.fail(w, r, http.StatusBadGateway, explain(err))
+		return
+	}
+	op.Amount, op.PricePerGB = price.Total, price.PricePerGB
+	d.quote(w, r, op)
+}
+
+// quote fills in who pays, and leads to the page that asks for confirmation.
+func (d *dashboard) quote(w http.ResponseWriter, r *http.Request, op operation) {
+	user, err := d.find(r.Context(), r.PathValue("id"), whozex.Fresh())
+	if err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	op.User = user
+	op.UserAfter = user.Balance.Add(op.Amount)
+	if op.Kind == "purchase" {
+		op.PayerBefore, op.UserAfter = user.Balance, user.Balance.Sub(op.Amount)
+	}
+	op.PayerAfter = op.PayerBefore.Sub(op.Amount)
+	op.Short = op.PayerAfter.IsNegative()
+	session := sessionOf(r)
+	if session == "" {
+		session = rand.Text()
+		http.SetCookie(w, &http.Cookie{Name: cookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	}
+	op = d.ops.quote(op, session)
+	http.Redirect(w, r, "/operations/"+op.ID, http.StatusSeeOther)
+}
+
+func sessionOf(r *http.Request) string {
+	if c, err := r.Cookie(cookie); err == nil {
+		return c.Value
+	}
+	return ""
+}
+
+// operation shows a quote or what became of it, whichever is true now: reload
+// and the back button find the outcome where the form was.
+func (d *dashboard) operation(w http.ResponseWriter, r *http.Request) {
+	op, ok := d.ops.get(r.PathValue("id"))
+	if !ok {
+		d.fail(w, r, http.StatusGone, "This quote is too old, or the dashboard was restarted since. Nothing was sent. Begin again from the user's page.")
+		return
+	}
+	if op.session != "" && !same(op.session, sessionOf(r)) {
+		op.token = "" // seen, but not confirmed, from another browser
+	}
+	d.render(w, http.StatusOK, "operation", op.What(), struct {
+		operation
+		Seen []known
+	}{op, d.shelf.matching(op)})
+}
+
+// confirm carries the operation out for the first that comes with its token.
+// All others wait with it and are led to the same outcome.
+func (d *dashboard) confirm(w http.ResponseWriter, r *http.Request) {
+	op, first, err := d.ops.begin(r.PathValue("id"), r.PostFormValue("token"), sessionOf(r))
+	switch {
+	case errors.Is(err, errNoOperation):
+		d.operation(w, r)
+		return
+	case errors.Is(err, errForeign):
+		d.fail(w, r, http.StatusForbidden, "This form is not one that the dashboard gave to this browser. Nothing was done.")
+		return
+	case err != nil:
+		d.fail(w, r, http.StatusInternalServerError, "It could not be written down, so nothing was sent: "+err.Error())
+		return
+	}
+	if first {
+		// A browser hangs up on the second of two clicks; the call must not end by it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), spendTimeout)
+		d.running.Go(func() {
+			defer cancel()
+			d.settle(ctx, op)
+		})
+	}
+	select {
+	case <-op.settled:
+		http.Redirect(w, r, "/operations/"+op.ID, http.StatusSeeOther)
+	case <-r.Context().Done():
+	}
+}
+
+// settle makes the call and writes down what became of it.
+func (d *dashboard) settle(ctx context.Context, op operation) {
+	release := d.people.lock(op.User.ID)
+	defer release()
+	err := d.spend(ctx, &op)
+	var inDoubt *whozex.OutcomeUnknownError
+	switch {
+	case errors.As(err, &inDoubt):
+		op.State, op.Unknown, op.Problem = unknown, inDoubt, explain(inDoubt.Err)
+		if d.sandbox != nil && op.Kind == "purchase" {
+			// Nobody else buys on the sandbox. On the live API a bot may, and then
+			// this count would prove nothing.
+			inDoubt.PackagesBefore = &op.User.PackageCount
+		}
+		d.reconcile(ctx, &op)
+	case err != nil:
+		op.State, op.Problem = refused, explain(err)
+	default:
+		op.State = done
+	}
+	if err := d.ops.finish(op); err != nil {
+		d.hub.warn("What became of " + op.What() + " could not be written down: " + err.Error())
+	}
+}
+
+// spend fails if price or user are not what the quote showed.
+func (d *dashboard) spend(ctx context.Context, op *operation) error {
+	if op.Kind == "top-up" {
+		change, err := d.client.AddBalance(ctx, op.User.ID, op.Amount, op.Note)
+		if err == nil {
+			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
+		}
+		return err
+	}
+	price, err := d.client.CalculatePrice(ctx, op.GB, whozex.Fresh())
+	if err != nil {
+		return err
+	}
+	if !price.Total.Equal(op.Amount) {
+		return plain("The price is now " + usd(price.Total) + ", not " + usd(op.Amount) + " as quoted.")
+	}
+	if op.User, err = d.find(ctx, op.User.ID, whozex.Fresh()); err != nil {
+		return err
+	}
+	pkg, err := d.client.PurchasePackage(ctx, op.User.ID, whozex.PurchasePackageParams{GB: op.GB, ProxyType: op.ProxyType})
+	if err != nil {
+		return err
+	}
+	op.PackageID, op.Amount, op.UserAfter, op.PayerAfter = pkg.ID, pkg.Cost, pkg.UserBalanceAfter, pkg.UserBalanceAfter
+	if err := d.shelf.add(known{ID: pkg.ID, UserID: op.User.ID, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}); err != nil {
+		d.hub.warn(pkg.ID + " was bought, but could not be written down: " + err.Error()) // no reason to say that it was not
+	}
+	return nil
+}
+
+// plain is an error in words for the page.
+type plain string
+
+func (p plain) Error() string { return string(p) }
+
+// reconcile says what is known of an outcome in doubt.
+func (d *dashboard) reconcile(ctx context.Context, op *operation) {
+	outcome, err := d.client.Reconcile(ctx, op.Unknown)
+	op.Verdict, op.Reason, op.NotBefore, op.Traces = outcome.Verdict, outcome.Reason, outcome.NotBefore, nil
+	if err != nil {
+		op.Reason = "the look failed: " + explain(err)
+	}
+	for _, t := range outcome.Transactions {
+		op.Traces = append(op.Traces, strings.TrimSpace(string(t.Type)+" of "+usd(t.Amount.Decimal.Abs())+", "+t.CreatedAt.UTC().Format(time.DateTime)+" UTC "+t.Note))
+	}
+	switch outcome.Verdict {
+	case whozex.OutcomeApplied:
+		op.State = done
+	case whozex.OutcomeNotApplied:
+		op.State = refused
+	}
+}
+
+// askAgain only reads, and is harmless however often it comes.
+func (d *dashboard) askAgain(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	op, ok := d.ops.get(id)
+	if ok && op.State == unknown {
+		d.reconcile(r.Context(), &op)
+		if err := d.ops.finish(op); err != nil {
+			d.fail(w, r, http.StatusInternalServerError, "The answer could not be written down: "+err.Error())
+			return
+		}
+	}
+	http.Redirect(w, r, "/operations/"+url.PathEscape(id), http.StatusSeeOther)
+}
+
+// explain says what went wrong to whoever looks at the page.
+func explain(err error) string {
+	var words plain
+	switch {
+	case err == nil:
+		return "no answer came"
+	case errors.As(err, &words):
+		return string(words)
+	case errors.Is(err, whozex.ErrInsufficientBalance):
+		return "The balance is too low."
+	case errors.Is(err, whozex.ErrInvalidAPIKey), errors.Is(err, whozex.ErrAPIDisabled):
+		return "The API refused the key: it is unknown, revoked or switched off."
+	case errors.Is(err, whozex.ErrRateLimited):
+		return "The API asked for a pause (too many requests). Try again in a minute."
+	case errors.Is(err, whozex.ErrNotFound):
+		return "The API does not know it (any more)."
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "The connection broke off before a whole answer came."
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The API did not answer in time."
+	}
+	return err.Error()
+}
+
+func (d *dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusBadGateway
+	if errors.Is(err, errNoUser) || errors.Is(err, whozex.ErrNotFound) {
+		status = http.StatusNotFound
+	}
+	d.fail(w, r, status, explain(err))
+}
+
+// cut shortens text to n characters and takes out what does not print.
+func cut(text string, n int) string {
+	runes := []rune(strings.Join(strings.Fields(text), " "))
+	return string(runes[:min(n, len(runes))])
+}

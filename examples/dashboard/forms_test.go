@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/webhookverify"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+// buyer is a visitor with a user who can pay.
+func buyer(t *testing.T) (*dashboard, visitor, string) {
+	d, home := launch(t)
+	id, err := d.sandbox.AddUser("buyer@example.com", "Buyer")
+	require.NoError(t, err)
+	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.NewFromInt(500)))
+	return d, newVisitor(t, home), id
+}
+
+var twenty = url.Values{"gb": {"20"}, "proxy_type": {"residential"}}
+
+func TestAConfirmationBuysOnce(t *testing.T) {
+	d, v, id := buyer(t)
+	before := d.sandbox.Requests(whozex.OpPurchasePackage)
+	path, form, body := v.quote("/users/"+id+"/purchase", twenty)
+	assert.Contains(t, body, "$18.00")
+	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage), "a quote buys nothing")
+	// The answer is late, so that all clicks fall into the call.
+	d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.LateCommit(200*time.Millisecond), 1)
+	var clicks sync.WaitGroup
+	for range 20 {
+		clicks.Go(func() {
+			res, _, err := v.send(t.Context(), http.MethodPost, path, form)
+			if assert.NoError(t, err) {
+				assert.Equal(t, path, res.Header.Get("Location"))
+			}
+		})
+	}
+	clicks.Wait()
+	status, to := v.post(path, nil) // and the reload, whatever it brings
+	assert.Equal(t, http.StatusSeeOther, status)
+	_, body = v.get(to)
+	assert.Contains(t, body, "Package bought")
+	assert.Equal(t, before+1, d.sandbox.Requests(whozex.OpPurchasePackage))
+	balance, _ := d.sandbox.UserBalance(id)
+	assert.Equal(t, "482", balance.String())
+}
+
+// TestABrowserThatHangsUp is the second of two clicks, without scripts: it ends
+// the first request, and must not end the purchase.
+func TestABrowserThatHangsUp(t *testing.T) {
+	d, v, id := buyer(t)
+	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
+	before := d.sandbox.Requests(whozex.OpPurchasePackage)
+	d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.LateCommit(300*time.Millisecond), 1)
+	ctx, hangUp := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := v.send(ctx, http.MethodPost, path, form)
+		ended <- err
+	}()
+	require.Eventually(t, func() bool {
+		op, _ := d.ops.get(path[len("/operations/"):])
+		return op.State == sending
+	}, 10*time.Second, time.Millisecond)
+	hangUp()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	status, to := v.post(path, form)
+	assert.Equal(t, http.StatusSeeOther, status)
+	_, body := v.get(to)
+	assert.Contains(t, body, "Package bought")
+	assert.Equal(t, before+1, d.sandbox.Requests(whozex.OpPurchasePackage))
+}
+
+func TestFormsOfOthersAreRefused(t *testing.T) {
+	d, v, id := buyer(t)
+	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
+	other, otherForm, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"1"}})
+	before := d.sandbox.Requests(whozex.OpPurchasePackage) + d.sandbox.Requests(whozex.OpAddBalance)
+	stranger := newVisitor(t, v.home)
+	_, _, _ = stranger.quote("/users/"+id+"/top-up", url.Values{"amount": {"1"}}) // has a session of his own
+	for name, try := range map[string]func() (int, string){
+		"no token":        func() (int, string) { return v.post(path, nil) },
+		"a made-up token": func() (int, string) { return v.post(path, url.Values{"token": {"AAAAAAAAAAAAAAAAAAAAAAAAAA"}}) },
+		"another form's":  func() (int, string) { return v.post(path, otherForm) },
+		"the other way":   func() (int, string) { return v.post(other, form) },
+		"another browser": func() (int, string) { return stranger.post(path, form) },
+		"no session":      func() (int, string) { return newVisitor(t, v.home).post(path, form) },
+		"another site": func() (int, string) {
+			return v.post(path, form, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
+		},
+		"another port": func() (int, string) {
+			return v.post(path, form, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") })
+		},
+		"an old browser's": func() (int, string) {
+			return v.post(path, form, func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "http://evil.example") })
+		},
+		"a quote from abroad": func() (int, string) {
+			return v.post("/users/"+id+"/purchase", twenty, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
+		},
+	} {
+		status, body := try()
+		assert.Equal(t, http.StatusForbidden, status, name)
+		assert.Contains(t, body, "Nothing was done", name)
+	}
+	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage)+d.sandbox.Requests(whozex.OpAddBalance))
+	_, body := stranger.get(path)
+	assert.NotContains(t, body, form.Get("token"), "the token is for its own browser alone")
+	status, _ := v.post(path, form)
+	assert.Equal(t, http.StatusSeeOther, status, "none of that used the token up")
+}
+
+func TestAQuoteThatIsTooOld(t *testing.T) {
+	d, v, id := buyer(t)
+	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
+	d.ops.mu.Lock()
+	d.ops.all[path[len("/operations/"):]].QuotedAt = time.Now().Add(-quoteTTL - time.Second)
+	d.ops.mu.Unlock()
+	before := d.sandbox.Requests(whozex.OpPurchasePackage)
+	for _, path := range []string{path, "/operations/NEVER"} {
+		status, body := v.post(path, form)
+		assert.Equal(t, http.StatusGone, status)
+		assert.Contains(t, body, "Nothing was sent")
+	}
+	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage))
+}
+
+func TestAPriceThatChangedIsNotPaid(t *testing.T) {
+	d, v, id := buyer(t)
+	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
+	d.ops.mu.Lock()
+	d.ops.all[path[len("/operations/"):]].Amount = decimal.NewFromInt(17)
+	d.ops.mu.Unlock()
+	before := d.sandbox.Requests(whozex.OpPurchasePackage)
+	_, to := v.post(path, form)
+	_, body := v.get(to)
+	assert.Contains(t, body, "The price is now $18.00, not $17.00 as quoted.")
+	assert.Contains(t, body, "No money was moved.")
+	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage))
+}
+
+func TestWhatIsWrongCostsNothing(t *testing.T) {
+	d, v, id := buyer(t)
+	before := len(d.sandbox.Ledger())
+	for _, amount := range []string{"", "0", "0.00", "-5", "1e9", "12,50", "0.001", "5 USD", "NaN", "9999999999"} {
+		status, _ := v.post("/users/"+id+"/top-up", url.Values{"amount": {amount}})
+		assert.Equal(t, http.StatusUnprocessableEntity, status, amount)
+	}
+	for _, gb := range []string{"", "0", "-1", "1.5", "1e3", "10000000"} {
+		status, _ := v.post("/users/"+id+"/purchase", url.Values{"gb": {gb}, "proxy_type": {"mobile"}})
+		assert.Equal(t, http.StatusUnprocessableEntity, status, gb)
+	}
+	status, _ := v.post("/users/"+id+"/purchase", url.Values{"gb": {"5"}, "proxy_type": {"gold"}})
+	assert.Equal(t, http.StatusUnprocessableEntity, status)
+	status, _ = v.post("/users/nobody/purchase", twenty)
+	assert.Equal(t, http.StatusNotFound, status)
+	_, form, body := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"5000"}, "proxy_type": {"mobile"}})
+	assert.Nil(t, form, "what cannot be paid has no button")
+	assert.Contains(t, body, "too low")
+	assert.Len(t, d.sandbox.Ledger(), before)
+	// The balance may be gone between quote and confirmation.
+	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
+	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.Zero))
+	_, to := v.post(path, form)
+	_, body = v.get(to)
+	assert.Contains(t, body, "Not bought")
+	assert.Contains(t, body, "The balance is too low.")
+}
+
+func TestUnknownOutcomes(t *testing.T) {
+	for _, tt := range []struct {
+		name, path string
+		form       url.Values
+		op         whozex.Operation
+		fault      whozextest.Fault
+		want       []string
+	}{
+		{"top-up that was made", "top-up", url.Values{"amount": {"5"}, "note": {"cash"}}, whozex.OpAddBalance, whozextest.CommitThenCut(), []string{"Top-up made", "No answer came to the call itself", "cash dashboard-"}},
+		{"top-up that was not", "top-up", url.Values{"amount": {"5"}}, whozex.OpAddBalance, whozextest.CutBeforeCommit(), []string{"Outcome unknown", "no transaction has the note", "It can be told for sure from", "Ask again"}},
+		{"purchase that was made", "purchase", twenty, whozex.OpPurchasePackage, whozextest.CommitThenCut(), []string{"Package bought", "No answer came to the call itself"}},
+		{"purchase that was not", "purchase", twenty, whozex.OpPurchasePackage, whozextest.ServerErrorBeforeCommit(502), []string{"Outcome unknown", "Ask again", "Do not repeat it"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, v, id := buyer(t)
+			path, form, _ := v.quote("/users/"+id+"/"+tt.path, tt.form)
+			before := d.sandbox.Requests(tt.op)
+			d.sandbox.Inject(tt.op, tt.fault, 1)
+			for range 2 {
+				status, to := v.post(path, form)
+				require.Equal(t, http.StatusSeeOther, status)
+				require.Equal(t, path, to)
+			}
+			status, _ := v.post(path+"/ask", nil)
+			require.Equal(t, http.StatusSeeOther, status)
+			_, body := v.get(path)
+			for _, want := range tt.want {
+				assert.Contains(t, body, want)
+			}
+			assert.Equal(t, before+1, d.sandbox.Requests(tt.op), "nothing is sent twice")
+		})
+	}
+}
+
+// TestALostPurchaseOnTheLiveAPI stays unknown, since others may buy there, and is
+// shown beside the package that an event tells of.
+func TestALostPurchaseOnTheLiveAPI(t *testing.T) {
+	t.Setenv("WHOZEX_WEBHOOK_SECRET", "wxsec_test")
+	d, home, api := launchLive(t, config{write: true})
+	id, err := api.AddUser("buyer@example.com", "Buyer")
+	require.NoError(t, err)
+	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(500)))
+	v := newVisitor(t, home)
+	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
+	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	status, _ := v.post(path, form)
+	require.Equal(t, http.StatusSeeOther, status)
+	require.NoError(t, d.receive(t.Context(), &webhookverify.Event{
+		Name: whozex.EventPackageCreated, Timestamp: time.Now(),
+		Data: json.RawMessage(`{"user_id":"` + id + `","package_id":"PKG-ABCDEF","gb":20,"cost":18.00}`),
+	}))
+	_, body := v.get(path)
+	assert.Contains(t, body, "undecided")
+	assert.Contains(t, body, "Told by events since")
+	assert.Contains(t, body, "PKG-ABCDEF")
+	_, body = v.get("/")
+	assert.Contains(t, body, "Do not repeat it before you know.", "every page warns")
+	assert.Equal(t, 1, api.Requests(whozex.OpPurchasePackage))
+}

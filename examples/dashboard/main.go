@@ -1,0 +1,123 @@
+// Command dashboard serves a reseller's dashboard on loopback: balance, charts,
+// users, packages, prices and webhook events as they arrive.
+//
+//	go -C examples run ./dashboard
+//	WHOZEX_API_KEY=wx_live_… go -C examples run ./dashboard
+//
+// Without a key it starts a stand-in of the API and fills it with an example
+// business; no real money moves. With a key it reads the live API, and spends
+// only with -write. WHOZEX_BASE_URL is obeyed as everywhere in the SDK.
+//
+// Live events need a tunnel that leads a public https address, which you register
+// once, to /webhooks here, and its secret in WHOZEX_WEBHOOK_SECRET. The dashboard
+// registers none itself: an account may have only ten and cannot remove one.
+//
+// The API has no route that lists packages, so the dashboard shows those bought
+// in it or seen in package.created events. -data keeps them, and every purchase
+// and top-up, in a file over restarts.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+type config struct {
+	addr, data string
+	write      bool
+	// pace is how often something happens in the example business; 0 is never.
+	pace time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
+	if err := run(ctx, cfg, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "dashboard:", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the command line. What is wrong with it is on stderr already.
+func parse(args []string, stderr io.Writer) (config, error) {
+	var cfg config
+	flags := flag.NewFlagSet("dashboard", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8788", "loopback `address` to listen on")
+	flags.BoolVar(&cfg.write, "write", false, "allow top-ups and purchases on the live API")
+	flags.StringVar(&cfg.data, "data", "", "keep packages and purchases of the live API in `file`; in memory if empty")
+	flags.DurationVar(&cfg.pace, "pace", 7*time.Second, "how often something happens in the example business; 0 for never")
+	if err := flags.Parse(args); err != nil {
+		return cfg, err
+	}
+	err := cfg.check(flags.Args())
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "dashboard:", err)
+	}
+	return cfg, err
+}
+
+func (cfg config) check(rest []string) error {
+	host, _, err := net.SplitHostPort(cfg.addr)
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case err != nil:
+		return fmt.Errorf("-addr: %w", err)
+	case !loopback(host):
+		return fmt.Errorf("-addr: %s is not loopback; the page has no login", cfg.addr)
+	case cfg.data != "" && os.Getenv("WHOZEX_API_KEY") == "":
+		return errors.New("-data is for the live API: the sandbox starts anew each time")
+	case cfg.pace < 0:
+		return errors.New("-pace: negative")
+	}
+	return nil
+}
+
+func run(ctx context.Context, cfg config, out io.Writer) error {
+	listener, err := net.Listen("tcp", cfg.addr)
+	if err != nil {
+		return err
+	}
+	d, err := start(ctx, cfg, listener)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(out, "http://%s  %s\n", listener.Addr(), d.mode); err != nil {
+		return errors.Join(err, d.close())
+	}
+	select {
+	case <-ctx.Done():
+		return d.close()
+	case err := <-d.ended:
+		return errors.Join(err, d.close())
+	}
+}
+
+// httpServer has no write time-out, which would cut the streams of events.
+func httpServer(ctx context.Context, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+// launch starts the dashboard as run does, without a key and at a free port.
+func launch(t *testing.T) (*dashboard, string) {
+	t.Helper()
+	t.Setenv("WHOZEX_API_KEY", "")
+	return launchAs(t, config{})
+}
+
+// launchLive starts it as on the live API, which is a sandbox of its own.
+func launchLive(t *testing.T, cfg config) (*dashboard, string, *whozextest.Server) {
+	t.Helper()
+	api := whozextest.NewServer(whozextest.WithUsers(3))
+	t.Cleanup(api.Close)
+	t.Setenv("WHOZEX_API_KEY", api.APIKey)
+	t.Setenv("WHOZEX_BASE_URL", api.URL)
+	d, home := launchAs(t, cfg)
+	return d, home, api
+}
+
+// launchAs goes by the environment.
+func launchAs(t *testing.T, cfg config) (*dashboard, string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	d, err := start(t.Context(), cfg, listener)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, d.close()) })
+	return d, "http://" + listener.Addr().String()
+}
+
+// visitor is a browser without scripts. It does not follow where it is led.
+type visitor struct {
+	t      *testing.T
+	home   string
+	client *http.Client
+}
+
+func newVisitor(t *testing.T, home string) visitor {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	client := &http.Client{Jar: jar, Transport: &http.Transport{}, Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	t.Cleanup(client.CloseIdleConnections)
+	return visitor{t, home, client}
+}
+
+// send makes a request; change may alter it. It is for any goroutine.
+func (v visitor) send(ctx context.Context, method, path string, form url.Values, change ...func(*http.Request)) (*http.Response, string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, v.home+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", err
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", v.home)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	for _, c := range change {
+		c(req)
+	}
+	res, err := v.client.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	return res, string(body), err
+}
+
+func (v visitor) get(path string) (int, string) {
+	v.t.Helper()
+	res, body, err := v.send(v.t.Context(), http.MethodGet, path, nil)
+	require.NoError(v.t, err)
+	return res.StatusCode, body
+}
+
+func (v visitor) post(path string, form url.Values, change ...func(*http.Request)) (int, string) {
+	v.t.Helper()
+	res, body, err := v.send(v.t.Context(), http.MethodPost, path, form, change...)
+	require.NoError(v.t, err)
+	if to := res.Header.Get("Location"); to != "" {
+		return res.StatusCode, to
+	}
+	return res.StatusCode, body
+}
+
+var tokens = regexp.MustCompile(`name="token" value="([A-Z0-9]+)"`)
+
+// quote asks for a quote and returns its page's path, the form and the page.
+func (v visitor) quote(path string, form url.Values) (string, url.Values, string) {
+	v.t.Helper()
+	status, to := v.post(path, form)
+	require.Equal(v.t, http.StatusSeeOther, status, to)
+	status, body := v.get(to)
+	require.Equal(v.t, http.StatusOK, status)
+	found := tokens.FindStringSubmatch(body)
+	if found == nil {
+		return to, nil, body
+	}
+	return to, url.Values{"token": {found[1]}}, body
+}
+
+func TestTheCommandLine(t *testing.T) {
+	t.Setenv("WHOZEX_API_KEY", "")
+	cfg, err := parse([]string{"-addr", "localhost:0", "-write"}, io.Discard)
+	require.NoError(t, err)
+	assert.True(t, cfg.write)
+	for _, args := range [][]string{{"-addr", "0.0.0.0:80"}, {"-addr", "example.com:80"}, {"-addr", ":8788"}, {"-addr", "x"}, {"more"}, {"-data", "x"}, {"-pace", "-1s"}, {"-nothing"}} {
+		_, err := parse(args, io.Discard)
+		assert.Error(t, err, args)
+	}
+}
+
+func TestItRunsUntilItIsInterrupted(t *testing.T) {
+	t.Setenv("WHOZEX_API_KEY", "")
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, config{addr: "127.0.0.1:0", pace: time.Millisecond}, in) }()
+	line := make([]byte, 200)
+	n, err := out.Read(line)
+	require.NoError(t, err)
+	home, mode, _ := strings.Cut(string(line[:n]), "  ")
+	assert.Contains(t, mode, "Sandbox")
+	// A stream that is open does not hold it up.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, home+"/events", nil)
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	stop()
+	require.NoError(t, <-ended)
+}
+
+func TestThePagesShowTheBusiness(t *testing.T) {
+	d, home := launch(t)
+	v := newVisitor(t, home)
+	evil, err := d.sandbox.AddUser("evil@example.com", `<script>alert(1)</script>`)
+	require.NoError(t, err)
+	_, body := v.get("/")
+	for _, want := range []string{usd(d.sandbox.Balance()), usd(d.sandbox.Totals().Spent), "$0.90", "Nora Byrne", "Page 1 of 7", "61 in all", "&lt;script&gt;alert(1)", "package.created"} {
+		assert.Contains(t, body, want)
+	}
+	assert.NotContains(t, body, "<script>")
+	assert.Equal(t, 30, strings.Count(body, `<tr><th scope="row"><time datetime="20`), "a row for every day of the charts")
+	_, body = v.get("/?page=7")
+	assert.Contains(t, body, "Amara Okafor")
+	_, body = v.get("/?q=okafor")
+	assert.Contains(t, body, "1 found")
+	_, body = v.get("/?q=" + url.QueryEscape(`"><img src=x>`))
+	assert.Contains(t, body, "Nobody matches “&#34;&gt;&lt;img src=x&gt;”")
+	_, body = v.get("/?gb=120")
+	assert.Contains(t, body, "<strong>$108.00</strong> for 120 GB")
+	_, body = v.get("/?gb=0")
+	assert.Contains(t, body, "Enter a whole number")
+	status, body := v.get("/users/" + evil)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "<h1>&lt;script&gt;")
+	for _, path := range []string{"/users/nobody", "/users/..%2Faccount", "/operations", "/.git"} {
+		status, _ := v.get(path)
+		assert.Equal(t, http.StatusNotFound, status, path)
+	}
+	_, body = v.get("/packages?page=999")
+	assert.Contains(t, body, "PKG-")
+	status, _ = v.get("/assets/app.js?v=" + d.version)
+	assert.Equal(t, http.StatusOK, status)
+}
+
+func TestWhatFailsSaysSoInItsPlace(t *testing.T) {
+	d, home := launch(t)
+	d.sandbox.SetAPIDisabled(true)
+	status, body := newVisitor(t, home).get("/?gb=5")
+	assert.Equal(t, http.StatusOK, status)
+	assert.GreaterOrEqual(t, strings.Count(body, "The API refused the key"), 4)
+	assert.Contains(t, body, "package.created", "what is known without the API is there")
+}
+
+func TestEveryAnswerIsFenced(t *testing.T) {
+	_, home := launch(t)
+	v := newVisitor(t, home)
+	for _, path := range []string{"/", "/nothing", "/assets/app.js"} {
+		res, _, err := v.send(t.Context(), http.MethodGet, path, nil)
+		require.NoError(t, err)
+		policy := res.Header.Get("Content-Security-Policy")
+		assert.Contains(t, policy, "default-src 'none'; script-src 'self'; style-src 'self'", path)
+		assert.NotContains(t, policy, "unsafe")
+		assert.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
+	}
+	for host, want := range map[string]int{
+		"localhost:8788": 200, "127.0.0.1": 200, "[::1]:8788": 200, "127.9.9.9:1": 200,
+		"evil.example": 421, "evil.example:8788": 421, "127.0.0.1.evil.example": 421, "0.0.0.0:8788": 421, "192.168.0.5": 421,
+	} {
+		res, _, err := v.send(t.Context(), http.MethodGet, "/", nil, func(r *http.Request) { r.Host = host })
+		require.NoError(t, err)
+		assert.Equal(t, want, res.StatusCode, host)
+	}
+}
+
+func TestTheLiveAPIIsOnlyRead(t *testing.T) {
+	d, home, api := launchLive(t, config{})
+	assert.Contains(t, d.mode, "reading only")
+	v := newVisitor(t, home)
+	_, body := v.get("/")
+	assert.Contains(t, body, "user3@example.com")
+	assert.Contains(t, body, "None known yet")
+	id := regexp.MustCompile(`/users/([0-9a-f-]{36})`).FindStringSubmatch(body)[1]
+	_, body = v.get("/users/" + id)
+	assert.Contains(t, body, "Reading only")
+	assert.NotContains(t, body, "<form")
+	for path, form := range map[string]url.Values{"/users/" + id + "/top-up": {"amount": {"5"}}, "/users/" + id + "/purchase": {"gb": {"5"}, "proxy_type": {"mobile"}}, "/operations/x": {"token": {"x"}}} {
+		status, _ := v.post(path, form)
+		assert.Equal(t, http.StatusForbidden, status, path)
+	}
+	for _, r := range api.Journal() {
+		assert.Equal(t, http.MethodGet, r.Method, r.Operation)
+	}
+	status, _ := v.post("/webhooks", nil)
+	assert.Equal(t, http.StatusServiceUnavailable, status, "no secret, no events")
+}
+
+// TestWhatWasBegunIsRemembered starts again after a stop in the midst of a call.
+func TestWhatWasBegunIsRemembered(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "dashboard.db")
+	d, home, api := launchLive(t, config{write: true, data: data})
+	v := newVisitor(t, home)
+	_, body := v.get("/")
+	id := regexp.MustCompile(`/users/([0-9a-f-]{36})`).FindStringSubmatch(body)[1]
+	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(100)))
+	path, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"residential"}})
+	status, _ := v.post(path, form)
+	require.Equal(t, http.StatusSeeOther, status)
+	// The record of a top-up that was sent, and of which nothing more is known.
+	topUp, _, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}})
+	op, ok := d.ops.get(strings.TrimPrefix(topUp, "/operations/"))
+	require.True(t, ok)
+	op.State, op.SentAt = sending, time.Now()
+	_, err := d.client.AddBalance(t.Context(), id, op.Amount, op.Note)
+	require.NoError(t, err)
+	require.NoError(t, d.store.put("operations", op.ID, op))
+	require.NoError(t, d.close())
+
+	_, home = launchAs(t, config{write: true, data: data})
+	v = newVisitor(t, home)
+	_, body = v.get("/")
+	assert.Contains(t, body, "PKG-")
+	assert.Contains(t, body, "Outcome unknown")
+	_, body = v.get(path)
+	assert.Contains(t, body, "Package bought")
+	_, body = v.get(topUp)
+	assert.Contains(t, body, "stopped before an answer came")
+	status, _ = v.post(topUp+"/ask", nil)
+	assert.Equal(t, http.StatusSeeOther, status)
+	_, body = v.get(topUp)
+	assert.Contains(t, body, "Top-up made")
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go"
+)
+
+// known is a package that was bought here or seen in an event.
+type known struct {
+	ID, UserID string
+	GB, Cost   decimal.Decimal
+	CreatedAt  time.Time
+}
+
+// shelf remembers packages, since the API has no route that lists them.
+type shelf struct {
+	mu    sync.Mutex
+	all   map[string]known
+	store *store
+}
+
+func newShelf(s *store) (*shelf, error) {
+	shelf := &shelf{all: map[string]known{}, store: s}
+	return shelf, each(s, "packages", func(k known) { shelf.all[k.ID] = k })
+}
+
+// add keeps what came first: event and answer tell of the same package.
+func (s *shelf) add(k known) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.all[k.ID]; ok || k.ID == "" {
+		return nil
+	}
+	s.all[k.ID] = k
+	return s.store.put("packages", k.ID, k)
+}
+
+// list has the packages that keep wants, newest first.
+func (s *shelf) list(keep func(known) bool) []known {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []known
+	for _, k := range s.all {
+		if keep == nil || keep(k) {
+			list = append(list, k)
+		}
+	}
+	slices.SortFunc(list, func(a, b known) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+// matching lists the packages that a purchase in doubt may have made.
+func (s *shelf) matching(op operation) []known {
+	if op.Kind != "purchase" || op.State != unknown {
+		return nil
+	}
+	since := op.SentAt.Add(-time.Minute) // clocks differ
+	return s.list(func(k known) bool {
+		return k.UserID == op.User.ID && k.GB.Equal(decimal.NewFromInt(int64(op.GB))) && k.CreatedAt.After(since)
+	})
+}
+
+// packageView is a package as it is right now, or why that is not known.
+type packageView struct {
+	known
+	Package *whozex.Package
+	Person  whozex.User
+	Problem string
+	Secrets *secrets
+}
+
+type secrets struct{ HTTP, SOCKS5, User, Password string }
+
+// Left is what remains, in percent.
+func (v packageView) Left() float64 {
+	if v.Package == nil || !v.Package.TotalGB.IsPositive() {
+		return 0
+	}
+	return max(0, min(100, v.Package.RemainingGB.Div(v.Package.TotalGB).InexactFloat64()*100))
+}
+
+// Low asks for attention as the API's own event does, at a tenth.
+func (v packageView) Low() bool { return v.Left() <= 10 }
+
+func (d *dashboard) views(ctx context.Context, list []known) []packageView {
+	views := make([]packageView, len(list))
+	var all sync.WaitGroup
+	for i, k := range list {
+		all.Go(func() { views[i] = d.view(ctx, k) })
+	}
+	all.Wait()
+	return views
+}
+
+func (d *dashboard) view(ctx context.Context, k known) packageView {
+	v := packageView{known: k, Person: d.people.get(k.UserID)}
+	pkg, err := d.client.GetPackage(ctx, k.ID)
+	if err != nil {
+		v.Problem = explain(err)
+		return v
+	}
+	if pkg.TotalGB.IsZero() { // inferred for this route, so it may be missing
+		pkg.TotalGB = k.GB
+	}
+	v.Package = pkg
+	return v
+}
+
+// perShelf is how many packages a page shows, each of which costs a call.
+const perShelf = 12
+
+type shelfPage struct {
+	Packages []packageView
+	pager
+}
+
+func (d *dashboard) packages(w http.ResponseWriter, r *http.Request) {
+	all := d.shelf.list(nil)
+	p := pager{Page: pageOf(r), Pages: max(1, (len(all)+perShelf-1)/perShelf), Total: len(all), Path: "/packages"}
+	p.Page = min(p.Page, p.Pages)
+	from := (p.Page - 1) * perShelf
+	d.render(w, http.StatusOK, "packages", "Packages", shelfPage{d.views(r.Context(), all[from:min(from+perShelf, len(all))]), p})
+}
+
+// credentials are fetched when asked for, and by POST: no link, history or
+// prefetch ever holds them. A package that the dashboard never saw is refused.
+func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	found := d.shelf.list(func(k known) bool { return k.ID == id })
+	if len(found) == 0 {
+		d.fail(w, r, http.StatusNotFound, "The dashboard does not know this package.")
+		return
+	}
+	v := d.view(r.Context(), found[0])
+	c, err := d.client.GetCredentials(r.Context(), id, whozex.Targeting{})
+	if err != nil {
+		v.Problem = explain(err)
+	} else {
+		v.Secrets = &secrets{string(c.HTTP.ConnectionString), string(c.SOCKS5.ConnectionString), c.Username, string(c.Password)}
+	}
+	d.render(w, http.StatusOK, "package", "Package "+id, v)
+}

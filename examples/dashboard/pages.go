@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go"
+)
+
+// perPage is how many users a page shows, onDesk how many packages the first one
+// does: each of those costs a call.
+const (
+	perPage = 10
+	onDesk  = 6
+)
+
+const errNoUser = plain("There is no such user. Search for the user by name or email.")
+
+// overview is the first page. Each part fails on its own.
+type overview struct {
+	Account        *whozex.Account
+	AccountProblem string
+	Pricing        *whozex.Pricing
+	Chart          []day
+	ChartProblem   string
+	Spent, GB      decimal.Decimal
+	Users          userPage
+	Packages       []packageView
+	PackagesKnown  int
+	Calculator     calculator
+	Events         []happening
+}
+
+// day is a point of the charts.
+type day struct {
+	Date      time.Time
+	Spent, GB decimal.Decimal
+}
+
+type calculator struct {
+	Text, Problem string
+	Quote         *whozex.Quote
+	Plans         []whozex.Plan
+}
+
+type userPage struct {
+	Users   []whozex.User
+	Query   string
+	Problem string
+	pager
+}
+
+type pager struct {
+	Page, Pages, Total int
+	Path, Search       string
+}
+
+// At is the address of another page.
+func (p pager) At(page int) string {
+	query := url.Values{"page": {strconv.Itoa(page)}}
+	if p.Search != "" {
+		query.Set("q", p.Search)
+	}
+	return p.Path + "?" + query.Encode()
+}
+
+func (p pager) Previous() int { return p.Page - 1 }
+func (p pager) Next() int     { return p.Page + 1 }
+
+func pageOf(r *http.Request) int {
+	page, err := strconv.Atoi(r.FormValue("page"))
+	if err != nil || page < 1 || page > 1_000_000 {
+		return 1
+	}
+	return page
+}
+
+func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
+	ctx, query, size, number := r.Context(), r.FormValue("q"), r.FormValue("gb"), pageOf(r)
+	var o overview
+	var all sync.WaitGroup
+	all.Go(func() { o.Account, o.AccountProblem = tell(d.client.GetAccount(ctx)) })
+	all.Go(func() { o.Pricing, o.Calculator.Problem = tell(d.client.GetPricing(ctx)) })
+	all.Go(func() { o.Chart, o.ChartProblem = tell(d.chart(ctx)) })
+	all.Go(func() { o.Users = d.search(ctx, query, number) })
+	known := d.shelf.list(nil)
+	all.Go(func() { o.Packages = d.views(ctx, known[:min(onDesk, len(known))]) })
+	var quote calculator
+	if size != "" {
+		all.Go(func() { quote = d.calculate(ctx, size) })
+	}
+	all.Wait()
+	for _, day := range o.Chart {
+		o.Spent, o.GB = o.Spent.Add(day.Spent), o.GB.Add(day.GB)
+	}
+	if quote.Text != "" {
+		o.Calculator = quote
+	}
+	if o.Pricing != nil {
+		o.Calculator.Plans = o.Pricing.Plans
+	}
+	o.PackagesKnown, o.Events = len(known), d.hub.since(0)
+	d.render(w, http.StatusOK, "index", "Overview", o)
+}
+
+// tell keeps the problem in words for its place on the page.
+func tell[T any](value T, err error) (T, string) {
+	if err != nil {
+		return value, explain(err)
+	}
+	return value, ""
+}
+
+// chart goes by the names of the sandbox and their likely kin: those of the live
+// API are not documented.
+func (d *dashboard) chart(ctx context.Context) ([]day, error) {
+	stats, err := d.client.GetAnalyticsOverview(ctx)
+	if err != nil {
+		return nil, err
+	}
+	points := stats.Chart
+	if len(points) == 0 {
+		account, err := d.client.GetAccountStats(ctx)
+		if err != nil {
+			return nil, err
+		}
+		points = account.Chart
+	}
+	days, found := make([]day, 0, len(points)), false
+	pick := func(p whozex.ChartPoint, names ...string) decimal.Decimal {
+		for _, name := range names {
+			if value, ok := p.Values[name]; ok {
+				found = true
+				return value
+			}
+		}
+		return decimal.Zero
+	}
+	for _, p := range points {
+		if !p.Date.IsZero() {
+			days = append(days, day{p.Date, pick(p, "spent", "spending", "spend", "cost", "amount"), pick(p, "gb", "total_gb", "gb_used", "used_gb")})
+		}
+	}
+	if len(days) > 0 && !found {
+		return nil, plain("The API's chart has other names for its figures than this page knows.")
+	}
+	return days, nil
+}
+
+func (d *dashboard) search(ctx context.Context, query string, page int) userPage {
+	u := userPage{Query: cut(query, 200)}
+	u.pager = pager{Page: page, Pages: 1, Path: "/", Search: u.Query}
+	list, err := d.client.ListUsers(ctx, whozex.ListUsersParams{Page: page, Limit: perPage, Search: u.Query})
+	if err != nil {
+		u.Problem = explain(err)
+		return u
+	}
+	d.people.learn(list.Items...)
+	u.Users, u.Total, u.Pages = list.Items, max(list.Pagination.Total, len(list.Items)), max(1, list.Pagination.Pages)
+	return u
+}
+
+func (d *dashboard) calculate(ctx context.Context, text string) calculator {
+	c := calculator{Text: cut(text, 20)}
+	gb, err := strconv.Atoi(c.Text)
+	if err != nil || gb < 1 || gb > 1_000_000 {
+		c.Problem = "Enter a whole number of GB, from 1 to 1,000,000."
+		return c
+	}
+	c.Quote, c.Problem = tell(d.client.CalculatePrice(ctx, gb))
+	return c
+}
+
+func (d *dashboard) user(w http.ResponseWriter, r *http.Request) {
+	user, err := d.find(r.Context(), r.PathValue("id"))
+	if err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	list := d.shelf.list(func(k known) bool { return k.UserID == user.ID })
+	d.render(w, http.StatusOK, "user", user.Name, struct {
+		User     whozex.User
+		Packages []packageView
+		Known    int
+		Types    []whozex.ProxyType
+	}{user, d.views(r.Context(), list[:min(perShelf, len(list))]), len(list), []whozex.ProxyType{
+		whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile,
+	}})
+}
+
+// find goes by the email where it is known, since the API has no route for one
+// user, and else through the list, the newest thousand of it.
+func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOption) (whozex.User, error) {
+	if email := d.people.get(id).Email; email != "" {
+		list, err := d.client.ListUsers(ctx, whozex.ListUsersParams{Limit: 100, Search: email}, opts...)
+		if err != nil {
+			return whozex.User{}, err
+		}
+		for _, user := range list.Items {
+			if user.ID == id {
+				d.people.learn(user)
+				return user, nil
+			}
+		}
+	}
+	for page := 1; page <= 10; page++ {
+		list, err := d.client.ListUsers(ctx, whozex.ListUsersParams{Page: page, Limit: 100}, opts...)
+		if err != nil {
+			return whozex.User{}, err
+		}
+		d.people.learn(list.Items...)
+		for _, user := range list.Items {
+			if user.ID == id {
+				return user, nil
+			}
+		}
+		if !list.Pagination.HasNext {
+			break
+		}
+	}
+	return whozex.User{}, errNoUser
+}
+
+// meet learns names for events, from as many users as a few calls tell.
+func (d *dashboard) meet(ctx context.Context) { _, _ = d.find(ctx, "-") }
+
+// people remembers users by id.
+type people struct {
+	mu    sync.Mutex
+	all   map[string]whozex.User
+	locks map[string]*sync.Mutex
+}
+
+func newPeople() *people {
+	return &people{all: map[string]whozex.User{}, locks: map[string]*sync.Mutex{}}
+}
+
+func (p *people) learn(users ...whozex.User) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, user := range users {
+		p.all[user.ID] = user
+	}
+}
+
+func (p *people) get(id string) whozex.User {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all[id]
+}
+
+// lock lets one call at a time spend for a user, so that what is counted before
+// it still holds.
+func (p *people) lock(id string) (release func()) {
+	p.mu.Lock()
+	if p.locks[id] == nil {
+		p.locks[id] = new(sync.Mutex)
+	}
+	one := p.locks[id]
+	p.mu.Unlock()
+	one.Lock()
+	return one.Unlock
+}
+
+var functions = template.FuncMap{
+	"usd": usd, "num": num,
+	"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"utc":       func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
+	"date":      func(t time.Time) string { return t.Format(time.DateOnly) },
+	"short":     func(s string) string { return cut(s, 8) },
+	"thousands": func(n int) string { return num(decimal.NewFromInt(int64(n))) },
+}
+
+// usd shows cents, and more only where there is more.
+func usd(d decimal.Decimal) string {
+	text := group(d.Abs().StringFixed(max(2, min(8, -d.Exponent()))))
+	if whole, fraction, ok := strings.Cut(text, "."); ok && len(fraction) > 2 {
+		text = whole + "." + fraction[:2] + strings.TrimRight(fraction[2:], "0")
+	}
+	if d.IsNegative() {
+		return "−$" + text
+	}
+	return "$" + text
+}
+
+// num shows GB and counts, to two places.
+func num(d decimal.Decimal) string {
+	text := group(d.Abs().Round(2).String())
+	if d.IsNegative() {
+		return "−" + text
+	}
+	return text
+}
+
+func group(text string) string {
+	whole, fraction, found := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if found {
+		return whole + "." + fraction
+	}
+	return whole
+}
