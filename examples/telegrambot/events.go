@@ -87,7 +87,7 @@ func (b *bot) onCreated(ctx context.Context, event *webhookverify.Event) error {
 		return o.UserID == created.UserID && !o.topUp() && (o.State == unknown || o.State == paid)
 	})
 	for _, o := range waiting {
-		b.settle(ctx, o)
+		b.settle(ctx, o.ID)
 	}
 	return err
 }

@@ -54,6 +54,8 @@ type bot struct {
 	admins  []int64
 	domain  string
 	running sync.WaitGroup // calls that spend
+
+	settling sync.Mutex
 }
 
 func run(ctx context.Context) error {

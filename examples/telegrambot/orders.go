@@ -85,14 +85,23 @@ func (b *bot) conclude(ctx context.Context, o order, packageID string, err error
 	case unknown:
 		b.tell(ctx, o.Customer, "It is not known yet whether this was carried out. Nothing is sent again; you will be told.")
 		b.alarm(ctx, say("Order <code>%v</code> of user <code>%v</code> is in doubt since %v: %v", o.ID, o.UserID, o.Doubt.SentAt.UTC().Format(time.DateTime), reason(err)))
-		b.settle(ctx, o)
+		b.settle(ctx, o.ID)
 	default:
 		b.tell(ctx, o.Customer, b.about(o))
 	}
 }
 
 // settle finds out what became of an order in doubt. It never sends it again.
-func (b *bot) settle(ctx context.Context, o order) {
+// One at a time: an event and the clock may both ask, and what one has found the
+// other must not put back.
+func (b *bot) settle(ctx context.Context, id string) {
+	b.settling.Lock()
+	defer b.settling.Unlock()
+	o, _, err := get[order](b.store, orders, id)
+	if err != nil || o.State != unknown && o.State != paid {
+		b.keep(err)
+		return
+	}
 	if !o.topUp() {
 		if o, adopted, err := b.store.adopt(o); err != nil || adopted {
 			b.keep(err)
@@ -136,7 +145,7 @@ func (b *bot) settleAll(ctx context.Context, every time.Duration) {
 		inDoubt, err := all(b.store, orders, func(o order) bool { return o.State == unknown || o.State == paid })
 		b.keep(err)
 		for _, o := range inDoubt {
-			b.settle(ctx, o)
+			b.settle(ctx, o.ID)
 		}
 		select {
 		case <-ctx.Done():
