@@ -32,6 +32,7 @@ type exchange struct {
 	url       url.URL
 	retryable retryablehttp.Request
 	reader    io.LimitedReader
+	deadline  deadline // of the attempt
 
 	attempts  int
 	notBefore time.Time // of the next attempt, as far as this call alone is concerned

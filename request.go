@@ -88,6 +88,8 @@ func (r *request) setPath(escaped string) {
 	}
 }
 
+// emptyRequest is copied for each call, which costs less than http.NewRequest
+// and its parsing of a URL that is known in parts.
 var emptyRequest = new(http.Request)
 
 // encode makes the request that goes to retryablehttp. The headers are added at

@@ -23,8 +23,7 @@ type transport struct {
 	own       []*http.Transport
 	keys      *keyring
 	userAgent []string
-	timeout   time.Duration
-	timedOut  error
+	deadlines *deadlines
 	maxBytes  int64
 	gate      *gate
 	log       *slog.Logger
@@ -41,8 +40,7 @@ func newTransport(s *settings, keys *keyring) *transport {
 	t := &transport{
 		keys:      keys,
 		userAgent: []string{s.userAgent},
-		timeout:   s.timeout,
-		timedOut:  errAttemptTimeout{s.timeout},
+		deadlines: newDeadlines(s.timeout),
 		maxBytes:  s.maxResponseBytes,
 		gate:      newGate(s.limiter, s.maxRetryAfter),
 		log:       s.logger,
@@ -119,8 +117,8 @@ func (x *exchange) begin(inTime *epoch, key *apiKey) {
 }
 
 func (t *transport) attempt(x *exchange, req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(x, t.timeout, t.timedOut)
-	defer cancel()
+	ctx := t.deadlines.begin(x, &x.deadline)
+	defer t.deadlines.end(&x.deadline)
 	base, marks := t.reads, (*trail)(nil)
 	if x.spends {
 		base, marks = t.spends, new(trail)
@@ -168,14 +166,6 @@ func (x *exchange) readBody(resp *http.Response, most int64) error {
 	}
 	return err
 }
-
-// errAttemptTimeout is the end of an attempt by [WithTimeout].
-type errAttemptTimeout struct{ after time.Duration }
-
-func (e errAttemptTimeout) Error() string   { return fmt.Sprintf("no whole answer within %s", e.after) }
-func (e errAttemptTimeout) Timeout() bool   { return true }
-func (e errAttemptTimeout) Temporary() bool { return true }
-func (e errAttemptTimeout) Unwrap() error   { return context.DeadlineExceeded }
 
 // attemptError names the time-out of the attempt, which the transport reports
 // as any other deadline.

@@ -36,8 +36,6 @@ func byHand(body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-var now = time.Now()
-
 // standard is what svix's library and that of Standard Webhooks have in common.
 type standard interface {
 	Sign(id string, at time.Time, body []byte) (string, error)
@@ -50,11 +48,12 @@ func standardScheme(name, prefix string, hook standard, err error) scheme {
 	}
 	header := http.Header{}
 	header.Set(prefix+"-id", "msg_1")
-	header.Set(prefix+"-timestamp", strconv.FormatInt(now.Unix(), 10))
 	key := http.CanonicalHeaderKey(prefix + "-signature")
 	return scheme{
 		name: name,
 		sign: func(body []byte) string {
+			now := time.Now() // five minutes later it were too old
+			header.Set(prefix+"-timestamp", strconv.FormatInt(now.Unix(), 10))
 			signature, err := hook.Sign("msg_1", now, body)
 			if err != nil {
 				panic(err)
