@@ -94,7 +94,7 @@ func wrap(i int, code string) (name, source string) {
 func parameters(code string) string {
 	given := []string{"err error"}
 	for _, p := range []struct{ name, kind string }{
-		{"ctx", "context.Context"}, {"client", "*whozex.Client"}, {"userID", "string"},
+		{"ctx", "context.Context"}, {"client", "*whozex.Client"}, {"userID", "string"}, {"packageID", "string"},
 	} {
 		if !regexp.MustCompile(`(?m)^\s*(\w+, )*` + p.name + `(, \w+)* :=`).MatchString(code) {
 			given = append(given, p.name+" "+p.kind)

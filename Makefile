@@ -1,0 +1,19 @@
+# What people type; .ci/run is all of it and more.
+
+.PHONY: test lint bench e2e ci
+
+test:
+	go test -race -shuffle=on ./...
+
+lint:
+	.ci/lint
+
+bench:
+	go -C bench test -run '^$$' -bench . -count 6 -timeout 2h . | go -C bench run ./table
+
+e2e:
+	go -C examples test -race -shuffle=on ./...
+	go -C redisguard test -race -shuffle=on ./...
+
+ci:
+	.ci/run
