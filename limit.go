@@ -36,6 +36,12 @@ type epoch struct {
 	initial float64 // requests a second
 	probing bool    // the server's rate has not been seen yet: double each second
 	bursts  bool    // the burst is what got through last time, not what was known before
+	since   time.Time
+	earlier int // answers between since and the epoch
+
+	turn    chan struct{} // held by the one call that waits for a token
+	waiting atomic.Int64  // calls that want the turn or have it
+	over    chan struct{} // closed when the next epoch has begun
 
 	mu      sync.Mutex
 	until   time.Time // the pause before the epoch; its start
@@ -65,6 +71,9 @@ func (g *gate) pass(ctx context.Context, notBefore time.Time) (*epoch, error) {
 		if e != nil {
 			if err := e.wait(ctx); err != nil {
 				return nil, err
+			}
+			if now := g.now.Load(); now != e && now != nil {
+				continue
 			}
 		}
 		if g.limiter != nil {
@@ -108,9 +117,10 @@ func (g *gate) observe(e *epoch, status int, retryAfter time.Duration) {
 		}
 	case e == nil:
 		through := int(g.through.Load())
-		g.now.Store(newEpoch(until, max(through, 1), perSecond(through, until.Sub(g.start)), true))
+		g.now.Store(newEpoch(g.start, until, through, 1, true))
 	default:
 		g.now.Store(e.next(now, until))
+		close(e.over)
 	}
 }
 
@@ -120,19 +130,32 @@ func (g *gate) forget(e *epoch) {
 	if g.now.CompareAndSwap(e, nil) {
 		g.through.Store(0)
 		g.start = time.Now()
+		close(e.over)
 	}
 }
 
-func newEpoch(until time.Time, burst int, initial float64, probing bool) *epoch {
-	return &epoch{
-		bucket:  rate.NewLimiter(rate.Limit(initial), burst),
-		burst:   burst,
-		initial: initial,
+// newEpoch begins with the burst of what got through since since, and with its
+// rate unless least is more.
+func newEpoch(since, until time.Time, through int, least float64, probing bool) *epoch {
+	e := &epoch{
+		since:   since,
+		earlier: through,
+		initial: least,
 		probing: probing,
 		bursts:  true,
+		turn:    make(chan struct{}, 1),
+		over:    make(chan struct{}),
 		until:   until,
 		last:    until,
 	}
+	e.begin()
+	return e
+}
+
+func (e *epoch) begin() {
+	e.burst = max(e.earlier, 1)
+	e.initial = max(e.initial, perSecond(e.earlier, e.until.Sub(e.since)))
+	e.bucket = rate.NewLimiter(rate.Limit(e.initial), e.burst)
 }
 
 func perSecond(n int, d time.Duration) float64 {
@@ -149,13 +172,13 @@ func (e *epoch) next(now, until time.Time) *epoch {
 	case spaced <= 0:
 		// Refused within the burst or right after it: the server allows a smaller
 		// one, or fills it more slowly.
-		return newEpoch(until, max(e.through, 1), max(overall, 0.9*e.initial), e.probing)
+		return newEpoch(e.until, until, e.through, 0.9*e.initial, e.probing)
 	case spaced < e.burst:
 		// The server works by bursts, as one that counts in fixed windows does.
-		return newEpoch(until, e.through, overall, e.probing)
+		return newEpoch(e.until, until, e.through, 0, e.probing)
 	}
 	reached := min(e.rate(now), e.average(now))
-	spacing := newEpoch(until, e.burst, max(0.9*reached, overall), false)
+	spacing := newEpoch(e.until, until, e.burst, max(0.9*reached, overall), false)
 	spacing.bursts = false
 	return spacing
 }
@@ -168,6 +191,28 @@ func (e *epoch) wait(ctx context.Context) error {
 	if err := sleepUntil(ctx, until); err != nil {
 		return errors.Join(fmt.Errorf("%w: paused until %s", ErrRateLimited, until.Format(time.RFC3339)), err)
 	}
+	if err := e.queue(ctx); err != nil {
+		return errors.Join(fmt.Errorf("%w: spacing requests", ErrRateLimited), err)
+	}
+	return nil
+}
+
+// queue waits for a token. Only the first in the queue reserves one: a token that
+// is reserved keeps its time, which what is learned meanwhile makes too late.
+func (e *epoch) queue(ctx context.Context) error {
+	ahead := e.waiting.Add(1) - 1
+	defer e.waiting.Add(-1)
+	if !e.fits(ctx, ahead) {
+		return context.DeadlineExceeded
+	}
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-e.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	now := time.Now()
 	e.mu.Lock()
 	e.bucket.SetLimitAt(now, rate.Limit(e.rate(now)))
@@ -175,9 +220,23 @@ func (e *epoch) wait(ctx context.Context) error {
 	e.mu.Unlock()
 	if err := sleepUntil(ctx, now.Add(slot.DelayFrom(now))); err != nil {
 		slot.Cancel()
-		return errors.Join(fmt.Errorf("%w: spacing requests", ErrRateLimited), err)
+		return err
 	}
 	return nil
+}
+
+// fits tells whether a call behind so many others can have its token before the
+// context's deadline, at the rate of now.
+func (e *epoch) fits(ctx context.Context, ahead int64) bool {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return true
+	}
+	now := time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	missing := float64(ahead+1) - e.bucket.TokensAt(now)
+	return now.Add(time.Duration(missing / e.rate(now) * float64(time.Second))).Before(deadline)
 }
 
 // rate is the epoch's rate at now: it grows by 2% a second, or doubles while
@@ -219,8 +278,8 @@ func (e *epoch) credit() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.bursts && time.Now().Before(e.until) {
-		e.burst++
-		e.bucket = rate.NewLimiter(rate.Limit(e.initial), e.burst)
+		e.earlier++
+		e.begin()
 	}
 }
 

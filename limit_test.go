@@ -24,6 +24,7 @@ import (
 // bubble its clock is virtual, so that what is measured is logic, not the machine.
 type limited struct {
 	mu       sync.Mutex
+	work     time.Duration // on an answer that is no refusal
 	admit    func(now time.Time) (retryAfter int, ok bool)
 	answered int
 	refused  int
@@ -44,6 +45,9 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 		body = `{"success":false,"error":{"message":"Too many requests"}}`
 	}
 	l.mu.Unlock()
+	if ok {
+		time.Sleep(l.work)
+	}
 	time.Sleep(time.Millisecond)
 	resp.Body = io.NopCloser(strings.NewReader(body))
 	resp.ContentLength = int64(len(body))
@@ -133,6 +137,21 @@ func TestRateIsLearned(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatIsLearnedServesThoseWhoWait is for a server that refuses before it has
+// answered what it let through: the client first believes in a rate of nearly
+// none, and whoever waited by that must not go on to.
+func TestWhatIsLearnedServesThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls, perSecond = 300, 50
+		server := &limited{admit: bucketOf(perSecond, 10), work: 20 * time.Millisecond}
+		took, failed := hurry(calls, quoting(t, server))
+		reached := calls / took.Seconds() / perSecond
+		t.Logf("%.0f%% of the rate, %.1f%% refused", 100*reached, 100*float64(server.refused)/calls)
+		assert.Zero(t, failed)
+		assert.GreaterOrEqual(t, reached, 0.55)
+	})
 }
 
 // TestWindowsCostNoMoreThanRetryablehttp holds the client against servers that

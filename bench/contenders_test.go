@@ -104,6 +104,14 @@ func status(resp *http.Response) error {
 	return nil
 }
 
+func decode(resp *http.Response, into any) error {
+	defer func() { _ = resp.Body.Close() }()
+	if err := status(resp); err != nil {
+		return err
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
 func byHandSite(base string, client *http.Client) site {
 	if client == nil {
 		client = http.DefaultClient
@@ -119,11 +127,7 @@ func byHandSite(base string, client *http.Client) site {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = resp.Body.Close() }()
-		if err := status(resp); err != nil {
-			return err
-		}
-		return json.NewDecoder(resp.Body).Decode(into)
+		return decode(resp, into)
 	})
 }
 
@@ -144,11 +148,7 @@ func retryableSite(base string, given *http.Client) site {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = resp.Body.Close() }()
-		if err := status(resp); err != nil {
-			return err
-		}
-		return json.NewDecoder(resp.Body).Decode(into)
+		return decode(resp, into)
 	})
 }
 
