@@ -190,6 +190,21 @@ func TestSomebodyElsesButtonBuysNothing(t *testing.T) {
 	assert.Zero(t, s.api.Requests(whozex.OpPurchasePackage))
 }
 
+func TestAButtonWithAnotherPriceBuysNothing(t *testing.T) {
+	s := newShop(t)
+	b, _ := s.run()
+	button := s.open()
+	id := strings.TrimPrefix(button, "buy:")
+	o, _, err := get[order](b.store, orders, id)
+	require.NoError(t, err)
+	o.Price = decimal.NewFromInt(17)
+	require.NoError(t, b.store.put(orders, id, o))
+	n := len(s.chat.Sent())
+	s.chat.Tap(buyer, buyer, button)
+	s.hears(n, "the price is $18.00 now, not $17.00")
+	assert.Zero(t, s.api.Requests(whozex.OpPurchasePackage))
+}
+
 func TestACrashBetweenCallAndAnswerBuysOnce(t *testing.T) {
 	for name, events := range map[string]bool{"the event tells the package": true, "without events": false} {
 		t.Run(name, func(t *testing.T) {

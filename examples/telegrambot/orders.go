@@ -38,6 +38,10 @@ func (b *bot) carryOut(ctx context.Context, o order) {
 		b.tell(ctx, o.Customer, b.about(o))
 		return
 	}
+	if err := b.stillCosts(ctx, o); err != nil {
+		b.fail(ctx, o.Customer, err)
+		return
+	}
 	doubt, err := b.doubtful(ctx, o)
 	if err != nil {
 		b.fail(ctx, o.Customer, err)
@@ -60,6 +64,18 @@ func (b *bot) carryOut(ctx context.Context, o order) {
 		}
 		b.conclude(ctx, o, pkg.ID, nil)
 	}
+}
+
+// stillCosts refuses what is no longer sold at the price on the button.
+func (b *bot) stillCosts(ctx context.Context, o order) error {
+	if o.topUp() {
+		return nil
+	}
+	quote, err := b.api.CalculatePrice(ctx, o.GB)
+	if err == nil && !quote.Total.Equal(o.Price) {
+		err = inputError{fmt.Errorf("the price is %s now, not %s: send /buy %d again", usd(quote.Total), usd(o.Price), o.GB)}
+	}
+	return err
 }
 
 // conclude stores how a call ended, and tells it.
