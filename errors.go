@@ -206,7 +206,7 @@ func invalid(field, format string, args ...any) error {
 // It was not sent again and must not be repeated before it is known what became
 // of it: [Client.Reconcile] looks for traces. The fields are exported and carry
 // over JSON (all but Err), so that a program can store an unknown outcome and
-// settle it after a restart, or build one for an order that it finds unfinished.
+// settle it after a restart; [BeforeSend] gives it one to store beforehand.
 type OutcomeUnknownError struct {
 	Operation Operation `json:"operation"`
 	Method    string    `json:"method"`

@@ -2,6 +2,7 @@ package whozex_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -396,6 +397,33 @@ func ExampleClient_Reconcile() {
 	}
 	fmt.Println(outcome.Verdict)
 	// Output: applied
+}
+
+func ExampleBeforeSend() {
+	server, client, userID := shop()
+	defer server.Close()
+	ctx := context.Background()
+	stored := make(map[string][]byte) // a database, in a real shop
+	server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	_, err := client.AddBalance(ctx, userID, decimal.NewFromInt(10), "payment 1001",
+		whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
+			record, err := json.Marshal(doubt)
+			stored["payment 1001"] = record
+			return err
+		}))
+	fmt.Println(errors.Is(err, whozex.ErrOutcomeUnknown))
+
+	// The program may have crashed in between.
+	var doubt whozex.OutcomeUnknownError
+	if err := json.Unmarshal(stored["payment 1001"], &doubt); err != nil {
+		fmt.Println(err)
+		return
+	}
+	outcome, err := client.Reconcile(ctx, &doubt)
+	fmt.Println(outcome.Verdict, err)
+	// Output:
+	// true
+	// applied <nil>
 }
 
 func ExampleClient_Do() {

@@ -27,6 +27,7 @@ type exchange struct {
 	id      string
 	request json.RawMessage
 	spends  bool
+	before  func(*OutcomeUnknownError) error // of the caller, see BeforeSend; nil for none
 
 	// What one call needs of others, kept here to be allocated at once.
 	url       url.URL
@@ -84,7 +85,7 @@ func (x *exchange) release() {
 func newExchange(ctx context.Context, req request) *exchange {
 	return &exchange{
 		Context: ctx, op: req.op, method: req.method, path: req.path, id: req.id, spends: spends(req.method),
-		body: buffers.Get().(*bytes.Buffer),
+		before: req.before, body: buffers.Get().(*bytes.Buffer),
 	}
 }
 
@@ -101,6 +102,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*exc
 	if req.err != nil {
 		return nil, req.err
 	}
+	req.before = o.before
 	var x *exchange
 	var err error
 	switch {
@@ -240,16 +242,23 @@ func (x *exchange) decoded(cause error) error {
 }
 
 func (x *exchange) unknown(cause error) error {
+	doubt := x.doubt(x.sentAt, x.attempts)
+	doubt.StatusCode, doubt.Body, doubt.Err = x.status, bytes.Clone(x.body.Bytes()), cause
+	return doubt
+}
+
+// doubt describes an attempt as one whose outcome nobody knows.
+func (x *exchange) doubt(sentAt time.Time, attempts int) *OutcomeUnknownError {
 	return &OutcomeUnknownError{
-		Operation:  x.op,
-		Method:     x.method,
-		Path:       x.path,
-		ID:         x.id,
-		Request:    x.request,
-		SentAt:     x.sentAt,
-		Attempts:   x.attempts,
-		StatusCode: x.status,
-		Body:       bytes.Clone(x.body.Bytes()),
-		Err:        cause,
+		Operation: x.op, Method: x.method, Path: x.path, ID: x.id, Request: x.request,
+		SentAt: sentAt, Attempts: attempts,
 	}
+}
+
+// announce tells the caller of the attempt that is about to be made.
+func (x *exchange) announce() error {
+	if x.before == nil || !x.spends {
+		return nil
+	}
+	return x.before(x.doubt(time.Now(), x.attempts+1))
 }

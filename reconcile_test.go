@@ -360,3 +360,59 @@ func TestReconcileTellsOfReadsThatFail(t *testing.T) {
 	_, err = s.client.Reconcile(t.Context(), unknown)
 	require.ErrorIs(t, err, whozex.ErrMissingField)
 }
+
+func TestBeforeSendGivesWhatReconcileNeedsAfterACrash(t *testing.T) {
+	for name, fault := range map[string]whozextest.Fault{
+		"carried out":     whozextest.CommitThenCut(),
+		"not carried out": whozextest.CutBeforeCommit(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStorm(t, whozex.WithGrace(0))
+			s.server.Inject(whozex.OpAddBalance, fault, 1)
+			var stored []byte
+			_, err := s.client.AddBalance(t.Context(), s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
+				assert.Zero(t, s.server.Requests(whozex.OpAddBalance), "before it is sent")
+				var err error
+				stored, err = json.Marshal(doubt)
+				return err
+			}))
+			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
+
+			var doubt whozex.OutcomeUnknownError
+			require.NoError(t, json.Unmarshal(stored, &doubt))
+			want := whozex.OutcomeNotApplied
+			if s.server.Commits(whozex.OpAddBalance) == 1 {
+				want = whozex.OutcomeApplied
+			}
+			assert.Equal(t, want, s.verdict(&doubt).Verdict)
+		})
+	}
+}
+
+func TestBeforeSendIsAskedBeforeEachRequestAndMayRefuse(t *testing.T) {
+	s := newStorm(t)
+	before := s.server.Requests(whozex.OpAddGB)
+	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
+	var attempts []int
+	add := func(opt whozex.CallOption) error {
+		_, err := s.client.AddGB(t.Context(), s.pkg, whozex.AddGBParams{GB: 1}, opt)
+		return err
+	}
+	require.NoError(t, add(whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
+		attempts = append(attempts, doubt.Attempts)
+		assert.WithinDuration(t, time.Now(), doubt.SentAt, time.Minute)
+		return nil
+	})))
+	assert.Equal(t, []int{1, 2}, attempts)
+	assert.Equal(t, before+2, s.server.Requests(whozex.OpAddGB))
+
+	full := errors.New("the disk is full")
+	refuse := whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error { return full })
+	err := add(refuse)
+	require.ErrorIs(t, err, full)
+	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
+	assert.Equal(t, before+2, s.server.Requests(whozex.OpAddGB), "nothing was sent")
+
+	_, err = s.client.GetAccount(t.Context(), refuse)
+	require.NoError(t, err, "a read spends nothing")
+}

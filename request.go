@@ -20,6 +20,7 @@ type request struct {
 	path   string // escaped, below the base URL
 	query  url.Values
 	body   any
+	before func(*OutcomeUnknownError) error // see BeforeSend
 	err    error
 }
 

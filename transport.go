@@ -91,6 +91,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
 	began := time.Now()
 	inTime, err := t.gate.pass(x, x.notBefore)
+	if err == nil {
+		err = x.announce()
+	}
 	if err != nil {
 		x.stopped = err
 		closeBody(req)
