@@ -1,126 +1,137 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"html"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	telegram "github.com/go-telegram/bot"
 	"github.com/go-telegram/bot/models"
+	"github.com/shopspring/decimal"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/examples/shop"
 )
 
-// request is a command as somebody wrote it.
-type request struct {
-	from    int64
-	chat    models.Chat
-	message int
-	args    []string
+const (
+	errNotGB      = shop.Refusal("That is not a number of GB: use digits, such as 20.")
+	errNotType    = shop.Refusal("That is not a proxy type: residential, datacenter or mobile.")
+	errNotAmount  = shop.Refusal("That is not a user and an amount, such as /topup 42 25.50.")
+	errNoPackage  = shop.Refusal("You have no package of this number here: see /packages.")
+	errNotPrivate = shop.Refusal("Credentials are for your eyes only: ask me in a private chat.")
+	help          = "I know /balance, /price 20, /buy 20 residential, /packages and /credentials PKG TR."
+)
+
+// say is Sprintf for Telegram's HTML: every argument is escaped, the format is
+// not.
+func say(format string, args ...any) string {
+	for i, arg := range args {
+		args[i] = html.EscapeString(fmt.Sprint(arg))
+	}
+	return fmt.Sprintf(format, args...)
 }
 
-func (r request) arg(i int) string {
-	if i < len(r.args) {
-		return r.args[i]
-	}
-	return ""
-}
+func usd(d decimal.Decimal) string { return "$" + d.StringFixed(2) }
 
 // onMessage answers a command. What the user wrote wrongly costs no request.
 func (b *bot) onMessage(ctx context.Context, m *models.Message) {
 	words := strings.Fields(m.Text)
-	if len(words) == 0 || m.From == nil || !strings.HasPrefix(words[0], "/") {
+	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
 		return
 	}
 	name, _, _ := strings.Cut(words[0], "@") // in groups commands carry the bot's name
-	handle, admins := map[string]func(context.Context, request) (string, error){
+	handle := map[string]func(context.Context, request) (string, error){
 		"/start": b.start, "/balance": b.balance, "/price": b.price, "/buy": b.buy,
 		"/packages": b.packages, "/credentials": b.credentials, "/topup": b.topup, "/stats": b.stats,
-	}[name], []string{"/topup", "/stats"}
-	if handle == nil || slices.Contains(admins, name) && !slices.Contains(b.admins, m.From.ID) {
-		b.tell(ctx, m.Chat.ID, "I know /balance, /price 20, /buy 20 residential, /packages and /credentials PKG TR.")
+	}[name]
+	if handle == nil || (name == "/topup" || name == "/stats") && !slices.Contains(b.admins, m.From.ID) {
+		b.tell(ctx, m.Chat.ID, help)
 		return
 	}
-	answer, err := handle(ctx, request{from: m.From.ID, chat: m.Chat, message: m.ID, args: words[1:]})
-	var wrong inputError
+	answer, err := handle(ctx, request{m, append(words[1:], "", "")})
+	b.answer(ctx, m.Chat.ID, answer, err)
+}
+
+// request is a command and its words, of which there are at least two.
+type request struct {
+	*models.Message
+	args []string
+}
+
+// answer tells a customer as much of an error as is good for them.
+func (b *bot) answer(ctx context.Context, chat int64, text string, err error) {
+	var told shop.Refusal
+	var wrong *whozex.ParamError
 	switch {
+	case errors.Is(err, shop.ErrNoCustomer):
+		text = "Send /start first."
+	case errors.As(err, &told):
+		text = say("%v", told)
 	case errors.As(err, &wrong):
-		b.tell(ctx, m.Chat.ID, say("%v", wrong))
+		text = say("%v %v.", wrong.Field, wrong.Reason)
 	case err != nil:
-		b.fail(ctx, m.Chat.ID, err)
-	case answer != "":
-		b.tell(ctx, m.Chat.ID, answer)
+		b.log.Warn("request", "error", err)
+		text = say("That did not work, and no money was spent: %v.", reason(err))
+	}
+	if text != "" {
+		b.tell(ctx, chat, text)
 	}
 }
 
-// inputError is what a user did wrong, and is told to them.
-type inputError struct{ error }
+// reason is an error for a customer's eyes.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, whozex.ErrInsufficientBalance):
+		return "the balance is too low"
+	case errors.Is(err, whozex.ErrRateLimited), errors.Is(err, whozex.ErrServer):
+		return "the service is busy, try again later"
+	}
+	return "the service did not take it"
+}
 
 func (b *bot) start(ctx context.Context, r request) (string, error) {
-	c := customer{Telegram: r.from, Email: fmt.Sprintf("telegram-%d@%s", r.from, b.domain)}
-	user, err := b.api.CreateUser(ctx, whozex.CreateUserParams{Email: c.Email})
+	email := fmt.Sprintf("telegram-%d@%s", r.From.ID, b.domain)
+	user, err := b.api.CreateUser(ctx, whozex.CreateUserParams{Email: email})
 	// Whether it was just taken, long ago or in a call whose answer was lost: the
 	// email is this person's and nobody else's.
 	if errors.Is(err, whozex.ErrEmailTaken) || errors.Is(err, whozex.ErrOutcomeUnknown) {
-		user, err = b.find(ctx, c.Email)
+		user, err = b.shop.User(ctx, email)
 	}
 	if err != nil {
 		return "", err
 	}
-	c.UserID = user.ID
-	return say("Welcome. Your balance is %v. /price 20 tells a price, /buy 20 buys.", usd(user.Balance)), b.store.put(customers, key(r.from), c)
-}
-
-var errNotStarted = inputError{errors.New("send /start first")}
-
-func key(telegram int64) string { return strconv.FormatInt(telegram, 10) }
-
-func (b *bot) customer(telegram int64) (customer, error) {
-	c, found, err := get[customer](b.store, customers, key(telegram))
-	if err == nil && !found {
-		err = errNotStarted
-	}
-	return c, err
-}
-
-// user is a customer's account now. The API has no route to one user by id.
-func (b *bot) user(ctx context.Context, telegram int64) (*whozex.User, error) {
-	c, err := b.customer(telegram)
-	if err != nil {
-		return nil, err
-	}
-	return b.find(ctx, c.Email)
-}
-
-func (b *bot) find(ctx context.Context, email string) (*whozex.User, error) {
-	for user, err := range b.api.AllUsers(ctx, whozex.ListUsersParams{Search: email}) {
-		if err != nil {
-			return nil, err
-		}
-		if strings.EqualFold(user.Email, email) {
-			return &user, nil
-		}
-	}
-	return nil, fmt.Errorf("user %s: %w", email, whozex.ErrNotFound)
+	return say("Welcome. Your balance is %v. /price 20 tells a price, /buy 20 buys.", usd(user.Balance)), b.shop.Link(r.From.ID, user)
 }
 
 func (b *bot) balance(ctx context.Context, r request) (string, error) {
-	user, err := b.user(ctx, r.from)
+	c, err := b.shop.Customer(r.From.ID)
+	if err != nil {
+		return "", err
+	}
+	user, err := b.shop.User(ctx, c.Email)
 	if err != nil {
 		return "", err
 	}
 	return say("Your balance is %v, and you have %v packages.", usd(user.Balance), user.PackageCount), nil
 }
 
-func (b *bot) price(ctx context.Context, r request) (string, error) {
-	gb, err := parseGB(r.arg(0))
+func (b *bot) quote(ctx context.Context, text string) (*whozex.Quote, error) {
+	gb, err := strconv.Atoi(text)
 	if err != nil {
-		return "", inputError{err}
+		return nil, errNotGB
 	}
-	quote, err := b.api.CalculatePrice(ctx, gb)
+	return b.api.CalculatePrice(ctx, gb)
+}
+
+func (b *bot) price(ctx context.Context, r request) (string, error) {
+	quote, err := b.quote(ctx, r.args[0])
 	if err != nil {
 		return "", err
 	}
@@ -129,111 +140,103 @@ func (b *bot) price(ctx context.Context, r request) (string, error) {
 
 // buy stores the order under the id of the button that it shows.
 func (b *bot) buy(ctx context.Context, r request) (string, error) {
-	gb, err := parseGB(r.arg(0))
-	if err != nil {
-		return "", inputError{err}
+	kind := whozex.ProxyType(strings.ToLower(cmp.Or(r.args[1], string(whozex.ProxyResidential))))
+	if !slices.Contains([]whozex.ProxyType{whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile}, kind) {
+		return "", errNotType
 	}
-	kind := whozex.ProxyResidential
-	if len(r.args) > 1 {
-		if kind, err = parseProxyType(r.arg(1)); err != nil {
-			return "", inputError{err}
-		}
-	}
-	c, err := b.customer(r.from)
+	quote, err := b.quote(ctx, r.args[0])
 	if err != nil {
 		return "", err
 	}
-	quote, err := b.api.CalculatePrice(ctx, gb)
-	if err != nil {
+	o := shop.Order{ID: rand.Text(), Asker: r.From.ID, GB: quote.GB, ProxyType: kind, Price: quote.Total}
+	if err := b.shop.Offer(r.From.ID, o); err != nil {
 		return "", err
 	}
-	o := order{ID: rand.Text(), Customer: r.from, UserID: c.UserID, GB: gb, ProxyType: kind, Price: quote.Total, State: quoted}
-	if err := b.store.offer(o); err != nil {
-		return "", err
-	}
-	b.tell(ctx, r.chat.ID, say("%v GB %v for %v?", gb, kind, usd(quote.Total)), models.InlineKeyboardButton{
-		Text: "Buy for " + usd(quote.Total), CallbackData: "buy:" + o.ID,
+	b.tell(ctx, r.Chat.ID, say("%v GB %v for %v?", o.GB, kind, usd(o.Price)), models.InlineKeyboardButton{
+		Text: "Buy for " + usd(o.Price), CallbackData: "buy:" + o.ID,
 	})
 	return "", nil
 }
 
 // onTap carries out the order of a button, if it is the one who ordered who taps.
 func (b *bot) onTap(ctx context.Context, q *models.CallbackQuery) {
-	b.acknowledge(ctx, q)
-	id, isOrder := strings.CutPrefix(q.Data, "buy:")
-	o, found, err := get[order](b.store, orders, id)
-	if err != nil || !isOrder || !found || o.Customer != q.From.ID {
-		b.tell(ctx, q.From.ID, "I know of no such order of yours.")
-		return
+	if _, err := b.chat.AnswerCallbackQuery(ctx, &telegram.AnswerCallbackQueryParams{CallbackQueryID: q.ID}); err != nil {
+		b.log.Warn("acknowledge", "error", err)
 	}
-	b.carryOut(ctx, o)
+	b.answer(ctx, q.From.ID, "", b.shop.CarryOut(ctx, q.From.ID, strings.TrimPrefix(q.Data, "buy:")))
+}
+
+// about says where an order stands.
+func about(o *shop.Order) string {
+	switch o.State {
+	case shop.Done:
+		if o.TopUp() {
+			return say("Topped up by %v.", usd(o.Amount))
+		}
+		return say("You have <code>%v</code>, %v GB %v. See /credentials %v", o.PackageID, o.GB, o.ProxyType, o.PackageID)
+	case shop.Paid:
+		return "It was bought and paid for. Its number is on the way."
+	case shop.Failed:
+		return "It was not carried out, and no money was spent. You can order anew."
+	case shop.InDoubt:
+		return "It is not known yet whether this was carried out. Nothing is sent again; you will be told."
+	}
+	return "This order is being carried out. Nothing is sent twice; please wait."
 }
 
 func (b *bot) packages(ctx context.Context, r request) (string, error) {
-	c, err := b.customer(r.from)
-	if err != nil {
-		return "", err
-	}
-	mine, err := all(b.store, packages, func(p pack) bool { return p.UserID == c.UserID })
+	mine, _, err := b.shop.Orders(func(c *shop.Customer, o *shop.Order) bool { return c.ID == r.From.ID && o.PackageID != "" })
 	if err != nil || len(mine) == 0 {
 		return "You have bought no package here yet.", err
 	}
 	var text strings.Builder
-	for _, p := range mine {
-		pkg, err := b.api.GetPackage(ctx, p.ID)
+	for _, o := range mine {
+		pkg, err := b.api.GetPackage(ctx, o.PackageID)
 		if err != nil {
 			return "", err
 		}
-		text.WriteString(say("<code>%v</code>: %v of %v GB left\n", p.ID, pkg.RemainingGB, pkg.TotalGB))
+		text.WriteString(say("<code>%v</code>: %v of %v GB left\n", o.PackageID, pkg.RemainingGB, pkg.TotalGB))
 	}
 	return text.String(), nil
 }
 
 func (b *bot) credentials(ctx context.Context, r request) (string, error) {
-	if r.chat.Type != models.ChatTypePrivate {
-		return "Credentials are for your eyes only: ask me in a private chat.", nil
-	}
-	c, err := b.customer(r.from)
-	if err != nil {
+	c, err := b.shop.Customer(r.From.ID)
+	switch id := r.args[0]; {
+	case r.Chat.Type != models.ChatTypePrivate:
+		return "", errNotPrivate
+	case err != nil:
 		return "", err
+	case c.Bought(id) == nil:
+		return "", errNoPackage
 	}
-	p, found, err := get[pack](b.store, packages, r.arg(0))
-	if err != nil {
-		return "", err
-	}
-	if !found || p.UserID != c.UserID {
-		return "", inputError{fmt.Errorf("you have no package %q: see /packages", brief(r.arg(0)))}
-	}
-	access, err := b.api.GetCredentials(ctx, p.ID, whozex.Targeting{Country: r.arg(1), City: strings.Join(r.args[min(2, len(r.args)):], " ")})
-	if errors.Is(err, whozex.ErrInvalidParams) {
-		return "", inputError{errors.New("give a country by its two letters, such as TR, and then a city if you like")}
-	}
+	target := whozex.Targeting{Country: r.args[1], City: strings.TrimSpace(strings.Join(r.args[2:], " "))}
+	access, err := b.api.GetCredentials(ctx, r.args[0], target)
 	if err != nil {
 		return "", err
 	}
 	return say("HTTP\n<code>%v</code>\nSOCKS5\n<code>%v</code>", string(access.HTTP.ConnectionString), string(access.SOCKS5.ConnectionString)), nil
 }
 
+var dollars = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,2})?$`)
+
 // topup is known by the message that asked for it, however often it is delivered.
 func (b *bot) topup(ctx context.Context, r request) (string, error) {
-	amount, err := parseAmount(r.arg(1))
-	if err != nil {
-		return "", inputError{err}
+	customer, err := strconv.ParseInt(r.args[0], 10, 64)
+	if err != nil || !dollars.MatchString(r.args[1]) {
+		return "", errNotAmount
 	}
-	telegram, err := strconv.ParseInt(r.arg(0), 10, 64)
-	if err != nil {
-		return "", inputError{fmt.Errorf("%q is not a Telegram user's number", brief(r.arg(0)))}
+	o := shop.Order{ID: fmt.Sprintf("topup-%d-%d", r.Chat.ID, r.Message.ID), Asker: r.From.ID, Amount: decimal.RequireFromString(r.args[1])}
+	if !o.TopUp() {
+		return "", errNotAmount
 	}
-	c, err := b.customer(telegram)
-	if err != nil {
-		return "", inputError{errors.New("this user has not sent /start")}
+	if err = b.shop.Offer(customer, o); errors.Is(err, shop.ErrNoCustomer) {
+		return "This user has not sent /start.", nil
 	}
-	o := order{ID: fmt.Sprintf("topup-%d-%d", r.chat.ID, r.message), Customer: r.from, UserID: c.UserID, Amount: amount, State: quoted}
-	if err := b.store.offer(o); err != nil {
-		return "", err
+	if err == nil {
+		err = b.shop.CarryOut(ctx, customer, o.ID)
 	}
-	b.carryOut(ctx, o)
-	return "", nil
+	return "", err
 }
 
 func (b *bot) stats(ctx context.Context, _ request) (string, error) {
@@ -241,7 +244,7 @@ func (b *bot) stats(ctx context.Context, _ request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	open, err := all(b.store, orders, func(o order) bool { return o.State.open() })
+	open, _, err := b.shop.Orders(func(_ *shop.Customer, o *shop.Order) bool { return o.Open() })
 	if err != nil {
 		return "", err
 	}

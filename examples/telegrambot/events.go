@@ -9,36 +9,9 @@ import (
 	"time"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/examples/shop"
 	"github.com/whozex/whozex-go/webhookverify"
 )
-
-// A webhook whose registration may have worked, but whose secret is lost, takes
-// one of the account's ten places for good.
-const mostTries = 3
-
-// register makes sure that there is a webhook, which is registered once and not
-// at every start.
-func (b *bot) register(ctx context.Context, url string) (webhook, error) {
-	hook, _, err := get[webhook](b.store, meta, "webhook")
-	if err != nil || hook.Secret != "" {
-		return hook, err
-	}
-	if hook.Tries == mostTries {
-		return hook, fmt.Errorf("no webhook after %d tries: the account has room for ten", mostTries)
-	}
-	hook.Tries++
-	if err := b.store.put(meta, "webhook", hook); err != nil {
-		return hook, err
-	}
-	made, err := b.api.CreateWebhook(ctx, whozex.CreateWebhookParams{
-		URL: url, Events: []string{whozex.EventPackageCreated, whozex.EventPackageLowGB},
-	})
-	if err != nil {
-		return hook, err
-	}
-	hook.ID, hook.Secret = made.ID, string(made.Secret)
-	return hook, b.store.put(meta, "webhook", hook)
-}
 
 // receive serves the webhook until ctx ends, and then the deliveries under way.
 func (b *bot) receive(ctx context.Context, listener net.Listener, secret string) error {
@@ -51,12 +24,11 @@ func (b *bot) receive(ctx context.Context, listener net.Listener, secret string)
 	mux.Handle("POST /webhooks", verifier.Handler(b.onEvent))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
+	context.AfterFunc(ctx, func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		ended <- server.Shutdown(last)
-	}()
+	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -66,30 +38,15 @@ func (b *bot) receive(ctx context.Context, listener net.Listener, secret string)
 func (b *bot) onEvent(ctx context.Context, event *webhookverify.Event) error {
 	switch event.Name {
 	case whozex.EventPackageCreated:
-		return b.onCreated(ctx, event)
+		var created whozex.PackageCreated
+		if err := event.Decode(&created); err != nil {
+			return err
+		}
+		return b.shop.Heard(ctx, created, event.Timestamp)
 	case whozex.EventPackageLowGB:
 		return b.onLow(ctx, event)
 	}
 	return nil
-}
-
-// onCreated learns of a package, and brings back one whose purchase's answer was
-// lost.
-func (b *bot) onCreated(ctx context.Context, event *webhookverify.Event) error {
-	var created whozex.PackageCreated
-	if err := event.Decode(&created); err != nil {
-		return err
-	}
-	if err := b.store.learn(pack{ID: created.PackageID, UserID: created.UserID, GB: created.GB.IntPart(), Seen: time.Now()}); err != nil {
-		return err
-	}
-	waiting, err := all(b.store, orders, func(o order) bool {
-		return o.UserID == created.UserID && !o.topUp() && (o.State == unknown || o.State == paid)
-	})
-	for _, o := range waiting {
-		b.settle(ctx, o.ID)
-	}
-	return err
 }
 
 // onLow tells the owner that little is left, once for each crossing. The event's
@@ -98,37 +55,29 @@ func (b *bot) onLow(ctx context.Context, event *webhookverify.Event) error {
 	var low struct {
 		PackageID string `json:"package_id"`
 	}
-	err := event.Decode(&low)
-	p, known, getErr := get[pack](b.store, packages, low.PackageID)
-	if getErr != nil {
-		return getErr
+	readErr := event.Decode(&low)
+	bought, owners, err := b.shop.Orders(func(_ *shop.Customer, o *shop.Order) bool {
+		return low.PackageID != "" && o.PackageID == low.PackageID
+	})
+	if err != nil {
+		return err
 	}
-	if err != nil || !known {
-		b.alarm(ctx, say("An event came that cannot be read here:\n<code>%v</code>", truncated(event.Body, 3000)))
+	if readErr != nil || len(bought) == 0 {
+		b.alarm(ctx, say("An event came that cannot be read here:\n<code>%v</code>", fmt.Sprintf("%.3000s", event.Body)))
 		return nil
 	}
-	pkg, err := b.api.GetPackage(ctx, p.ID)
+	pkg, err := b.api.GetPackage(ctx, low.PackageID)
 	if err != nil {
 		return err // it comes again
 	}
 	// More GB make the total another one, and the next crossing a new one.
-	if total := pkg.TotalGB.String(); p.Low != total {
-		p.Low = total
-		if err := b.store.put(packages, p.ID, p); err != nil {
-			return err
-		}
-		owners, err := all(b.store, customers, func(c customer) bool { return c.UserID == p.UserID })
-		for _, owner := range owners {
-			b.tell(ctx, owner.Telegram, say("Package <code>%v</code> has %v of %v GB left.", p.ID, pkg.RemainingGB, pkg.TotalGB))
-		}
-		return err
+	news, total := false, pkg.TotalGB.String()
+	_, err = b.shop.Change(owners[0].ID, bought[0].ID, func(_ *shop.Customer, o *shop.Order) error {
+		news, o.Told = o.Told != total, total
+		return nil
+	})
+	if err == nil && news {
+		b.tell(ctx, owners[0].ID, say("Package <code>%v</code> has %v of %v GB left.", low.PackageID, pkg.RemainingGB, total))
 	}
-	return nil
-}
-
-func truncated(body []byte, most int) string {
-	if len(body) > most {
-		return string(body[:most]) + "…"
-	}
-	return string(body)
+	return err
 }

@@ -22,14 +22,15 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	telegram "github.com/go-telegram/bot"
 	"github.com/go-telegram/bot/models"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/examples/shop"
 )
 
 func main() {
@@ -45,17 +46,14 @@ func main() {
 	}
 }
 
-// bot sells packages.
+// bot is a shop's front on Telegram.
 type bot struct {
-	api     *whozex.Client
-	chat    *telegram.Bot
-	store   *store
-	log     *slog.Logger
-	admins  []int64
-	domain  string
-	running sync.WaitGroup // calls that spend
-
-	settling sync.Mutex
+	api    *whozex.Client
+	chat   *telegram.Bot
+	shop   *shop.Shop
+	log    *slog.Logger
+	admins []int64
+	domain string
 }
 
 func run(ctx context.Context) error {
@@ -63,16 +61,18 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.serve(ctx), b.store.db.Close())
+	return errors.Join(b.serve(ctx), b.shop.Close())
 }
 
 // open makes a bot by the environment.
 func open(log *slog.Logger) (b *bot, err error) {
 	b = &bot{log: log, domain: cmp.Or(os.Getenv("BOT_DOMAIN"), "telegram.example")}
-	for text := range strings.SplitSeq(os.Getenv("TELEGRAM_ADMINS"), ",") {
-		if id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
-			b.admins = append(b.admins, id)
+	for text := range strings.FieldsFuncSeq(os.Getenv("TELEGRAM_ADMINS"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("TELEGRAM_ADMINS: %w", err)
 		}
+		b.admins = append(b.admins, id)
 	}
 	if b.api, err = whozex.FromEnv(whozex.WithLogger(b.log)); err != nil {
 		return nil, err
@@ -83,48 +83,41 @@ func open(log *slog.Logger) (b *bot, err error) {
 		telegram.WithErrorsHandler(func(err error) { b.log.Warn("telegram", "error", err) })); err != nil {
 		return nil, err
 	}
-	b.store, err = openStore(cmp.Or(os.Getenv("BOT_DATABASE"), "telegrambot.db"))
-	return b, err
+	if b.shop, err = shop.Open(cmp.Or(os.Getenv("BOT_DATABASE"), "telegrambot.db"), b.api, log); err != nil {
+		return nil, err
+	}
+	b.shop.Tell = func(ctx context.Context, o *shop.Order) { b.tell(ctx, o.Asker, about(o)) }
+	b.shop.Alarm = func(ctx context.Context, text string) { b.alarm(ctx, say("%v", text)) }
+	return b, nil
 }
 
 func (b *bot) serve(ctx context.Context) error {
-	if err := b.resume(ctx); err != nil {
+	if err := b.shop.Resume(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var tasks sync.WaitGroup
+	tasks, ctx := errgroup.WithContext(ctx)
 	if url := os.Getenv("WEBHOOK_URL"); url != "" {
 		// It listens before it registers: events may come at once.
 		listener, err := net.Listen("tcp", cmp.Or(os.Getenv("WEBHOOK_LISTEN"), "127.0.0.1:8443"))
 		if err != nil {
 			return err
 		}
-		hook, err := b.register(ctx, url)
+		defer listener.Close()
+		hook, err := b.shop.Webhook(ctx, url, whozex.EventPackageCreated, whozex.EventPackageLowGB)
 		if err != nil {
 			b.alarm(ctx, say("There are no webhooks: %v.", err))
-			_ = listener.Close()
 		} else {
-			tasks.Go(func() {
-				if err := b.receive(ctx, listener, hook.Secret); err != nil {
-					cancel(fmt.Errorf("webhooks: %w", err))
-				}
-			})
+			tasks.Go(func() error { return b.receive(ctx, listener, hook.Secret) })
 		}
 	}
-	tasks.Go(func() { b.settleAll(ctx, 30*time.Second) })
-	b.chat.Start(ctx)
-	b.running.Wait()
-	tasks.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return nil
+	tasks.Go(func() error { b.shop.Settle(ctx, 30*time.Second); return nil })
+	tasks.Go(func() error { b.chat.Start(ctx); return nil })
+	return tasks.Wait()
 }
 
 func (b *bot) onUpdate(ctx context.Context, _ *telegram.Bot, update *models.Update) {
 	switch {
-	case update.Message != nil:
+	case update.Message != nil && update.Message.From != nil:
 		b.onMessage(ctx, update.Message)
 	case update.CallbackQuery != nil:
 		b.onTap(ctx, update.CallbackQuery)
@@ -148,30 +141,5 @@ func (b *bot) alarm(ctx context.Context, text string) {
 	b.log.Warn("alarm", "text", text)
 	for _, admin := range b.admins {
 		b.tell(ctx, admin, text)
-	}
-}
-
-func (b *bot) acknowledge(ctx context.Context, q *models.CallbackQuery) {
-	if _, err := b.chat.AnswerCallbackQuery(ctx, &telegram.AnswerCallbackQueryParams{CallbackQueryID: q.ID}); err != nil {
-		b.log.Warn("acknowledge", "error", err)
-	}
-}
-
-// fail logs an error and tells as much of it as is good for a customer.
-func (b *bot) fail(ctx context.Context, chat int64, err error) {
-	var wrong inputError
-	if errors.As(err, &wrong) {
-		b.tell(ctx, chat, say("%v", wrong))
-		return
-	}
-	b.log.Warn("request", "error", err)
-	b.tell(ctx, chat, say("That did not work: %v.", reason(err)))
-}
-
-// keep logs what the store could not keep. The order stays in the state before,
-// from which a restart takes it up.
-func (b *bot) keep(err error) {
-	if err != nil {
-		b.log.Error("store", "error", err)
 	}
 }
