@@ -170,9 +170,9 @@ func (d *dashboard) settle(ctx context.Context, op operation) {
 		}
 		d.reconcile(ctx, &op)
 	case err != nil:
-		op.State, op.Problem = refused, explain(err)
+		op.State, op.Problem, op.Unknown = refused, explain(err), nil
 	default:
-		op.State = done
+		op.State, op.Unknown = done, nil
 	}
 	if err := d.ops.finish(op); err != nil {
 		d.hub.warn("What became of " + op.What() + " could not be written down: " + err.Error())
@@ -182,7 +182,7 @@ func (d *dashboard) settle(ctx context.Context, op operation) {
 // spend fails if price or user are not what the quote showed.
 func (d *dashboard) spend(ctx context.Context, op *operation) error {
 	if op.Kind == "top-up" {
-		change, err := d.client.AddBalance(ctx, op.User.ID, op.Amount, op.Note)
+		change, err := d.client.AddBalance(ctx, op.User.ID, op.Amount, op.Note, d.ops.leave(op))
 		if err == nil {
 			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
 		}
@@ -198,7 +198,7 @@ func (d *dashboard) spend(ctx context.Context, op *operation) error {
 	if op.User, err = d.find(ctx, op.User.ID, whozex.Fresh()); err != nil {
 		return err
 	}
-	pkg, err := d.client.PurchasePackage(ctx, op.User.ID, whozex.PurchasePackageParams{GB: op.GB, ProxyType: op.ProxyType})
+	pkg, err := d.client.PurchasePackage(ctx, op.User.ID, whozex.PurchasePackageParams{GB: op.GB, ProxyType: op.ProxyType}, d.ops.leave(op))
 	if err != nil {
 		return err
 	}

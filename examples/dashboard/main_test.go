@@ -255,9 +255,14 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	op, ok := d.ops.get(strings.TrimPrefix(topUp, "/operations/"))
 	require.True(t, ok)
 	op.State, op.SentAt = sending, time.Now()
-	_, err := d.client.AddBalance(t.Context(), id, op.Amount, op.Note)
+	_, err := d.client.AddBalance(t.Context(), id, op.Amount, op.Note, d.ops.leave(&op))
 	require.NoError(t, err)
-	require.NoError(t, d.store.put("operations", op.ID, op))
+	// And of one that was not even sent.
+	unsent, _, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}})
+	begun, ok := d.ops.get(strings.TrimPrefix(unsent, "/operations/"))
+	require.True(t, ok)
+	begun.State, begun.SentAt = sending, time.Now()
+	require.NoError(t, d.store.put("operations", begun.ID, begun))
 	require.NoError(t, d.close())
 
 	_, home = launchAs(t, config{write: true, data: data})
@@ -273,4 +278,6 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	assert.Equal(t, http.StatusSeeOther, status)
 	_, body = v.get(topUp)
 	assert.Contains(t, body, "Top-up made")
+	_, body = v.get(unsent)
+	assert.Contains(t, body, "stopped before anything was sent")
 }

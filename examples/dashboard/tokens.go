@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -57,7 +55,7 @@ type operation struct {
 	QuotedAt, SentAt, SettledAt time.Time
 	PackageID                   string
 	Problem                     string
-	Unknown                     *whozex.OutcomeUnknownError
+	Unknown                     *whozex.OutcomeUnknownError // from before the call on, what Reconcile needs
 	Verdict                     whozex.Verdict
 	Reason                      string
 	Traces                      []string
@@ -89,29 +87,16 @@ func newOperations(s *store) (*operations, error) {
 	o := &operations{all: map[string]*operation{}, store: s}
 	err := each(s, "operations", func(op operation) {
 		if op.State == sending { // the program ended before the answer came
-			op.State, op.Unknown = unknown, unfinished(op)
-			op.Problem = "the dashboard was stopped before an answer came"
+			op.State, op.Problem = unknown, "the dashboard was stopped before an answer came"
+			if op.Unknown == nil {
+				op.State, op.Problem = refused, "The dashboard was stopped before anything was sent."
+			}
 		}
 		op.settled = make(chan struct{})
 		close(op.settled)
 		o.all[op.ID] = &op
 	})
 	return o, err
-}
-
-// unfinished describes a call that was begun and of which nothing else is known.
-func unfinished(op operation) *whozex.OutcomeUnknownError {
-	u := &whozex.OutcomeUnknownError{
-		Operation: whozex.OpPurchasePackage, Method: "POST", ID: op.User.ID,
-		Path: "/users/" + url.PathEscape(op.User.ID) + "/packages", SentAt: op.SentAt, Attempts: 1,
-	}
-	body := map[string]any{"gb": op.GB, "proxy_type": op.ProxyType}
-	if op.Kind == "top-up" {
-		u.Operation, u.Path = whozex.OpAddBalance, "/users/"+url.PathEscape(op.User.ID)+"/balance"
-		body = map[string]any{"action": "add", "amount": op.Amount, "note": op.Note}
-	}
-	u.Request, _ = json.Marshal(body)
-	return u
 }
 
 // quote remembers op and gives it id and token.
@@ -143,7 +128,6 @@ func (o *operations) forget() {
 }
 
 // begin uses up the token. Only the first gets true; all others wait for settled.
-// It is written down before anything is sent.
 func (o *operations) begin(id, token, session string) (operation, bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -164,6 +148,15 @@ func (o *operations) begin(id, token, session string) (operation, bool, error) {
 	}
 	*op = started
 	return started, true, nil
+}
+
+// leave writes down that a call is about to leave, and how to settle it if the
+// program ends before its answer comes.
+func (o *operations) leave(op *operation) whozex.CallOption {
+	return whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
+		op.Unknown = doubt
+		return o.store.put("operations", op.ID, op)
+	})
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
