@@ -11,32 +11,9 @@ import (
 // envelope is what every answer comes in. What is rarely needed of it stays raw
 // or out, so that it cannot spoil the reading of the data.
 type envelope[T any] struct {
-	Success verdict         `json:"success"`
+	Success *bool           `json:"success"`
 	Data    *T              `json:"data"`
 	Error   json.RawMessage `json:"error"`
-}
-
-// verdict is a boolean that may be absent.
-type verdict byte
-
-const (
-	unsaid verdict = iota
-	succeeded
-	refused
-)
-
-// UnmarshalJSON takes a boolean, and null for none.
-func (v *verdict) UnmarshalJSON(data []byte) error {
-	switch string(data) {
-	case "true":
-		*v = succeeded
-	case "false":
-		*v = refused
-	case "null":
-	default:
-		return errors.New("success is no boolean")
-	}
-	return nil
 }
 
 var (
@@ -61,7 +38,7 @@ func decode[T any](body []byte) (*T, error) {
 		return nil, errNotDone
 	case err != nil:
 		return nil, err
-	case env.Success == unsaid:
+	case env.Success == nil:
 		return nil, errNoEnvelope
 	case env.Data == nil:
 		return nil, errNoData
@@ -77,8 +54,8 @@ func decode[T any](body []byte) (*T, error) {
 // failed reports whether the server says that it did not do what was asked:
 // success is false, or there is a documented error and no word of success.
 func (e *envelope[T]) failed() bool {
-	if e.Success != unsaid {
-		return e.Success == refused
+	if e.Success != nil {
+		return !*e.Success
 	}
 	code, _ := codeOf(e.Error)
 	return sentinelByCode[code] != nil

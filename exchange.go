@@ -207,7 +207,7 @@ func (x *exchange) apiError() *Error {
 		StatusCode: x.status,
 		Method:     x.method,
 		Path:       tidy(x.path, x.key),
-		RetryAfter: parseRetryAfter(x.header, time.Now()),
+		RetryAfter: parseRetryAfter(x.header),
 		Attempts:   x.attempts,
 		Meta:       metaOf(body),
 		Body:       body,

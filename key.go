@@ -1,8 +1,6 @@
 package whozex
 
-import (
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // apiKey is a key as it goes out. It is never changed once made, so that a
 // call in flight has either the old key or the new one.

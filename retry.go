@@ -30,7 +30,7 @@ func (c *Client) mayRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 		return false, nil
 	}
 	wait := jitter(c.minBackoff, c.maxBackoff, x.attempts)
-	if asked := parseRetryAfter(x.header, time.Now()); asked > 0 {
+	if asked := parseRetryAfter(x.header); asked > 0 {
 		// After a 429 the gate makes every call wait, this one too.
 		wait = 0
 		if x.status != http.StatusTooManyRequests {
@@ -121,7 +121,7 @@ func jitter(min, max time.Duration, attempt int) time.Duration {
 
 // parseRetryAfter reads the header in both of its forms; 0 when there is
 // nothing to wait for.
-func parseRetryAfter(h http.Header, now time.Time) time.Duration {
+func parseRetryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if value == "" {
 		return 0
@@ -133,7 +133,7 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
+		return max(time.Until(at), 0)
 	}
 	return 0
 }

@@ -103,7 +103,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.attempt(x, req)
 	x.err = err
 	if x.status != 0 {
-		t.gate.observe(inTime, x.status, parseRetryAfter(x.header, time.Now()))
+		t.gate.observe(inTime, x.status, parseRetryAfter(x.header))
 	}
 	if t.log != nil {
 		t.report(x, x.sentAt.Sub(began))

@@ -15,7 +15,8 @@ type contender struct {
 }
 
 // compare runs every contender beside the base, in alternating batches of about
-// the same length, so that both meet the same weather. It reports
+// the same length, so that both meet the same weather: the shorter the batches,
+// the more alike it is. It reports
 //
 //	x-time    the median ratio of the batches' times to the base's
 //	x-bytes   bytes allocated, as a ratio to the base's
@@ -24,7 +25,7 @@ type contender struct {
 // beside ns/op (the median batch), B/op and allocs/op, which are counted over
 // calls of their own.
 func compare(b *testing.B, base contender, others ...contender) {
-	const length = 2 * time.Millisecond
+	const length = 200 * time.Microsecond
 	baseBytes, baseAllocs := allocated(base.run)
 	for _, c := range append([]contender{base}, others...) {
 		b.Run(c.name, func(b *testing.B) {
