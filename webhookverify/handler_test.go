@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -212,6 +213,22 @@ func TestABodyCutShortIsNoEvent(t *testing.T) {
 		_, err := newVerifier(t).ReadRequest(r)
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	}
+}
+
+func TestALengthThatIsOnlyAnnouncedCostsLittleMemory(t *testing.T) {
+	const times = 16
+	v := newVerifier(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range times {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("{"))
+		r.ContentLength = webhookverify.DefaultMaxBodyBytes
+		r.Header.Set(webhookverify.SignatureHeader, sign("{"))
+		_, err := v.ReadRequest(r)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	}
+	runtime.ReadMemStats(&after)
+	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)/times, uint64(webhookverify.DefaultMaxBodyBytes/4))
 }
 
 type broken struct{}

@@ -1,6 +1,7 @@
 package webhookverify
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,6 +40,9 @@ func (v *Verifier) ReadRequest(r *http.Request) (*Event, error) {
 	return event, nil
 }
 
+// believed is how much of a declared length is allocated at once.
+const believed = 64 << 10
+
 func headerSignature(h http.Header) (digest, error) {
 	switch values := h.Values(SignatureHeader); len(values) {
 	case 0:
@@ -56,19 +60,18 @@ func (v *Verifier) readBody(r *http.Request) ([]byte, error) {
 		return nil, ErrBodyTooLarge
 	case r.Body == nil:
 		return nil, nil
-	case r.ContentLength >= 0:
-		body := make([]byte, r.ContentLength)
-		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return nil, fmt.Errorf("webhookverify: reading the body: %w", err)
-		}
-		return body, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, v.maxBytes+1))
+	// What a sender announces is not yet worth its memory.
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), believed)+bytes.MinRead))
+	_, err := body.ReadFrom(io.LimitReader(r.Body, v.maxBytes+1))
 	switch {
-	case int64(len(body)) > v.maxBytes:
+	case int64(body.Len()) > v.maxBytes:
 		return nil, ErrBodyTooLarge
-	case err != nil:
+	case err == nil && int64(body.Len()) < r.ContentLength:
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
 		return nil, fmt.Errorf("webhookverify: reading the body: %w", err)
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
