@@ -14,9 +14,16 @@ type contender struct {
 	run  func()
 }
 
+// How long a batch is. Within the process it is long enough for the garbage
+// collector to take its part; over loopback so short that both meet the same
+// mood of the scheduler, which else makes a difference of a tenth.
+const (
+	computing = 2 * time.Millisecond
+	talking   = 100 * time.Microsecond
+)
+
 // compare runs every contender beside the base, in alternating batches of about
-// the same length, so that both meet the same weather: the shorter the batches,
-// the more alike it is. It reports
+// the same length, so that both meet the same weather. It reports
 //
 //	x-time    the median ratio of the batches' times to the base's
 //	x-bytes   bytes allocated, as a ratio to the base's
@@ -24,8 +31,7 @@ type contender struct {
 //
 // beside ns/op (the median batch), B/op and allocs/op, which are counted over
 // calls of their own.
-func compare(b *testing.B, base contender, others ...contender) {
-	const length = 200 * time.Microsecond
+func compare(b *testing.B, length time.Duration, base contender, others ...contender) {
 	baseBytes, baseAllocs := allocated(base.run)
 	for _, c := range append([]contender{base}, others...) {
 		b.Run(c.name, func(b *testing.B) {
