@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/whozex/whozex-go/examples/telegrambot/faketelegram"
 	"github.com/whozex/whozex-go/whozextest"
@@ -46,25 +49,41 @@ func demo(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go show(ctx, chat)
+	fmt.Println("You are user 1 and an admin, no real money moves. Try /start, /topup 1 50, /buy 20; a number taps a button.")
+	var shown sync.WaitGroup
+	shown.Go(func() { show(ctx, chat) })
 	go func() {
 		defer cancel() // the end of the input is the end of the demo
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
-			if data, ok := button(chat.Sent(), lines.Text()); ok {
+			sent := chat.Sent()
+			data, tapped := button(sent, lines.Text())
+			switch {
+			case tapped:
 				chat.Tap(me, me, data)
-			} else {
+			case strings.HasPrefix(lines.Text(), "/"):
 				chat.Write(me, me, lines.Text())
+			default:
+				continue // the bot says nothing to that
 			}
+			// The bot takes what comes at once as it likes; a person waits for the answer.
+			patience, stop := context.WithTimeout(ctx, 10*time.Second)
+			_, _ = chat.Next(patience, len(sent), anything)
+			stop()
 		}
 	}()
-	fmt.Println("You are user 1 and an admin, no real money moves. Try /start, /topup 1 50, /buy 20; a number taps a button.")
-	return run(ctx)
+	err = run(ctx)
+	cancel()
+	shown.Wait()
+	return err
 }
 
+func anything(faketelegram.Message) bool { return true }
+
+// show prints what the bot sends, and all of it before it ends with ctx.
 func show(ctx context.Context, chat *faketelegram.Server) {
 	for n := 0; ; n++ {
-		m, err := chat.Next(ctx, n, func(faketelegram.Message) bool { return true })
+		m, err := chat.Next(ctx, n, anything)
 		if err != nil {
 			return
 		}

@@ -404,3 +404,14 @@ func TestLogsHoldNoSecret(t *testing.T) {
 		assert.NotContains(t, s.log.String(), secret)
 	}
 }
+
+func TestTheDemoSellsInTheTerminal(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "BOT_MAIN=1", "TELEGRAM_BOT_TOKEN=", "WHOZEX_API_KEY=")
+	cmd.Stdin = strings.NewReader("/start\n/topup 1 50\n/buy 20\n1\n1\n/stats\n")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	for _, answer := range []string{"Welcome", "Topped up by $50.00", "[1] Buy for $18.00", "You have <code>PKG-", "spent $18.00, 1 users, 1 packages"} {
+		assert.Contains(t, string(out), answer)
+	}
+}
