@@ -30,6 +30,8 @@ func (s *Shop) CarryOut(ctx context.Context, id int64, orderID string) error {
 	case o.State != Quoted:
 		s.Tell(ctx, o)
 		return nil
+	case !o.TopUp() && c.buying():
+		return ErrBusy
 	}
 	var packagesBefore *int
 	if !o.TopUp() {
@@ -37,7 +39,7 @@ func (s *Shop) CarryOut(ctx context.Context, id int64, orderID string) error {
 			return err
 		}
 	}
-	left := false
+	left, sentBefore := false, c.sent()
 	claim := whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
 		doubt.PackagesBefore = packagesBefore
 		_, err := s.Change(id, orderID, func(c *Customer, o *Order) error {
@@ -45,8 +47,8 @@ func (s *Shop) CarryOut(ctx context.Context, id int64, orderID string) error {
 			case left: // and refused by a 429: it is sent again
 			case o.State != Quoted:
 				return ErrTaken
-			case !o.TopUp() && c.buying():
-				return ErrBusy
+			case !o.TopUp() && c.sent() != sentBefore:
+				return ErrBusy // the packages may have been counted before or after it
 			}
 			o.State, o.Doubt = Sent, doubt
 			return nil

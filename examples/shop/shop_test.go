@@ -3,8 +3,11 @@ package shop_test
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,4 +145,36 @@ func TestAnEventOfAnotherPackageIsNotTaken(t *testing.T) {
 	require.NoError(t, s.Heard(t.Context(), created, time.Now()))
 	assert.Equal(t, shop.Done, stands(t, s, "one").State)
 	assert.Equal(t, "PKG-1", stands(t, s, "one").PackageID)
+}
+
+// afterwards calls next once the answer to a request is there, before its reader
+// has it.
+type afterwards func(*http.Request)
+
+func (next afterwards) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	next(r)
+	return resp, err
+}
+
+func TestPackagesAreCountedWithNoPurchaseInBetween(t *testing.T) {
+	var s *shop.Shop
+	var counted atomic.Bool
+	server, opened := open(t, whozex.WithHTTPClient(&http.Client{Transport: afterwards(func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/users") && counted.CompareAndSwap(false, true) {
+			assert.NoError(t, s.CarryOut(t.Context(), customer, "first"))
+		}
+	})}))
+	s = opened
+	offer(t, s, shop.Order{ID: "first", GB: 1})
+	offer(t, s, shop.Order{ID: "second", GB: 1})
+	server.Inject(whozex.OpPurchasePackage, whozextest.TooManyRequests("0"), 1)
+	require.ErrorIs(t, s.CarryOut(t.Context(), customer, "second"), shop.ErrBusy)
+	assert.Equal(t, shop.Done, stands(t, s, "first").State)
+	assert.Equal(t, shop.Quoted, stands(t, s, "second").State)
+
+	server.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
+	require.NoError(t, s.CarryOut(t.Context(), customer, "second"))
+	assert.NotContains(t, []shop.State{shop.Done, shop.Paid}, stands(t, s, "second").State)
+	assert.Equal(t, 1, server.Commits(whozex.OpPurchasePackage))
 }

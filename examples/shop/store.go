@@ -38,12 +38,21 @@ func (c *Customer) Bought(packageID string) *Order {
 // buying tells that a purchase is not settled. Until it is no other is sent, so
 // that a package that turns up can only be that order's.
 func (c *Customer) buying() bool {
+	return c.purchases(func(o *Order) bool { return o.Open() }) > 0
+}
+
+// sent counts the purchases that left and were not refused.
+func (c *Customer) sent() int {
+	return c.purchases(func(o *Order) bool { return o.Open() || o.State == Done })
+}
+
+func (c *Customer) purchases(which func(*Order) bool) (n int) {
 	for _, o := range c.Orders {
-		if o.Open() && !o.TopUp() {
-			return true
+		if !o.TopUp() && which(o) {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // State is how far an order has come. It only moves forward.
