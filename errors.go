@@ -227,8 +227,9 @@ type OutcomeUnknownError struct {
 	// Body holds whatever bytes of an answer arrived.
 	Body []byte `json:"body,omitempty"`
 	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: how many
-	// packages the user had before, if it is known and nobody else buys for this
-	// user. It lets [Client.Reconcile] find the purchase; nil decides nothing.
+	// packages the user had just before, if it was counted with no other purchase
+	// for this user under way and nobody else buys for them. It lets
+	// [Client.Reconcile] find the purchase; nil decides nothing.
 	PackagesBefore *int `json:"packages_before,omitempty"`
 	// Err is the cause: an [*Error], a [*ResponseError], or what the connection
 	// or the context reported.
