@@ -154,7 +154,8 @@ func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
 // BeforeSend has keep called just before each request of a call that may spend,
 // with what [Client.Reconcile] needs if the answer to that request is lost.
 // A program that stores it can settle the call even if it crashes in the middle.
-// If keep returns an error nothing is sent and the call fails with that error.
+// If keep returns an error, or the context ends meanwhile, nothing is sent and the
+// call fails with that error.
 // Attempts is 1 at the first request; those before the one at hand are known to
 // have done nothing. Calls that only read never call keep.
 func BeforeSend(keep func(*OutcomeUnknownError) error) CallOption {

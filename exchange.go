@@ -255,10 +255,14 @@ func (x *exchange) doubt(sentAt time.Time, attempts int) *OutcomeUnknownError {
 	}
 }
 
-// announce tells the caller of the attempt that is about to be made.
+// announce tells the caller of the attempt that is about to be made. If the
+// context ends meanwhile it is not made, which is certain only here.
 func (x *exchange) announce() error {
 	if x.before == nil || !x.spends {
 		return nil
 	}
-	return x.before(x.doubt(time.Now(), x.attempts+1))
+	if err := x.before(x.doubt(time.Now(), x.attempts+1)); err != nil {
+		return err
+	}
+	return x.Err()
 }

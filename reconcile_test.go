@@ -1,6 +1,7 @@
 package whozex_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -413,6 +414,31 @@ func TestBeforeSendIsAskedBeforeEachRequestAndMayRefuse(t *testing.T) {
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
 	assert.Equal(t, before+2, s.server.Requests(whozex.OpAddGB), "nothing was sent")
 
+	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
+	err = add(whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
+		if doubt.Attempts == 2 {
+			return full
+		}
+		return nil
+	}))
+	require.ErrorIs(t, err, full)
+	require.ErrorIs(t, err, whozex.ErrRateLimited)
+	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
+	assert.Equal(t, before+3, s.server.Requests(whozex.OpAddGB), "nothing was sent again")
+
 	_, err = s.client.GetAccount(t.Context(), refuse)
 	require.NoError(t, err, "a read spends nothing")
+}
+
+func TestACallCancelledDuringBeforeSendIsNotSent(t *testing.T) {
+	s := newStorm(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := s.client.AddBalance(ctx, s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error {
+		cancel()
+		return nil
+	}))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
+	assert.Zero(t, s.server.Requests(whozex.OpAddBalance))
 }
