@@ -9,7 +9,7 @@ lint:
 	.ci/lint
 
 bench:
-	go -C bench test -run '^$$' -bench . -count 6 -timeout 2h . | go -C bench run ./table
+	go -C bench test -run '^$$' -bench . -benchtime 0.4s -count 6 -timeout 2h . | go -C bench run ./table
 
 e2e:
 	go -C examples test -race -shuffle=on ./...

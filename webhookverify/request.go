@@ -40,9 +40,6 @@ func (v *Verifier) ReadRequest(r *http.Request) (*Event, error) {
 	return event, nil
 }
 
-// believed is how much of a declared length is allocated at once.
-const believed = 64 << 10
-
 func headerSignature(h http.Header) (digest, error) {
 	switch values := h.Values(SignatureHeader); len(values) {
 	case 0:
@@ -53,6 +50,9 @@ func headerSignature(h http.Header) (digest, error) {
 		return digest{}, errSeveral
 	}
 }
+
+// believed is how much of a declared length is allocated at once.
+const believed = 64 << 10
 
 func (v *Verifier) readBody(r *http.Request) ([]byte, error) {
 	switch {
