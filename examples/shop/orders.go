@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,6 +92,8 @@ func (s *Shop) conclude(ctx context.Context, c Customer, orderID string, bought 
 	doubt, lost := errors.AsType[*whozex.OutcomeUnknownError](err)
 	o, storeErr := s.Change(c.ID, orderID, func(_ *Customer, o *Order) error {
 		switch {
+		case err == nil && bought.ID == "" && !o.TopUp():
+			o.State = Paid
 		case err == nil:
 			o.State, o.PackageID = Done, bought.ID
 		case lost:
@@ -166,13 +169,14 @@ func (s *Shop) settle(ctx context.Context, c Customer, orderID string) {
 		s.Tell(ctx, o)
 	}
 	if escalate {
-		s.alarm(ctx, c, o, outcome.Reason+"; look for it among the user's purchases since then")
+		s.alarm(ctx, c, o, cmp.Or(outcome.Reason, "which package it is was not told")+"; look for it among the user's purchases since then")
 	}
 }
 
 // Heard takes what a package.created event tells, which brings back a package
 // whose purchase's answer was lost. It may come before the answer, or before it is
-// known that there will be none.
+// known that there will be none. A package of a customer's that no order accounts
+// for, such as one of an order that was given up too early, is for an admin.
 func (s *Shop) Heard(ctx context.Context, created whozex.PackageCreated, at time.Time) error {
 	const clocks = time.Minute // what they may differ by
 	open, owners, err := s.Orders(func(c *Customer, o *Order) bool {
@@ -189,6 +193,16 @@ func (s *Shop) Heard(ctx context.Context, created whozex.PackageCreated, at time
 			return err
 		}
 		s.settle(ctx, owners[i], o.ID)
+	}
+	if err != nil || len(open) > 0 {
+		return err
+	}
+	all, err := s.Customers()
+	for _, c := range all {
+		if c.UserID == created.UserID && c.Bought(created.PackageID) == nil {
+			s.Alarm(ctx, fmt.Sprintf("Package %s of %s GB was created for user %s, and no order here accounts for it.",
+				created.PackageID, created.GB, c.UserID))
+		}
 	}
 	return err
 }

@@ -147,6 +147,44 @@ func TestAnEventOfAnotherPackageIsNotTaken(t *testing.T) {
 	assert.Equal(t, "PKG-1", stands(t, s, "one").PackageID)
 }
 
+func TestAPackageThatNoOrderAccountsForIsForAnAdmin(t *testing.T) {
+	_, s := open(t)
+	var alarms []string
+	s.Alarm = func(_ context.Context, text string) { alarms = append(alarms, text) }
+	offer(t, s, shop.Order{ID: "one", GB: 20})
+	_, err := s.Change(customer, "one", func(_ *shop.Customer, o *shop.Order) error {
+		o.State = shop.Failed // as Reconcile said before the request came through after all
+		return nil
+	})
+	require.NoError(t, err)
+	c, err := s.Customer(customer)
+	require.NoError(t, err)
+	for _, user := range []string{"somebody", c.UserID} {
+		require.NoError(t, s.Heard(t.Context(), whozex.PackageCreated{UserID: user, PackageID: "PKG-1", GB: decimal.NewFromInt(20)}, time.Now()))
+	}
+	require.Len(t, alarms, 1)
+	assert.Contains(t, alarms[0], "PKG-1")
+	assert.Equal(t, shop.Failed, stands(t, s, "one").State)
+}
+
+func TestAPurchaseThatTellsNoPackageWaitsForTheEvent(t *testing.T) {
+	server, s := open(t)
+	var alarms []string
+	s.Alarm = func(_ context.Context, text string) { alarms = append(alarms, text) }
+	offer(t, s, shop.Order{ID: "one", GB: 20})
+	server.Rename(whozex.OpPurchasePackage, map[string]string{"id": "uuid"})
+	require.NoError(t, s.CarryOut(t.Context(), customer, "one"))
+	o := stands(t, s, "one")
+	assert.Equal(t, shop.Paid, o.State)
+	created := whozex.PackageCreated{UserID: o.Doubt.ID, PackageID: "PKG-1", GB: decimal.NewFromInt(20)}
+	for range 2 {
+		require.NoError(t, s.Heard(t.Context(), created, time.Now()))
+	}
+	assert.Equal(t, shop.Done, stands(t, s, "one").State)
+	assert.Equal(t, "PKG-1", stands(t, s, "one").PackageID)
+	assert.Empty(t, alarms)
+}
+
 // afterwards calls next once the answer to a request is there, before its reader
 // has it.
 type afterwards func(*http.Request)
