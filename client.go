@@ -42,10 +42,11 @@ type limits struct {
 
 // New returns a client for the API key, which an admin of Whozex grants.
 //
-// Calls that may spend travel on connections of their own, which are dropped
+// Mutating calls travel on connections of their own, by HTTP/1.1, which are dropped
 // after half a second of idleness: a connection that the server closes just as
 // a purchase is sent would leave its outcome unknown. This holds for the
-// default transport and for any *http.Transport given by [WithHTTPClient].
+// default transport, for any *http.Transport given by [WithHTTPClient], and
+// beneath middleware given by [WithMiddleware].
 //
 // The error is a [*ParamError]; for an empty key it matches [ErrMissingAPIKey].
 func New(apiKey string, opts ...Option) (*Client, error) {
@@ -154,6 +155,9 @@ func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
 // BeforeSend has keep called just before each request of a call that may spend,
 // with what [Client.Reconcile] needs if the answer to that request is lost.
 // A program that stores it can settle the call even if it crashes in the middle.
+// What keep gets is a copy. If keep takes longer than a tenth of the grace (see
+// [WithGrace]), its record is out of date: it is called once more, and if it is as
+// slow again, the call fails and nothing is sent.
 // If keep returns an error, or the context ends meanwhile, nothing is sent and the
 // call fails with that error.
 // Attempts is 1 at the first request; those before the one at hand are known to

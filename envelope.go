@@ -66,6 +66,24 @@ func failed(body []byte) bool {
 	return json.Unmarshal(body, &env) == nil && env.failed()
 }
 
+// claimsSuccess reports whether body says that something was done: success is
+// true, or there is data, no error, and no word against it.
+func claimsSuccess(body []byte) bool {
+	var env struct{ Success, Data, Error json.RawMessage }
+	if json.Unmarshal(body, &env) != nil {
+		return false
+	}
+	switch string(env.Success) {
+	case "true", `"true"`, "1":
+		return true
+	case "", "null":
+		return present(env.Data) && !present(env.Error)
+	}
+	return false
+}
+
+func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
 // failureOf reads code and message of an answer that may be no envelope at all.
 func failureOf(body []byte) (code, message string) {
 	var env envelope[json.RawMessage]

@@ -33,7 +33,6 @@ type exchange struct {
 	url       url.URL
 	retryable retryablehttp.Request
 	reader    io.LimitedReader
-	deadline  deadline // of the attempt
 
 	attempts  int
 	notBefore time.Time // of the next attempt, as far as this call alone is concerned
@@ -191,7 +190,7 @@ func (x *exchange) refused() error {
 		return nil
 	}
 	err := x.apiError()
-	if x.spends && x.status/100 != 4 && sentinelByCode[err.Code] == nil {
+	if x.spends && !x.definite() {
 		return x.unknown(err)
 	}
 	return err
@@ -255,14 +254,35 @@ func (x *exchange) doubt(sentAt time.Time, attempts int) *OutcomeUnknownError {
 	}
 }
 
-// announce tells the caller of the attempt that is about to be made. If the
-// context ends meanwhile it is not made, which is certain only here.
-func (x *exchange) announce() error {
+// announce tells the caller of the attempt that is about to be made, once more if
+// the caller took so long that its record is out of date. If the context ends
+// meanwhile the attempt is not made, which is certain only here.
+func (x *exchange) announce(grace time.Duration) error {
 	if x.before == nil || !x.spends {
 		return nil
 	}
-	if err := x.before(x.doubt(time.Now(), x.attempts+1)); err != nil {
-		return err
+	for range 2 {
+		sentAt := time.Now()
+		doubt := x.doubt(sentAt, x.attempts+1)
+		doubt.Request = bytes.Clone(x.request)
+		if err := x.before(doubt); err != nil {
+			return err
+		}
+		if err := x.Err(); err != nil {
+			return err
+		}
+		if grace == 0 || elapsed(sentAt) <= grace/10 {
+			return nil
+		}
 	}
-	return x.Err()
+	return errStaleRecord
+}
+
+var errStaleRecord = errors.New("BeforeSend took more than a tenth of the grace, twice")
+
+// elapsed is the time since t by the clock that says more: the monotonic one
+// stops while the machine is suspended, and the wall clock may be set back.
+func elapsed(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }

@@ -29,6 +29,7 @@ type Option func(*settings) error
 type settings struct {
 	base             *url.URL
 	httpClient       *http.Client
+	middleware       []func(http.RoundTripper) http.RoundTripper
 	ownKeyHeader     bool
 	timeout          time.Duration
 	maxRetries       int
@@ -67,14 +68,43 @@ func WithBaseURL(address string) Option {
 // WithHTTPClient takes transport, cookie jar and time-out from client, which is
 // copied and never changed: redirects are never followed, its Timeout, when
 // set, becomes that of one attempt (as [WithTimeout], which wins), and its idle
-// connections are left alone. When its transport is an *http.Transport, calls
-// that may spend use a clone of it, see [New].
+// connections are left alone. When its transport is an *http.Transport, mutating
+// calls use a clone of it, see [New].
+//
+// With any other RoundTripper the SDK cannot see the connections. Mutating calls
+// then share them with reads, so that a server that closes an idle one may leave
+// an outcome unknown; no error proves that nothing was sent, so that every failed
+// mutating call without a response ends with an unknown outcome, even a refused
+// connection, and none is sent again; and a RoundTripper that itself sends a
+// request twice is not stopped. To trace, log or add headers, use
+// [WithMiddleware], which loses nothing of this.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		if client == nil {
 			return missing("HTTP client")
 		}
 		s.httpClient = client
+		return nil
+	}
+}
+
+// WithMiddleware puts middleware, such as that of OpenTelemetry, between the client
+// and its own transport, the first outermost. Each attempt passes through it.
+// [OperationFromContext] tells the operation and the number of the attempt.
+//
+// Middleware sends a request, with its context or one derived from it, by the
+// RoundTripper that it is given, to the host that it is for; a mutating call once
+// for each attempt. Anything else is refused without being sent. It never sees the API key, which
+// is added beneath it. An idempotency header is removed, because net/http would
+// take it as leave to send a request again.
+func WithMiddleware(wrap ...func(http.RoundTripper) http.RoundTripper) Option {
+	return func(s *settings) error {
+		for i, w := range wrap {
+			if w == nil {
+				return invalid("middleware", "number %d is nil", i+1)
+			}
+		}
+		s.middleware = append(s.middleware, wrap...)
 		return nil
 	}
 }

@@ -93,8 +93,11 @@ func (r *request) setPath(escaped string) {
 // and its parsing of a URL that is known in parts.
 var emptyRequest = new(http.Request)
 
-// encode makes the request that goes to retryablehttp. The headers are added at
-// each attempt, since the key may change between two.
+var jsonType = []string{"application/json"}
+
+// encode makes the request that goes to retryablehttp. The key is added at each
+// attempt, since it may change between two, and so are the other headers and the
+// body, in a form that net/http cannot send again.
 func (r *request) encode(x *exchange, base *url.URL) (*retryablehttp.Request, error) {
 	unescaped, err := url.PathUnescape(r.path)
 	if err != nil {
@@ -122,7 +125,8 @@ func (r *request) encode(x *exchange, base *url.URL) (*retryablehttp.Request, er
 		return nil, invalid("body", "cannot be encoded as JSON: %v", err)
 	}
 	x.request = bytes.TrimSuffix(body.Bytes(), []byte("\n"))
-	return wrapped, wrapped.SetBody([]byte(x.request))
+	plain.ContentLength = int64(len(x.request))
+	return wrapped, nil
 }
 
 func positive(field string, n int) error {

@@ -8,9 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
-	"sync/atomic"
 	"time"
 )
 
@@ -47,11 +45,11 @@ func (c *Client) mayRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 func waitOnTheWire(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 0 }
 
 // repeatable reports whether the last attempt may be made again. This is where
-// money could be spent twice: a spend needs proof that it did nothing.
+// money could be spent twice: a mutating call needs proof that it did nothing.
 func (x *exchange) repeatable() bool {
 	switch {
 	case x.err == nil && x.status == http.StatusTooManyRequests:
-		return true
+		return !x.spends || x.definite()
 	case x.spends:
 		return x.err != nil && x.unsent && !permanent(x.err)
 	case x.err != nil:
@@ -64,9 +62,30 @@ func (x *exchange) repeatable() bool {
 	return false
 }
 
+// definite reports whether a status outside 2xx says that a mutating call did
+// nothing. The statuses of RFC 9110 and its registry do so from 400 to 499, save
+// 408: gateways send it, as 499 and 460 outside the registry, while the server
+// behind them goes on. A documented code always does. A body that claims success
+// never does.
+func (x *exchange) definite() bool {
+	body := x.body.Bytes()
+	if claimsSuccess(body) {
+		return false
+	}
+	code, _ := failureOf(body)
+	if sentinelByCode[code] != nil {
+		return true
+	}
+	return x.status/100 == 4 && x.status != http.StatusRequestTimeout && http.StatusText(x.status) != ""
+}
+
 // permanent reports whether err would only come again: no such host, a
-// certificate that does not verify, a server that does not speak TLS.
+// certificate that does not verify, a server that does not speak TLS, middleware
+// at fault.
 func permanent(err error) bool {
+	if errors.Is(err, errNoAttempt) || errors.Is(err, errElsewhere) {
+		return true
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.IsNotFound
 	}
@@ -74,36 +93,6 @@ func permanent(err error) bool {
 		return true
 	}
 	_, ok := errors.AsType[tls.RecordHeaderError](err)
-	return ok
-}
-
-// trail watches an attempt of a spend for the moment from which bytes may have
-// reached the server: when the transport has a connection.
-type trail struct {
-	asked, got atomic.Bool
-}
-
-func (t *trail) follow(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { t.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
-	})
-}
-
-// unsent reports whether it is certain that err came before anything was sent.
-// A transport that reports no connections proves nothing, unless it says itself
-// that it could not dial.
-func (t *trail) unsent(err error) bool {
-	if t.got.Load() {
-		return false
-	}
-	if t.asked.Load() {
-		return true
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return true
-	}
-	_, ok := errors.AsType[*net.DNSError](err)
 	return ok
 }
 

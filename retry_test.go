@@ -27,36 +27,62 @@ func hangUp(w http.ResponseWriter) {
 	}
 }
 
+// switchProtocols answers 101 and keeps the connection open.
+func switchProtocols(w http.ResponseWriter) {
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "other")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	}
+}
+
 func cutShort(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "1000")
 	answer(w, 200, `{"success":true,"data":{"id":"left`)
 }
 
 var faults = []struct {
-	name   string
-	handle http.HandlerFunc
-	repeat bool // sent again on a read
-	again  bool // sent again on a spend
-	vague  bool // leaves the outcome of a spend unknown
+	name    string
+	handle  http.HandlerFunc
+	read    bool // sent again on a read
+	write   bool // sent again on a mutating call
+	unknown bool // leaves the outcome of a mutating call unknown
 }{
-	{"connection cut", func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, true, false, true},
-	{"body cut", func(w http.ResponseWriter, _ *http.Request) { cutShort(w) }, true, false, true},
-	{"no answer in time", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, true, false, true},
-	{"500", func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, "") }, true, false, true},
-	{"502 HTML", func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "<html>") }, true, false, true},
-	{"503", func(w http.ResponseWriter, _ *http.Request) { answer(w, 503, "") }, true, false, true},
-	{"504", func(w http.ResponseWriter, _ *http.Request) { answer(w, 504, "") }, true, false, true},
-	{"501", func(w http.ResponseWriter, _ *http.Request) { answer(w, 501, "") }, false, false, true},
-	{"500 with a documented code", func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, refusal("INVALID_PARAMS", "")) }, true, false, false},
-	{"429", func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, "") }, true, true, false},
-	{"400", func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, "") }, false, false, false},
-	{"409", func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, "") }, false, false, false},
-	{"refused under 200", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, refusal("NEW_CODE", "")) }, false, false, false},
-	{"unreadable 200", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") }, false, false, true},
-	{"redirect after success", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/account", http.StatusSeeOther) }, false, false, true},
-	{"redirect that repeats", func(w http.ResponseWriter, r *http.Request) {
+	{name: "connection cut", handle: func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, read: true, unknown: true},
+	{name: "body cut", handle: func(w http.ResponseWriter, _ *http.Request) { cutShort(w) }, read: true, unknown: true},
+	{name: "no answer in time", handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, read: true, unknown: true},
+	{name: "500", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, "") }, read: true, unknown: true},
+	{name: "502 HTML", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "<html>") }, read: true, unknown: true},
+	{name: "503", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 503, "") }, read: true, unknown: true},
+	{name: "504", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 504, "") }, read: true, unknown: true},
+	{name: "501", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 501, "") }, unknown: true},
+	{name: "500 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, refusal("INVALID_PARAMS", "")) }, read: true},
+	{name: "429", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, "") }, read: true, write: true},
+	{name: "400", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, "") }},
+	{name: "409", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, "") }},
+	{name: "refused under 200", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, refusal("NEW_CODE", "")) }},
+	{name: "unreadable 200", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") }, unknown: true},
+	{name: "redirect after success", handle: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/account", http.StatusSeeOther) }, unknown: true},
+	{name: "redirect that repeats", handle: func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/v1/users", http.StatusTemporaryRedirect)
-	}, false, false, true},
+	}, unknown: true},
+	{name: "408", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 408, "") }, unknown: true},
+	{name: "499", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 499, "") }, unknown: true},
+	{name: "460", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 460, "") }, unknown: true},
+	{name: "463", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 463, "") }, unknown: true},
+	{name: "425", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 425, "") }},
+	{name: "408 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 408, refusal("INVALID_PARAMS", "")) }},
+	{name: "429 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, `{"success":true}`) }, read: true, unknown: true},
+	{name: "400 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, `{"success":true,"data":{}}`) }, unknown: true},
+	{name: "409 with data alone", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, `{"data":{"id":"1"}}`) }, unknown: true},
+	{name: "409 with data and an error", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, `{"data":{},"error":{"code":"X"}}`) }},
+	{name: "500 with a documented code and success", handle: func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 500, `{"success":true,"error":{"code":"INVALID_PARAMS"}}`)
+	}, read: true, unknown: true},
+	{name: "101", handle: func(w http.ResponseWriter, _ *http.Request) { switchProtocols(w) }, unknown: true},
 }
 
 func TestWhatIsSentAgain(t *testing.T) {
@@ -73,9 +99,9 @@ func TestWhatIsSentAgain(t *testing.T) {
 					}, whozex.WithMaxRetries(2), whozex.WithTimeout(timeoutFor(fault.name)))
 					_, err := tt.call(t.Context(), client)
 					require.Error(t, err)
-					assert.Equal(t, tt.spends && fault.vague, errors.Is(err, whozex.ErrOutcomeUnknown), err)
+					assert.Equal(t, tt.spends && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), err)
 					want := int32(1)
-					if tt.spends && fault.again || !tt.spends && fault.repeat {
+					if tt.spends && fault.write || !tt.spends && fault.read {
 						want = 3
 					}
 					assert.Equal(t, want, seen.Load(), err)
@@ -136,47 +162,126 @@ func TestAnUntrustedCertificateIsDefiniteAndNotSentAgain(t *testing.T) {
 	assert.Equal(t, 1, resp.Attempts)
 }
 
-func TestSpendsOverHTTP2(t *testing.T) {
-	var seen atomic.Int32
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		seen.Add(1)
-		assert.Equal(t, 2, r.ProtoMajor)
-		_, _ = io.Copy(io.Discard, r.Body)
-		panic(http.ErrAbortHandler)
-	}))
-	srv.EnableHTTP2 = true
-	srv.Config.ErrorLog = quiet
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
-	client, err := whozex.New(testKey, whozex.WithBaseURL(srv.URL), whozex.WithHTTPClient(srv.Client()))
-	require.NoError(t, err)
-	_, err = client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
-	require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
-	assert.EqualValues(t, 1, seen.Load())
-}
-
-// muteTransport answers without telling httptrace of any connection.
-type muteTransport struct{ err error }
-
-func (m muteTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, m.err }
-
-func TestATransportThatReportsNoConnectionProvesNothing(t *testing.T) {
+// TestOneRequestOverHTTP2 has each kind of transport send a call to a server of
+// HTTP/2 that handles it and resets the stream, after which net/http would send
+// it again.
+func TestOneRequestOverHTTP2(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		err     error
-		unknown bool
+		name  string
+		give  func(*http.Client) []whozex.Option
+		major int32 // of the protocol of a mutating call
 	}{
-		{"reset", errors.New("connection reset"), true},
-		{"read failed", &net.OpError{Op: "read", Err: io.EOF}, true},
-		{"dial failed", &net.OpError{Op: "dial", Err: errors.New("refused")}, false},
-		{"no such host", &net.DNSError{Err: "no such host", IsNotFound: true}, false},
+		{name: "the caller's transport", major: 1, give: func(c *http.Client) []whozex.Option {
+			return []whozex.Option{whozex.WithHTTPClient(c)}
+		}},
+		{name: "behind middleware", major: 1, give: func(c *http.Client) []whozex.Option {
+			return []whozex.Option{whozex.WithHTTPClient(c), whozex.WithMiddleware(passOn)}
+		}},
+		{name: "HTTP/2 alone", major: 2, give: func(c *http.Client) []whozex.Option {
+			only := c.Transport.(*http.Transport).Clone()
+			only.Protocols = new(http.Protocols)
+			only.Protocols.SetHTTP2(true)
+			return []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: only})}
+		}},
+		{name: "a foreign RoundTripper", major: 2, give: func(c *http.Client) []whozex.Option {
+			return []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: passOn(c.Transport)})}
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			client, err := whozex.New(testKey, whozex.WithHTTPClient(&http.Client{Transport: muteTransport{tt.err}}), whozex.WithBackoff(0, 0))
+			var seen, major atomic.Int32
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				seen.Add(1)
+				major.Store(int32(r.ProtoMajor))
+				_, _ = io.Copy(io.Discard, r.Body)
+				panic(http.ErrAbortHandler)
+			}))
+			srv.EnableHTTP2 = true
+			srv.Config.ErrorLog = quiet
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			client, err := whozex.New(testKey, append(tt.give(srv.Client()), whozex.WithBaseURL(srv.URL))...)
+			require.NoError(t, err)
+			t.Cleanup(client.CloseIdleConnections)
+			_, err = client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
+			_, err = client.RegenerateKey(t.Context())
+			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
+			assert.EqualValues(t, 2, seen.Load())
+			assert.Equal(t, tt.major, major.Load())
+		})
+	}
+}
+
+// TestAHeaderThatInvitesReplay: net/http sends a request with an idempotency
+// header again if a reused connection breaks.
+func TestAHeaderThatInvitesReplay(t *testing.T) {
+	for _, name := range []string{"Idempotency-Key", "idempotency-key", "X-Idempotency-Key"} {
+		t.Run(name, func(t *testing.T) {
+			var handled atomic.Int32
+			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				assert.Empty(t, r.Header.Values(name))
+				if handled.Add(1) > 1 {
+					hangUp(w)
+					return
+				}
+				answer(w, 200, ok(`{}`))
+			}, whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+				return roundTrip(func(r *http.Request) (*http.Response, error) {
+					r.Header[name] = []string{"k"}
+					return next.RoundTrip(r)
+				})
+			}))
+			_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+			require.NoError(t, err)
+			_, err = client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
+			assert.EqualValues(t, 2, handled.Load())
+		})
+	}
+}
+
+// TestAForeignTransportProvesNothing: it may have sent the request elsewhere
+// before it says that it could not dial.
+func TestAForeignTransportProvesNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+	}{
+		{name: "reset", err: errors.New("connection reset")},
+		{name: "read failed", err: &net.OpError{Op: "read", Err: io.EOF}},
+		{name: "dial failed", err: &net.OpError{Op: "dial", Err: errors.New("refused")}},
+		{name: "no such host", err: &net.DNSError{Err: "no such host", IsNotFound: true}},
+		{name: "circuit open", err: errors.New("circuit breaker is open")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			foreign := roundTrip(func(*http.Request) (*http.Response, error) { return nil, tt.err })
+			client, err := whozex.New(testKey, whozex.WithHTTPClient(&http.Client{Transport: foreign}), whozex.WithBackoff(0, 0))
 			require.NoError(t, err)
 			_, err = client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
 			require.ErrorIs(t, err, tt.err)
-			assert.Equal(t, tt.unknown, errors.Is(err, whozex.ErrOutcomeUnknown))
+			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
+		})
+	}
+}
+
+func TestARoundTripperThatReturnsTooLittle(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		resp *http.Response
+	}{
+		{name: "no response and no error"},
+		{name: "no body", resp: &http.Response{StatusCode: 200}},
+		{name: "no status", resp: &http.Response{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			foreign := roundTrip(func(*http.Request) (*http.Response, error) { return tt.resp, nil })
+			client, err := whozex.New(testKey, whozex.WithHTTPClient(&http.Client{Transport: foreign}), whozex.WithBackoff(0, 0))
+			require.NoError(t, err)
+			_, err = client.GetAccount(t.Context())
+			require.Error(t, err)
+			_, err = client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
 		})
 	}
 }

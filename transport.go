@@ -9,57 +9,34 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-
-	"github.com/hashicorp/go-cleanhttp"
 )
 
-// transport makes one attempt: it waits its turn, sets the headers, sends, and
-// reads the whole bounded body, so that a body cut short is a failed attempt
-// like any other. It deliberately has no CloseIdleConnections: retryablehttp
-// would call it after each failure and flush a pool that others use.
+// transport makes one attempt: it waits its turn, sends, and reads the whole
+// bounded body, so that a body cut short is a failed attempt like any other. It
+// deliberately has no CloseIdleConnections: retryablehttp would call it after each
+// failure and flush a pool that others use.
 type transport struct {
-	reads     http.RoundTripper
-	spends    http.RoundTripper
+	reads     route
+	writes    route
 	own       []*http.Transport
 	keys      *keyring
-	userAgent []string
 	deadlines *deadlines
+	grace     time.Duration
 	maxBytes  int64
 	gate      *gate
 	log       *slog.Logger
 }
 
-// Idle connections for spends are dropped this soon. It lies well below the
-// idle time-outs of servers, so that none closes a connection just as a spend
-// is written to it.
-const spendIdleTimeout = 500 * time.Millisecond
-
-const idlePerHost = 128
-
 func newTransport(s *settings, keys *keyring) *transport {
 	t := &transport{
 		keys:      keys,
-		userAgent: []string{s.userAgent},
 		deadlines: newDeadlines(s.timeout),
+		grace:     s.grace,
 		maxBytes:  s.maxResponseBytes,
 		gate:      newGate(s.limiter, s.maxRetryAfter),
 		log:       s.logger,
 	}
-	if s.httpClient == nil {
-		pooled := cleanhttp.DefaultPooledTransport()
-		pooled.MaxIdleConns, pooled.MaxIdleConnsPerHost = idlePerHost, idlePerHost
-		t.own, t.reads = append(t.own, pooled), pooled
-	} else if t.reads = s.httpClient.Transport; t.reads == nil {
-		t.reads = http.DefaultTransport
-	}
-	t.spends = t.reads
-	if pooled, ok := t.reads.(*http.Transport); ok {
-		short := pooled.Clone()
-		if short.IdleConnTimeout == 0 || short.IdleConnTimeout > spendIdleTimeout {
-			short.IdleConnTimeout = spendIdleTimeout
-		}
-		t.own, t.spends = append(t.own, short), short
-	}
+	t.reads, t.writes, t.own = newRoutes(s, keys)
 	return t
 }
 
@@ -81,18 +58,13 @@ func (t *transport) closeIdle() {
 	}
 }
 
-var (
-	acceptJSON = []string{"application/json"}
-	sendJSON   = []string{"application/json"}
-)
-
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
 	began := time.Now()
 	inTime, err := t.gate.pass(x, x.notBefore)
 	if err == nil {
-		err = x.announce()
+		err = x.announce(t.grace)
 	}
 	if err != nil {
 		x.stopped = err
@@ -120,35 +92,34 @@ func (x *exchange) begin(inTime *epoch, key *apiKey) {
 }
 
 func (t *transport) attempt(x *exchange, req *http.Request) (*http.Response, error) {
-	ctx := t.deadlines.begin(x, &x.deadline)
-	defer t.deadlines.end(&x.deadline)
-	base, marks := t.reads, (*trail)(nil)
+	a := newAttempt(x)
+	a.Context = t.deadlines.begin(x, &a.deadline)
+	defer t.deadlines.end(&a.deadline)
+	by := &t.reads
 	if x.spends {
-		base, marks = t.spends, new(trail)
-		ctx = marks.follow(ctx)
+		by = &t.writes
 	}
-	// Each attempt has headers of its own: the transport may still be reading
-	// those of one that timed out.
-	out := req.WithContext(ctx)
-	out.Header = make(http.Header, 5)
-	for name, values := range req.Header {
-		out.Header[name] = values
+	resp, err := by.roundTrip(a, req)
+	if err == nil && (resp == nil || resp.StatusCode == 0) {
+		err = errNoResponse
 	}
-	out.Header[t.keys.name] = x.key.header
-	out.Header["User-Agent"] = t.userAgent
-	out.Header["Accept"] = acceptJSON
-	if x.request != nil {
-		out.Header["Content-Type"] = sendJSON
-	}
-	resp, err := base.RoundTrip(out)
 	if err != nil {
-		x.unsent = marks != nil && marks.unsent(err)
-		return nil, attemptError(ctx, err)
+		x.unsent = a.end(by.sender.owned)
+		return nil, attemptError(a, err)
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
 	}
 	defer resp.Body.Close()
 	x.status, x.header = resp.StatusCode, resp.Header
+	if x.status < http.StatusOK {
+		// The body of 101 Switching Protocols is the connection itself: reading it
+		// would never end.
+		resp.Body = http.NoBody
+		return resp, nil
+	}
 	if err := x.readBody(resp, t.maxBytes); err != nil && x.status/100 == 2 {
-		return nil, attemptError(ctx, fmt.Errorf("answer cut short: %w", err))
+		return nil, attemptError(a, fmt.Errorf("response cut short: %w", err))
 	}
 	resp.Body = http.NoBody
 	return resp, nil
@@ -174,6 +145,9 @@ func (x *exchange) readBody(resp *http.Response, most int64) error {
 // as any other deadline.
 func attemptError(ctx context.Context, err error) error {
 	if cause, ok := errors.AsType[errAttemptTimeout](context.Cause(ctx)); ok {
+		return cause
+	}
+	if cause := context.Cause(ctx); cause == errReconnects {
 		return cause
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {

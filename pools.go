@@ -1,0 +1,111 @@
+package whozex
+
+import (
+	"crypto/tls"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-cleanhttp"
+)
+
+// Idle connections for mutating calls are dropped this soon. It lies well below
+// the idle time-outs of servers, so that none closes a connection just as such a
+// call is written to it.
+const writeIdleTimeout = 500 * time.Millisecond
+
+const idlePerHost = 128
+
+// route is a way to the server: the middleware, and the sender beneath it.
+type route struct {
+	sender *sender
+	chain  http.RoundTripper // nil without middleware
+}
+
+// newRoutes returns the way of reads, the way of mutating calls, and the transports that
+// the client has made and may close.
+func newRoutes(s *settings, keys *keyring) (reads, writes route, own []*http.Transport) {
+	var base http.RoundTripper
+	switch {
+	case s.httpClient == nil:
+		pooled := cleanhttp.DefaultPooledTransport()
+		pooled.MaxIdleConns, pooled.MaxIdleConnsPerHost = idlePerHost, idlePerHost
+		base, own = pooled, append(own, pooled)
+	case s.httpClient.Transport == nil:
+		base = http.DefaultTransport
+	default:
+		base = s.httpClient.Transport
+	}
+	reads = newRoute(s, keys, sender{base: base})
+	pooled, ok := base.(*http.Transport)
+	if !ok {
+		return reads, reads, own
+	}
+	short, http1 := forWrites(pooled)
+	return reads, newRoute(s, keys, sender{base: short, owned: true, http1: http1}), append(own, short)
+}
+
+func newRoute(s *settings, keys *keyring, to sender) route {
+	to.scheme, to.host, to.keyHeader = s.base.Scheme, s.base.Host, keys.name
+	to.userAgent = []string{s.userAgent}
+	pooled, _ := to.base.(*http.Transport)
+	unencrypted := pooled != nil && pooled.Protocols != nil && pooled.Protocols.UnencryptedHTTP2()
+	to.plain = to.scheme == "http" && !unencrypted
+	p := route{sender: &to}
+	for _, wrap := range slices.Backward(s.middleware) {
+		if p.chain == nil {
+			p.chain = p.sender
+		}
+		p.chain = wrap(p.chain)
+	}
+	return p
+}
+
+func (r *route) roundTrip(a *attempt, req *http.Request) (*http.Response, error) {
+	// Each attempt has headers of its own: the transport may still be reading
+	// those of one that timed out.
+	header := make(http.Header, len(req.Header)+4)
+	maps.Copy(header, req.Header)
+	header["User-Agent"], header["Accept"] = r.sender.userAgent, jsonType
+	if a.body != nil {
+		header["Content-Type"] = jsonType
+	}
+	if r.chain == nil {
+		return r.sender.send(a, req, header, a.newBody())
+	}
+	// Middleware may change what it gets, and the next attempt needs the original.
+	out := req.Clone(a)
+	out.Header, out.Body = header.Clone(), a.newBody()
+	return r.chain.RoundTrip(out)
+}
+
+// forWrites returns a copy of pooled for mutating calls, with connections of its
+// own that are dropped early, and whether it speaks HTTP/1.1 alone. A transport
+// that has no HTTP/1.1, or that dials TLS by the caller's function, which may
+// have agreed on HTTP/2, keeps its protocols.
+func forWrites(pooled *http.Transport) (short *http.Transport, http1 bool) {
+	short = pooled.Clone()
+	if short.IdleConnTimeout == 0 || short.IdleConnTimeout > writeIdleTimeout {
+		short.IdleConnTimeout = writeIdleTimeout
+	}
+	//nolint:staticcheck // DialTLS is deprecated and still used
+	dialsTLS := short.DialTLS != nil || short.DialTLSContext != nil
+	if dialsTLS || short.Protocols != nil && !short.Protocols.HTTP1() {
+		// x/net's http2.ConfigureTransport leaves a function here that holds the
+		// pool of the original.
+		if short.TLSNextProto["h2"] != nil {
+			short.TLSNextProto, short.ForceAttemptHTTP2 = nil, true
+		}
+		return short, false
+	}
+	short.Protocols = new(http.Protocols)
+	short.Protocols.SetHTTP1(true)
+	short.ForceAttemptHTTP2 = false
+	short.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	if short.TLSClientConfig != nil {
+		short.TLSClientConfig.NextProtos = slices.DeleteFunc(
+			slices.Clone(short.TLSClientConfig.NextProtos), func(proto string) bool { return proto == "h2" })
+	}
+	return short, true
+}
