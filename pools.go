@@ -89,7 +89,7 @@ func forWrites(pooled *http.Transport) (short *http.Transport, http1 bool) {
 	if short.IdleConnTimeout == 0 || short.IdleConnTimeout > writeIdleTimeout {
 		short.IdleConnTimeout = writeIdleTimeout
 	}
-	//nolint:staticcheck // DialTLS is deprecated and still used
+	//lint:ignore SA1019 DialTLS is deprecated and still used
 	dialsTLS := short.DialTLS != nil || short.DialTLSContext != nil
 	if dialsTLS || short.Protocols != nil && !short.Protocols.HTTP1() {
 		// x/net's http2.ConfigureTransport leaves a function here that holds the
