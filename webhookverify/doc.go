@@ -10,16 +10,18 @@
 //	}))
 //
 // An event is a POST whose [SignatureHeader] is sha256= and the lowercase hex of
-// the body's HMAC-SHA256; the key is the webhook's secret, to the letter. This
-// is documented. Neither a delivery id, nor a time-stamp outside the body, nor
-// when an event is sent again is. So [WithMaxAge] is off unless asked for: an
-// event that comes again after hours of your being down would be lost to it. And
-// so [WithReplayStore] tells deliveries apart by their body.
+// the body's HMAC-SHA256; the key is the webhook's secret, verbatim. This is
+// documented. Neither a delivery id, nor a timestamp outside the body, nor a
+// schedule of redelivery is. So [WithMaxAge] is off by default: an event that is
+// redelivered after hours of your downtime would be lost to it. And so
+// [WithReplayStore] tells events apart by their body, unless [WithEventID] says
+// otherwise.
 //
-// The signature covers the bytes as they came. Where a framework has read or
-// parsed the body already, hand its raw bytes to [Verifier.Verify].
+// The signature covers the bytes as they arrived. Where a framework has read,
+// parsed or decompressed the body, hand its raw bytes to [Verifier.ParseEvent],
+// and the event to [Verifier.Once].
 //
 // How long a sender may take is up to the server: set ReadHeaderTimeout and
 // ReadTimeout of your http.Server, or a body that trickles in holds its
-// connection for ever.
+// connection forever.
 package webhookverify

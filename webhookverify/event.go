@@ -10,10 +10,14 @@ import (
 
 // Event is a genuine event.
 type Event struct {
-	// ID is the same for deliveries with the same body and differs for all
-	// others: the hex of the body's HMAC with the current secret. The API
-	// documents no id.
+	// ID tells events apart for a [ReplayStore]: v2: and the hex of the body's
+	// SHA-256, or what [WithEventID] makes of it. It depends on no secret, so it
+	// is the same at each replica, before and after a rotation, and for each
+	// webhook that gets the event. The API documents no id.
 	ID string
+	// Webhook is the name of the secret that signed the event, see
+	// [WithSecrets]; empty for the secret of [New].
+	Webhook string
 	// Name is such as "package.created". There are more names than are documented.
 	Name string
 	// Data is the event's data as it came; nil if there was none.
@@ -22,18 +26,6 @@ type Event struct {
 	Timestamp time.Time
 	// Body is all of the body, as it was signed.
 	Body []byte
-}
-
-// Decode decodes the event's data into v, as [json.Unmarshal] does. Data that
-// does not fit, or is missing, is [ErrMalformedEvent].
-func (e *Event) Decode(v any) error {
-	if e.Data == nil {
-		return fmt.Errorf("%w: %s has no data", ErrMalformedEvent, e.Name)
-	}
-	if err := json.Unmarshal(e.Data, v); err != nil {
-		return fmt.Errorf("%w: data of %s: %w", ErrMalformedEvent, e.Name, err)
-	}
-	return nil
 }
 
 // parseEvent reads a body by its exact keys: encoding/json alone takes "EVENT"

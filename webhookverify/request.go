@@ -2,18 +2,22 @@ package webhookverify
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
-// ReadRequest reads and verifies the event of a request. Method, header and
-// declared length are judged before a byte of the body is read. It does not ask
-// the replay store: only [Verifier.Handler] knows how the handling ended.
+// ReadRequest reads and verifies the event of a request. It judges method, header
+// and declared length before it reads a byte of the body. It does not ask the
+// replay store: that is for [Verifier.Handler] and [Verifier.Once], which know
+// how the handling ended.
 //
 // Errors are [ErrMethod], [ErrMissingSignature], [ErrMalformedSignature],
-// [ErrBodyTooLarge], [ErrSignatureMismatch], [ErrMalformedEvent], [ErrStale], and
-// whatever reading the body gave.
+// [ErrBodyTooLarge], [ErrBodyConsumed], [ErrSignatureMismatch],
+// [ErrMalformedEvent], [ErrStale], and that of reading the body. [Status] has the
+// response to each.
 func (v *Verifier) ReadRequest(r *http.Request) (*Event, error) {
 	if r.Method != http.MethodPost {
 		return nil, ErrMethod
@@ -26,17 +30,45 @@ func (v *Verifier) ReadRequest(r *http.Request) (*Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.match(body, claimed); err != nil {
+	return v.read(body, claimed, r)
+}
+
+// ParseEvent is [Verifier.ReadRequest] where there is no [http.Request], as in a
+// queue, in AWS Lambda or with fiber. signature is the value of
+// [SignatureHeader]; body has to be the bytes as they arrived, neither
+// decompressed nor re-encoded. The event has a copy of it.
+//
+// Errors are [ErrMissingSignature], [ErrMalformedSignature], [ErrBodyTooLarge],
+// [ErrSignatureMismatch], [ErrMalformedEvent] and [ErrStale]. [Status] has the
+// response to each.
+func (v *Verifier) ParseEvent(body []byte, signature string) (*Event, error) {
+	claimed, err := parseSignature(signature)
+	if err != nil {
 		return nil, err
+	}
+	if int64(len(body)) > v.maxBytes {
+		return nil, ErrBodyTooLarge
+	}
+	// A framework may use the bytes for its next request.
+	return v.read(slices.Clone(body), claimed, nil)
+}
+
+// read makes an event of a body that nobody else changes. The request is nil if
+// there is none.
+func (v *Verifier) read(body []byte, claimed digest, r *http.Request) (*Event, error) {
+	k := v.match(body, claimed)
+	if k == nil {
+		return nil, v.explain(body, claimed, r)
 	}
 	event, err := parseEvent(body)
 	if err != nil {
 		return nil, err
 	}
-	event.ID = v.identity(body)
+	event.Webhook = k.webhook
 	if err := v.checkAge(event); err != nil {
 		return nil, err
 	}
+	event.ID = v.identify(event)
 	return event, nil
 }
 
@@ -51,27 +83,40 @@ func headerSignature(h http.Header) (digest, error) {
 	}
 }
 
-// believed is how much of a declared length is allocated at once.
-const believed = 64 << 10
+// maxPrealloc is how much of a declared length is allocated at once. What a
+// sender announces is not yet worth its memory.
+const maxPrealloc = 64 << 10
 
 func (v *Verifier) readBody(r *http.Request) ([]byte, error) {
 	switch {
 	case r.ContentLength > v.maxBytes:
 		return nil, ErrBodyTooLarge
+	case r.Body == nil && r.ContentLength > 0:
+		return nil, ErrBodyConsumed
 	case r.Body == nil:
 		return nil, nil
 	}
-	// What a sender announces is not yet worth its memory.
-	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), believed)+bytes.MinRead))
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), maxPrealloc)+bytes.MinRead))
 	_, err := body.ReadFrom(io.LimitReader(r.Body, v.maxBytes+1))
 	switch {
 	case int64(body.Len()) > v.maxBytes:
 		return nil, ErrBodyTooLarge
-	case err == nil && int64(body.Len()) < r.ContentLength:
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, fmt.Errorf("webhookverify: reading the body: %w", err)
+	case err != nil:
+		return nil, readError(err)
+	// net/http reports a body that the sender cut short. One that ends early
+	// without an error lost its beginning to somebody else.
+	case int64(body.Len()) < r.ContentLength, body.Len() == 0 && r.ContentLength < 0:
+		return nil, ErrBodyConsumed
 	}
 	return body.Bytes(), nil
+}
+
+func readError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fmt.Errorf("%w: %w", ErrBodyTooLarge, err)
+	}
+	if errors.Is(err, http.ErrBodyReadAfterClose) {
+		return fmt.Errorf("%w: %w", ErrBodyConsumed, err)
+	}
+	return failure{fmt.Errorf("webhookverify: reading the body: %w", err), http.StatusBadRequest}
 }

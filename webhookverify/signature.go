@@ -1,11 +1,10 @@
 package webhookverify
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"hash"
-	"strings"
 	"sync"
 )
 
@@ -18,16 +17,19 @@ const prefix = "sha256="
 type digest [sha256.Size]byte
 
 // Sign returns the signature of body, as the header carries it: for tests, and
-// for whoever sends events. The secret's text is the key as it stands.
+// for programs that send events. The secret's text is the key, verbatim.
 func Sign(body []byte, secret string) string {
 	sum := authenticate(body, secret)
 	return prefix + hex.EncodeToString(sum[:])
 }
 
 // Verify checks the signature, the value of [SignatureHeader], of a body as it
-// came. It allocates nothing, and takes the same time wherever two signatures
-// begin to differ. The error is [ErrInvalidSecret], [ErrMissingSignature],
-// [ErrMalformedSignature] or [ErrSignatureMismatch].
+// arrived. It takes the same time wherever two signatures begin to differ. The
+// error is [ErrInvalidSecret], [ErrMissingSignature], [ErrMalformedSignature] or
+// [ErrSignatureMismatch].
+//
+// It sets up an HMAC for each call. A [Verifier] does so once, and then
+// allocates nothing.
 func Verify(body []byte, signature, secret string) error {
 	if err := checkSecret(secret); err != nil {
 		return err
@@ -36,14 +38,17 @@ func Verify(body []byte, signature, secret string) error {
 	if err != nil {
 		return err
 	}
-	return match(body, claimed, secret)
-}
-
-func checkSecret(secret string) error {
-	if secret == "" || strings.TrimSpace(secret) != secret {
-		return ErrInvalidSecret
+	if sum := authenticate(body, secret); !hmac.Equal(sum[:], claimed[:]) {
+		return ErrSignatureMismatch
 	}
 	return nil
+}
+
+func authenticate(body []byte, secret string) (sum digest) {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	mac.Sum(sum[:0])
+	return sum
 }
 
 // parseSignature looks at the length first: nothing of a header that cannot be a
@@ -79,68 +84,33 @@ func nibble(c byte) byte {
 	return 0xff
 }
 
-func match(body []byte, claimed digest, secret string) error {
-	sum := authenticate(body, secret)
-	if subtle.ConstantTimeCompare(sum[:], claimed[:]) != 1 {
-		return ErrSignatureMismatch
-	}
-	return nil
+// key is a secret of a webhook. Its HMAC states are pooled: crypto/hmac sets up
+// the key once for each, and Reset keeps it.
+type key struct {
+	webhook string
+	secret  string
+	states  sync.Pool
 }
 
-// hasher is what an HMAC needs. crypto/hmac allocates it anew for each key.
-type hasher struct {
-	sha hash.Hash
-	pad [sha256.BlockSize]byte
+// state is an HMAC with room for its sum. What goes through the interface
+// hash.Hash escapes, so that room on the stack would be allocated each time.
+type state struct {
+	hash.Hash
 	sum digest
 }
 
-var hashers = sync.Pool{New: func() any { return &hasher{sha: sha256.New()} }}
-
-// authenticate returns the HMAC-SHA256 of body, by RFC 2104.
-func authenticate(body []byte, secret string) digest {
-	h := hashers.Get().(*hasher)
-	h.key(secret)
-	h.flip(0x36)
-	h.sha.Reset()
-	h.sha.Write(h.pad[:])
-	h.sha.Write(body)
-	h.sha.Sum(h.sum[:0])
-	h.flip(0x36 ^ 0x5c)
-	h.sha.Reset()
-	h.sha.Write(h.pad[:])
-	h.sha.Write(h.sum[:])
-	h.sha.Sum(h.sum[:0])
-	sum := h.sum
-	h.wipe()
-	hashers.Put(h)
-	return sum
+func newKey(webhook, secret string) *key {
+	k := &key{webhook: webhook, secret: secret}
+	k.states.New = func() any { return &state{Hash: hmac.New(sha256.New, []byte(secret))} }
+	return k
 }
 
-// key puts the secret into the pad, hashed if it is longer.
-func (h *hasher) key(secret string) {
-	if len(secret) <= len(h.pad) {
-		copy(h.pad[:], secret)
-		return
-	}
-	h.sha.Reset()
-	for len(secret) > 0 {
-		n := copy(h.pad[:], secret)
-		h.sha.Write(h.pad[:n])
-		secret = secret[n:]
-	}
-	clear(h.pad[:])
-	h.sha.Sum(h.pad[:0])
-}
-
-func (h *hasher) flip(with byte) {
-	for i := range h.pad {
-		h.pad[i] ^= with
-	}
-}
-
-// wipe leaves nothing in the pool that the next user could tell the key by.
-func (h *hasher) wipe() {
-	h.sha.Reset()
-	clear(h.pad[:])
-	clear(h.sum[:])
+func (k *key) signed(body []byte, claimed digest) bool {
+	s := k.states.Get().(*state)
+	s.Reset()
+	s.Write(body)
+	s.Sum(s.sum[:0])
+	equal := hmac.Equal(s.sum[:], claimed[:])
+	k.states.Put(s)
+	return equal
 }

@@ -1,0 +1,109 @@
+package webhookverify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+)
+
+// PanicError is what a function given to [Verifier.Handler] or [Verifier.Once]
+// panicked with.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error shows the value, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("webhookverify: panic: %v", e.Value) }
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Once handles an event of [Verifier.ParseEvent] or [Verifier.ReadRequest], unless
+// the store of [WithReplayStore] holds that it was handled; then it returns nil.
+// Without a store it handles each.
+//
+// The error is that of handle, a [PanicError], [ErrInProgress] while the same
+// event is being handled, or that of the store; in all of these the event should
+// be delivered again. When handle succeeded and the store could not learn of it,
+// the error goes to [WithErrorHandler] and Once returns nil: what is done must not
+// be asked for again. [Status] has the response to each error.
+func (v *Verifier) Once(ctx context.Context, event *Event, handle func(context.Context, *Event) error) error {
+	return v.once(ctx, event, handle, func(err error) {
+		v.report(new(http.Request).WithContext(ctx), err)
+	})
+}
+
+func (v *Verifier) once(ctx context.Context, event *Event, handle func(context.Context, *Event) error, report func(error)) error {
+	if v.replays == nil {
+		return call(ctx, event, handle)
+	}
+	ids := v.identities(event)
+	switch err := v.begin(ctx, ids); {
+	case errors.Is(err, ErrReplayed):
+		return nil
+	case err != nil:
+		return failure{err, http.StatusServiceUnavailable}
+	}
+	// The store must learn the end even if the sender has left.
+	end := context.WithoutCancel(ctx)
+	handled := false
+	defer func() {
+		if !handled {
+			if err := v.abort(end, ids); err != nil {
+				report(fmt.Errorf("webhookverify: aborting in the replay store: %w", err))
+			}
+		}
+	}()
+	if err := call(ctx, event, handle); err != nil {
+		return err
+	}
+	handled = true
+	if err := each(ids, func(id string) error { return v.replays.Commit(end, id) }); err != nil {
+		report(fmt.Errorf("webhookverify: committing to the replay store: %w", err))
+	}
+	return nil
+}
+
+// begin claims all ids or none.
+func (v *Verifier) begin(ctx context.Context, ids []string) error {
+	for i, id := range ids {
+		if err := v.replays.Begin(ctx, id); err != nil {
+			return errors.Join(err, v.abort(context.WithoutCancel(ctx), ids[:i]))
+		}
+	}
+	return nil
+}
+
+func (v *Verifier) abort(ctx context.Context, ids []string) error {
+	return each(ids, func(id string) error { return v.replays.Abort(ctx, id) })
+}
+
+func each(ids []string, do func(string) error) (all error) {
+	for _, id := range ids {
+		all = errors.Join(all, do(id))
+	}
+	return all
+}
+
+// call turns a panic into an error, but for the one that net/http asks to pass.
+func call(ctx context.Context, event *Event, handle func(context.Context, *Event) error) (err error) {
+	defer func() {
+		switch value := recover(); value {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(value)
+		default:
+			err = failure{&PanicError{Value: value, Stack: debug.Stack()}, http.StatusInternalServerError}
+		}
+	}()
+	if err := handle(ctx, event); err != nil {
+		return failure{err, http.StatusInternalServerError}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package webhookverify
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Option changes a default of [New], which refuses a value that makes no sense.
+type Option func(*settings) error
+
+// WithPreviousSecret also accepts what was signed with a former secret, so that
+// the secret of [New] can be rotated without a gap. It may be given more than
+// once.
+func WithPreviousSecret(secret string) Option {
+	return func(s *settings) error {
+		if err := s.addKey("", secret); err != nil {
+			return fmt.Errorf("%w (the previous one)", err)
+		}
+		return nil
+	}
+}
+
+// WithSecrets accepts the events of several webhooks at one address: secrets by a
+// name of your choice, such as the webhook's id, which [Event.Webhook] then
+// carries. It may be given more than once, and a name that is in two of the maps
+// has two secrets, which is how one is rotated:
+//
+//	webhookverify.New("", webhookverify.WithSecrets(current), webhookverify.WithSecrets(previous))
+//
+// The cost of a forged request is one HMAC for each secret.
+func WithSecrets(secrets map[string]string) Option {
+	return func(s *settings) error {
+		if len(secrets) == 0 {
+			return fmt.Errorf("%w: WithSecrets has none", ErrInvalidSecret)
+		}
+		for _, webhook := range slices.Sorted(maps.Keys(secrets)) {
+			if webhook == "" {
+				return errors.New("webhookverify: a webhook's name is empty")
+			}
+			if err := s.addKey(webhook, secrets[webhook]); err != nil {
+				return fmt.Errorf("%w (webhook %q)", err, webhook)
+			}
+		}
+		return nil
+	}
+}
+
+// WithMaxAge refuses events whose timestamp is further than d from now, in
+// either direction, with [ErrStale], and those without a readable timestamp with
+// [ErrMalformedEvent]. It is off by default: the API documents no schedule of
+// redelivery, so that a late event may be the only one you get.
+func WithMaxAge(d time.Duration) Option {
+	return func(s *settings) error {
+		if d <= 0 {
+			return fmt.Errorf("webhookverify: max age must be positive, not %s", d)
+		}
+		s.maxAge = d
+		return nil
+	}
+}
+
+// WithMaxBodyBytes bounds the body of a request, [DefaultMaxBodyBytes] by
+// default. A longer one is [ErrBodyTooLarge].
+func WithMaxBodyBytes(n int64) Option {
+	return func(s *settings) error {
+		if n <= 0 {
+			return fmt.Errorf("webhookverify: max body bytes must be positive, not %d", n)
+		}
+		s.maxBytes = n
+		return nil
+	}
+}
+
+// WithClock sets the clock for [WithMaxAge], time.Now by default.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) error {
+		if now == nil {
+			return errors.New("webhookverify: the clock is nil")
+		}
+		s.now = now
+		return nil
+	}
+}
+
+// WithReplayStore lets [Verifier.Handler] and [Verifier.Once] handle each event
+// once, as far as the store remembers. Deliveries with the same [Event.ID] are the
+// same event.
+//
+// Versions before 0.2.0 derived the ID from the secret. So that what they left in
+// a shared store stays valid, and a replica of theirs can run beside this one, an
+// event is claimed by its former ID too, which takes the store twice the calls.
+// [WithoutFormerIDs] ends that. A [MemoryReplayStore] holds no former IDs.
+func WithReplayStore(store ReplayStore) Option {
+	return func(s *settings) error {
+		if store == nil {
+			return errors.New("webhookverify: the replay store is nil")
+		}
+		if memory, ok := store.(*MemoryReplayStore); ok && memory.invalid != nil {
+			return memory.invalid
+		}
+		s.replays = store
+		return nil
+	}
+}
+
+// WithoutFormerIDs leaves out the IDs of versions before 0.2.0, see
+// [WithReplayStore]. Use it with a new store, or once no version before 0.2.0 runs
+// and the store has forgotten what they committed.
+func WithoutFormerIDs() Option {
+	return func(s *settings) error {
+		s.formerIDs = false
+		return nil
+	}
+}
+
+// WithEventID takes an event's ID from id in place of the body's hash. Use it
+// where repeats of one event differ in their bodies, say in the timestamp, or
+// where two events can have equal bodies. For an empty result the body's hash
+// stands. The event is complete but for its ID when id gets it; id must be safe
+// for concurrent use.
+func WithEventID(id func(*Event) string) Option {
+	return func(s *settings) error {
+		if id == nil {
+			return errors.New("webhookverify: the function for event ids is nil")
+		}
+		s.eventID = id
+		return nil
+	}
+}
+
+// WithErrorHandler gives report what [Verifier.Handler] refused a request for, or
+// what its function returned or panicked with, for your log: the response has
+// nothing but the status. [Verifier.Once], which has no request, gives it an empty
+// one with its context.
+func WithErrorHandler(report func(*http.Request, error)) Option {
+	return func(s *settings) error {
+		if report == nil {
+			return errors.New("webhookverify: the error handler is nil")
+		}
+		s.report = report
+		return nil
+	}
+}

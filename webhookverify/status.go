@@ -1,0 +1,56 @@
+package webhookverify
+
+import (
+	"errors"
+	"net/http"
+)
+
+// failure is an error with a status of its own, whatever it wraps: that of the
+// function, of the replay store, or of reading.
+type failure struct {
+	error
+	status int
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+// Status returns the HTTP status for an error of [Verifier.ReadRequest],
+// [Verifier.ParseEvent] or [Verifier.Once], as [Verifier.Handler] responds:
+//
+//   - 200 for nil;
+//   - 405 for [ErrMethod];
+//   - 401 for [ErrMissingSignature], [ErrMalformedSignature] and
+//     [ErrSignatureMismatch];
+//   - 413 for [ErrBodyTooLarge];
+//   - 400 for [ErrMalformedEvent], [ErrStale] and a body that is cut short;
+//   - 503 for [ErrInProgress] and for a replay store that cannot tell;
+//   - 500 for [ErrBodyConsumed], which is the receiver's mistake, for what the
+//     function returned or panicked with, and for any other error.
+func Status(err error) int {
+	if failed, ok := errors.AsType[failure](err); ok {
+		return failed.status
+	}
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err == nil, is(ErrReplayed):
+		return http.StatusOK
+	case is(ErrMethod):
+		return http.StatusMethodNotAllowed
+	case is(ErrMissingSignature, ErrMalformedSignature, ErrSignatureMismatch):
+		return http.StatusUnauthorized
+	case is(ErrBodyTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case is(ErrMalformedEvent, ErrStale):
+		return http.StatusBadRequest
+	case is(ErrInProgress, ErrReplayStoreFull):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
