@@ -35,17 +35,16 @@ func isNull(data []byte) bool { return string(bytes.TrimSpace(data)) == "null" }
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 // checkFields reports an error if t is a struct and data an object with none of
-// its fields. Types that decode themselves know better.
+// its fields. Of a type that decodes itself only the tagged fields count.
 func checkFields(data []byte, t reflect.Type) error {
+	tagged := false
 	for ; t.Kind() == reflect.Pointer; t = t.Elem() {
-		if t.Implements(unmarshaler) {
-			return nil
-		}
+		tagged = tagged || t.Implements(unmarshaler)
 	}
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	names := fieldNames(t)
+	names := fieldNames(t, tagged)
 	var present map[string]json.RawMessage
 	if len(names) == 0 || json.Unmarshal(data, &present) != nil {
 		return nil
@@ -60,18 +59,19 @@ func checkFields(data []byte, t reflect.Type) error {
 	return fmt.Errorf("it has none of the fields of %s", t)
 }
 
-// fieldNames are the names under which encoding/json fills a struct.
-func fieldNames(t reflect.Type) (names []string) {
+// fieldNames are the names under which encoding/json fills a struct, or those of
+// its tags alone.
+func fieldNames(t reflect.Type, tagged bool) (names []string) {
 	for _, field := range reflect.VisibleFields(t) {
-		tag, tagged := field.Tag.Lookup("json")
+		tag := field.Tag.Get("json")
 		name, _, _ := strings.Cut(tag, ",")
 		embedded := field.Anonymous && name == "" && indirect(field.Type).Kind() == reflect.Struct
 		switch {
-		case tagged && tag == "-", embedded, !field.IsExported():
-		case name == "":
-			names = append(names, field.Name)
-		default:
+		case tag == "-", embedded, !field.IsExported():
+		case name != "":
 			names = append(names, name)
+		case !tagged:
+			names = append(names, field.Name)
 		}
 	}
 	return names

@@ -21,13 +21,17 @@ func (v *Verifier) identify(event *Event) string {
 
 // identities are all under which the event must be claimed, first its own.
 func (v *Verifier) identities(event *Event) []string {
-	ids := []string{event.ID}
+	own := event.ID
+	if own == "" {
+		own = v.identify(event)
+	}
+	ids := []string{own}
 	if _, memory := v.replays.(*MemoryReplayStore); memory || !v.formerIDs || v.eventID != nil {
 		return ids
 	}
 	for _, k := range v.keys {
-		// Former versions knew no names, and used the secret that was current.
-		if k.webhook == "" {
+		// Former versions used the secret that was current, whichever had signed.
+		if k.webhook == event.Webhook {
 			sum := authenticate(event.Body, k.secret)
 			ids = append(ids, hex.EncodeToString(sum[:]))
 		}

@@ -144,30 +144,25 @@ func TestEveryDigitCounts(t *testing.T) {
 	}
 }
 
-func TestSecretsThatVerifyNothing(t *testing.T) {
-	for _, bad := range []string{"", " ", "\t", secret + "\n", " " + secret, secret + "\u00a0", "\r\n"} {
-		t.Run(fmt.Sprintf("%q", bad), func(t *testing.T) {
-			body := []byte("{}")
-			assert.ErrorIs(t, webhookverify.Verify(body, webhookverify.Sign(body, bad), bad), webhookverify.ErrInvalidSecret)
-			_, err := webhookverify.New(bad)
-			assert.ErrorIs(t, err, webhookverify.ErrInvalidSecret)
-			_, err = webhookverify.New(secret, webhookverify.WithPreviousSecret(bad))
-			assert.ErrorIs(t, err, webhookverify.ErrInvalidSecret)
-		})
-	}
-}
-
-func TestVerifyAllocatesNothing(t *testing.T) {
+func TestAVerifierAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("under the race detector a pool drops what it is given")
 	}
-	for bodyName, body := range bodies {
-		for _, secret := range []string{secret, strings.Repeat("k", 100)} {
-			good := webhookverify.Sign(body, secret)
-			assert.Zero(t, testing.AllocsPerRun(100, func() { _ = webhookverify.Verify(body, good, secret) }), bodyName)
-		}
-		for name, tt := range malformed {
-			assert.Zero(t, testing.AllocsPerRun(10, func() { _ = webhookverify.Verify(body, tt.signature, secret) }), name)
+	ten := map[string]string{}
+	for i := range 10 {
+		ten[fmt.Sprint("WH-", i)] = fmt.Sprint("wxsec_of_webhook_", i)
+	}
+	for _, secret := range []string{secret, strings.Repeat("k", 100)} {
+		v, err := webhookverify.New(secret, webhookverify.WithPreviousSecret(old), webhookverify.WithSecrets(ten))
+		require.NoError(t, err)
+		for bodyName, body := range bodies {
+			for _, signer := range []string{secret, old, ten["WH-9"]} {
+				good := webhookverify.Sign(body, signer)
+				assert.Zero(t, testing.AllocsPerRun(20, func() { _ = v.Verify(body, good) }), bodyName)
+			}
+			for name, tt := range malformed {
+				assert.Zero(t, testing.AllocsPerRun(5, func() { _ = v.Verify(body, tt.signature) }), name)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -36,8 +37,7 @@ type delivery struct {
 
 func genuine(i int) delivery {
 	body := fmt.Sprintf("{\"event\":\"package.created\",\n\t\"data\":{\"package_id\":\"PKG-%06X\",\"gb\":20,\"cost\":18.00},\"timestamp\":\"2026-01-02T03:04:05Z\"}", i)
-	signature := webhookverify.Sign([]byte(body), secret)
-	return delivery{id: strings.TrimPrefix(signature, "sha256="), body: body, signature: signature}
+	return delivery{id: fmt.Sprintf("v2:%x", sha256.Sum256([]byte(body))), body: body, signature: webhookverify.Sign([]byte(body), secret)}
 }
 
 // forge makes of a genuine delivery one that nobody with the secret has sent.

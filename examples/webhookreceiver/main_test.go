@@ -129,7 +129,7 @@ func TestWhatMakesNoSenseIsTold(t *testing.T) {
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", " wxsec_padded ")
 	var stderr bytes.Buffer
 	assert.Equal(t, 1, run(t.Context(), []string{"-addr", "127.0.0.1:0"}, io.Discard, &stderr))
-	assert.Contains(t, stderr.String(), "blanks")
+	assert.Contains(t, stderr.String(), "whitespace")
 	assert.NotContains(t, stderr.String(), "wxsec_padded")
 }
 
