@@ -1,0 +1,196 @@
+package idempotency_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/idempotency"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+var faults = []whozextest.Fault{
+	whozextest.CutBeforeCommit(), whozextest.CommitThenCut(), whozextest.CutBody(),
+	whozextest.StallBeforeCommit(), whozextest.StallAfterCommit(),
+	whozextest.ServerErrorBeforeCommit(503), whozextest.ServerErrorAfterCommit(500),
+	whozextest.TooManyRequests("0"), whozextest.Garbage(),
+}
+
+func TestTheSameKeyIsCarriedOutOnce(t *testing.T) {
+	for op, call := range newWorld(t).calls() {
+		t.Run(string(op), func(t *testing.T) {
+			w := newWorld(t)
+			call = w.calls()[op]
+			first, err := call(w.open(), "order-1")
+			require.NoError(t, err)
+			require.NotEmpty(t, first)
+			requests := w.server.Requests(op)
+			for range 2 { // restarts
+				once := w.open()
+				again, err := call(once, "order-1")
+				require.NoError(t, err)
+				assert.Equal(t, first, again)
+				r, err := once.Get(t.Context(), "order-1")
+				require.NoError(t, err)
+				assert.Equal(t, idempotency.Succeeded, r.State)
+				assert.Equal(t, idempotency.FromResponse, r.Source)
+			}
+			assert.Equal(t, 1, w.commits(op))
+			assert.Equal(t, requests, w.server.Requests(op))
+			_, err = call(w.open(), "order-2")
+			require.NoError(t, err)
+			assert.Equal(t, 2, w.commits(op), "another key is another call")
+		})
+	}
+}
+
+// Whatever goes wrong with the request, the ledger has it once or not at all, and
+// the row does not say otherwise.
+func TestNoFaultCarriesItOutTwice(t *testing.T) {
+	for _, fault := range faults {
+		for op := range newWorld(t).calls() {
+			t.Run(fault.String()+"/"+string(op), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.server.Inject(op, fault, 1)
+				var last error
+				var once *idempotency.Once
+				for range 3 {
+					once = w.open()
+					_, last = w.calls()[op](once, "order-1")
+				}
+				w.agrees(once, op, "order-1", last)
+			})
+		}
+	}
+}
+
+// agrees checks a row, and the error that came with it, against the ledger.
+func (w *world) agrees(once *idempotency.Once, op whozex.Operation, key string, err error) {
+	w.t.Helper()
+	r, getErr := once.Get(w.t.Context(), key)
+	if errors.Is(getErr, idempotency.ErrUnknownKey) {
+		assert.Zero(w.t, w.commits(op), "%v", err)
+		return
+	}
+	require.NoError(w.t, getErr)
+	n := w.commits(op)
+	assert.LessOrEqual(w.t, n, 1)
+	switch r.State {
+	case idempotency.Succeeded:
+		assert.Equal(w.t, 1, n)
+		if r.ResultID == "" {
+			assert.ErrorIs(w.t, err, idempotency.ErrResultLost)
+		} else {
+			assert.NoError(w.t, err)
+		}
+	case idempotency.Failed:
+		assert.Zero(w.t, n)
+		assert.Error(w.t, err)
+	case idempotency.Indeterminate:
+		assert.ErrorIs(w.t, err, idempotency.ErrIndeterminate)
+		assert.ErrorIs(w.t, err, whozex.ErrOutcomeUnknown)
+		assert.NotEmpty(w.t, r.Reason)
+		assert.Contains(w.t, []whozex.Operation{whozex.OpPurchasePackage, whozex.OpCreateWebhook}, op, "Reconcile can tell: %s", r.Reason)
+	default:
+		assert.Fail(w.t, "not settled", r.String())
+	}
+}
+
+func TestTheSameKeyWithOtherParametersIsRefused(t *testing.T) {
+	w := newWorld(t)
+	once, ctx := w.open(), t.Context()
+	_, err := once.AddBalance(ctx, "order-1", w.user, dec("5"), "")
+	require.NoError(t, err)
+	_, err = once.AddBalance(ctx, "order-1", w.user, dec("5.00"), "")
+	require.NoError(t, err, "the same amount")
+	for name, call := range map[string]func() error{
+		"amount":    func() error { _, err := once.AddBalance(ctx, "order-1", w.user, dec("6"), ""); return err },
+		"note":      func() error { _, err := once.AddBalance(ctx, "order-1", w.user, dec("5"), "x"); return err },
+		"user":      func() error { _, err := once.AddBalance(ctx, "order-1", "another", dec("5"), ""); return err },
+		"operation": func() error { _, err := once.DeductBalance(ctx, "order-1", w.user, dec("5"), ""); return err },
+	} {
+		assert.ErrorIs(t, call(), idempotency.ErrKeyReused, name)
+	}
+	assert.Equal(t, 1, w.server.Requests(whozex.OpAddBalance)+w.server.Requests(whozex.OpDeductBalance))
+}
+
+func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
+	w := newWorld(t)
+	once := w.open()
+	for _, key := range []string{"", "a b", "é", "a\x00", "<b>", fmt.Sprintf("%065d", 1)} {
+		_, err := once.AddBalance(t.Context(), key, w.user, dec("5"), "")
+		assert.ErrorIs(t, err, idempotency.ErrInvalidKey, "%q", key)
+	}
+	assert.Zero(t, w.server.Requests(whozex.OpAddBalance))
+}
+
+func TestWhatTheClientRefusesLeavesNoRowAndCostsNoRequest(t *testing.T) {
+	w := newWorld(t)
+	once := w.open()
+	journal := len(w.server.Journal())
+	_, err := once.PurchasePackage(t.Context(), "order-1", w.user, whozex.PurchasePackageParams{GB: 0})
+	require.ErrorIs(t, err, whozex.ErrInvalidParams)
+	_, err = once.PurchasePackage(t.Context(), "order-1", "..", whozex.PurchasePackageParams{GB: 1})
+	require.ErrorIs(t, err, whozex.ErrInvalidParams)
+	_, err = once.AddBalance(t.Context(), "order-1", w.user, dec("-5"), "")
+	require.ErrorIs(t, err, whozex.ErrInvalidParams)
+	assert.Len(t, w.server.Journal(), journal)
+	_, err = once.Get(t.Context(), "order-1")
+	require.ErrorIs(t, err, idempotency.ErrUnknownKey)
+}
+
+func TestADefiniteErrorMayBeTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	once := w.open()
+	buy := w.calls()[whozex.OpPurchasePackage]
+	require.NoError(t, w.server.SetUserBalance(w.user, dec("1")))
+	_, err := buy(once, "order-1")
+	require.ErrorIs(t, err, whozex.ErrInsufficientBalance)
+	r, err := once.Get(t.Context(), "order-1")
+	require.NoError(t, err)
+	assert.Equal(t, idempotency.Failed, r.State)
+	assert.Contains(t, r.Reason, "INSUFFICIENT_BALANCE")
+	require.NoError(t, w.server.SetUserBalance(w.user, dec("100")))
+	id, err := buy(once, "order-1")
+	require.NoError(t, err)
+	r, err = once.FindResult(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, "order-1", r.Key)
+	assert.EqualValues(t, 2, r.Attempts)
+}
+
+func TestTheSameKeyAtOnce(t *testing.T) {
+	for op := range newWorld(t).calls() {
+		t.Run(string(op), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			call := w.calls()[op]
+			var taps sync.WaitGroup
+			for range 4 {
+				once := w.open()
+				for range 4 {
+					taps.Go(func() {
+						if _, err := call(once, "order-1"); err != nil {
+							for _, is := range []error{idempotency.ErrInProgress, idempotency.ErrUserBusy} {
+								if errors.Is(err, is) {
+									return
+								}
+							}
+							assert.NoError(t, err)
+						}
+					})
+				}
+			}
+			taps.Wait()
+			assert.Equal(t, 1, w.commits(op))
+			_, err := call(w.open(), "order-1")
+			require.NoError(t, err)
+		})
+	}
+}
