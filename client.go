@@ -68,6 +68,9 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 			return nil, err
 		}
 	}
+	if err := s.checkGrace(); err != nil {
+		return nil, err
+	}
 	keys, err := newKeyring(apiKey, s.ownKeyHeader)
 	if err != nil {
 		return nil, err

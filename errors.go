@@ -219,6 +219,14 @@ type OutcomeUnknownError struct {
 	Request json.RawMessage `json:"request,omitempty"`
 	// SentAt is when the attempt in doubt began, by the local clock.
 	SentAt time.Time `json:"sent_at"`
+	// Until is when the request can last have been on its way, by the local clock:
+	// when the attempt ended or, in a record of [BeforeSend], when it will have
+	// timed out. What [Client.Reconcile] waits for, see [WithGrace], begins then.
+	Until time.Time `json:"until,omitzero"`
+	// ServerTime is the server's time at SentAt, by the Date of the last response
+	// before; zero if there was none. With it [Client.Reconcile] finds the time of a
+	// stored call even if the local clock was wrong.
+	ServerTime time.Time `json:"server_time,omitzero"`
 	// Attempts counts the requests sent. All but the last are known to have done
 	// nothing.
 	Attempts int `json:"attempts"`

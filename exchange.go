@@ -38,15 +38,17 @@ type exchange struct {
 	notBefore time.Time // of the next attempt, as far as this call alone is concerned
 
 	// The last attempt.
-	key    *apiKey
-	sentAt time.Time
-	inTime *epoch // what the gate had learned when it was sent
-	status int    // 0 when no answer came
-	header http.Header
-	body   *bytes.Buffer // what arrived of the answer
-	err    error         // why there is no whole answer
-	unsent bool          // err proves that nothing reached the server
-	over   bool          // the body exceeds the bound
+	key        *apiKey
+	sentAt     time.Time
+	endedAt    time.Time
+	serverTime time.Time // at sentAt, zero if not known
+	inTime     *epoch    // what the gate had learned when it was sent
+	status     int       // 0 when no answer came
+	header     http.Header
+	body       *bytes.Buffer // what arrived of the answer
+	err        error         // why there is no whole answer
+	unsent     bool          // err proves that nothing reached the server
+	over       bool          // the body exceeds the bound
 
 	shared *answer // what the cache told in the place of all this
 
@@ -243,6 +245,7 @@ func (x *exchange) decoded(cause error) error {
 func (x *exchange) unknown(cause error) error {
 	doubt := x.doubt(x.sentAt, x.attempts)
 	doubt.StatusCode, doubt.Body, doubt.Err = x.status, bytes.Clone(x.body.Bytes()), cause
+	doubt.Until, doubt.ServerTime = x.endedAt, x.serverTime
 	return doubt
 }
 
@@ -257,7 +260,7 @@ func (x *exchange) doubt(sentAt time.Time, attempts int) *OutcomeUnknownError {
 // announce tells the caller of the attempt that is about to be made, once more if
 // the caller took so long that its record is out of date. If the context ends
 // meanwhile the attempt is not made, which is certain only here.
-func (x *exchange) announce(grace time.Duration) error {
+func (x *exchange) announce(t *transport) error {
 	if x.before == nil || !x.spends {
 		return nil
 	}
@@ -265,13 +268,15 @@ func (x *exchange) announce(grace time.Duration) error {
 		sentAt := time.Now()
 		doubt := x.doubt(sentAt, x.attempts+1)
 		doubt.Request = bytes.Clone(x.request)
+		doubt.Until = sentAt.Add(t.deadlines.timeout).Add(t.grace / 10) // the record may be that old
+		doubt.ServerTime = t.clock.at(sentAt)
 		if err := x.before(doubt); err != nil {
 			return err
 		}
 		if err := x.Err(); err != nil {
 			return err
 		}
-		if grace == 0 || elapsed(sentAt) <= grace/10 {
+		if t.grace == 0 || elapsed(sentAt) <= t.grace/10 {
 			return nil
 		}
 	}

@@ -40,6 +40,7 @@ type settings struct {
 	limiter          Limiter
 	cacheTTL         time.Duration
 	grace            time.Duration
+	ownGrace         bool
 	logger           *slog.Logger
 	userAgent        string
 }
@@ -211,17 +212,29 @@ func WithCache(ttl time.Duration) Option {
 	}
 }
 
-// WithGrace sets how long after its sending a request may still be carried out,
-// as far as [Client.Reconcile] is concerned; [DefaultGrace] if not given. The
-// API's page names no bound.
+// WithGrace sets how long after the end of its attempt a request may still be
+// carried out, or show in the lists, as far as [Client.Reconcile] is concerned:
+// [DefaultGrace] if not given, and never less than [WithTimeout], within which a
+// response is waited for. 0 waits for nothing, for servers that are known to be
+// at rest. The API's page names no bound.
 func WithGrace(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < 0 {
 			return invalid("grace", "must not be negative, not %s", d)
 		}
-		s.grace = d
+		s.grace, s.ownGrace = d, true
 		return nil
 	}
+}
+
+func (s *settings) checkGrace() error {
+	switch {
+	case !s.ownGrace:
+		s.grace = max(s.grace, s.timeout)
+	case s.grace > 0 && s.grace < s.timeout:
+		return invalid("grace", "must be 0 or at least the timeout of %s, not %s", s.timeout, s.grace)
+	}
+	return nil
 }
 
 // WithLogger tells logger of every attempt, at debug level, and of every retry,

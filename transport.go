@@ -24,6 +24,7 @@ type transport struct {
 	grace     time.Duration
 	maxBytes  int64
 	gate      *gate
+	clock     serverClock
 	log       *slog.Logger
 }
 
@@ -64,7 +65,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := time.Now()
 	inTime, err := t.gate.pass(x, x.notBefore)
 	if err == nil {
-		err = x.announce(t.grace)
+		err = x.announce(t)
 	}
 	if err != nil {
 		x.stopped = err
@@ -72,9 +73,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x.begin(inTime, t.keys.current.Load())
+	x.serverTime = t.clock.at(x.sentAt)
 	resp, err := t.attempt(x, req)
-	x.err = err
+	x.err, x.endedAt = err, time.Now()
 	if x.status != 0 {
+		t.clock.observe(x.sentAt, x.header)
 		t.gate.observe(inTime, x.status, parseRetryAfter(x.header))
 	}
 	if t.log != nil {

@@ -1,0 +1,189 @@
+package whozex
+
+import (
+	"math"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// clockSlack is how far two readings of one clock may differ: the way of a
+	// response, and the whole seconds of a Date.
+	clockSlack = 5 * time.Second
+	// farSlack is what must lie between the call and something "too old" to be
+	// the call's: a local time marked as UTC jumps by an hour twice a year.
+	farSlack = 2 * time.Hour
+	// zoneSlack is the same if only items of another kind show the clock: two
+	// kinds may be stored in two time zones, at most 26 hours apart.
+	zoneSlack = 28 * time.Hour
+	// dateError is what two Dates, in whole seconds, may be wrong by together.
+	dateError = 2 * time.Second
+	// slowResponse is the longest way of a response by which a clock is read.
+	slowResponse = 30 * time.Second
+)
+
+// serverClock keeps the Date of the last response, so that the record of a
+// mutating call does not depend on the local clock alone.
+type serverClock struct {
+	mu   sync.Mutex
+	date string
+	sent time.Time // of the request
+}
+
+func (s *serverClock) observe(sent time.Time, header http.Header) {
+	dates := header["Date"]
+	if len(dates) != 1 || stale(header) || time.Since(sent) > slowResponse {
+		return
+	}
+	s.mu.Lock()
+	s.date, s.sent = dates[0], sent
+	s.mu.Unlock()
+}
+
+// at is the server's time at the local time t, at the latest: the Date is from
+// between request and response. It is zero if no response has shown it, or if
+// the local clock was set or stood still since.
+func (s *serverClock) at(t time.Time) time.Time {
+	s.mu.Lock()
+	date, sent := s.date, s.sent
+	s.mu.Unlock()
+	server, err := http.ParseTime(date)
+	if err != nil {
+		return time.Time{}
+	}
+	passed := t.Sub(sent)
+	if off := passed - t.Round(0).Sub(sent.Round(0)); off.Abs() > time.Second {
+		return time.Time{}
+	}
+	return server.Add(max(passed, 0))
+}
+
+// stale reports whether a cache between here and the server gave the response.
+func stale(header http.Header) bool {
+	age := header.Get("Age")
+	return age != "" && age != "0"
+}
+
+// sameProcess reports whether t was read from this process's clock, so that the
+// time since does not change when the clock is set. A time out of storage was not.
+func sameProcess(t time.Time) bool { return t != t.Round(0) }
+
+// onItsWay is how long after SentAt the request can last have been on its way.
+func (c *Client) onItsWay(unknown *OutcomeUnknownError) time.Duration {
+	took := unknown.Until.Sub(unknown.SentAt)
+	if unknown.Until.IsZero() || took < 0 { // not stated, or the clock was set meanwhile
+		took = c.wire.deadlines.timeout
+	}
+	return took
+}
+
+// settled is how long after SentAt the request can last be carried out.
+func (c *Client) settled(unknown *OutcomeUnknownError) time.Duration {
+	way := c.onItsWay(unknown)
+	if c.grace > math.MaxInt64-way {
+		return math.MaxInt64
+	}
+	return way + c.grace
+}
+
+// tooEarly says why "not applied" cannot be said yet; empty if it can. began is
+// when the reading of seen began.
+func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *listing) (reason string, notBefore time.Time) {
+	if c.grace == 0 {
+		return "", time.Time{}
+	}
+	passed := began.Sub(unknown.SentAt)
+	switch {
+	case sameProcess(unknown.SentAt):
+	case unknown.ServerTime.IsZero():
+		return "the record holds no time of the server, and the local clock may have been set since: make sure that the call is over, then look again;", time.Time{}
+	case seen.date.IsZero():
+		return "the server does not say its time, and the local clock may have been set since: make sure that the call is over, then look again;", time.Time{}
+	default:
+		// Either clock may have been set: both must say that it is over.
+		passed = min(passed, seen.date.Sub(unknown.ServerTime)-seen.took-dateError)
+	}
+	needed := c.settled(unknown)
+	if passed >= needed {
+		return "", time.Time{}
+	}
+	return "not yet:", began.Add(needed).Add(-passed)
+}
+
+// window is when something of the call's own can have been created, by the
+// clock of the lists' responses.
+type window struct {
+	known    bool
+	from, to time.Time
+	// earliest is from if that is certain, and zero otherwise: then nothing is
+	// too old to be the call's.
+	earliest time.Time
+}
+
+func (c *Client) window(unknown *OutcomeUnknownError, seen *listing) window {
+	if seen.now.IsZero() {
+		return window{}
+	}
+	sent := seen.now.Add(-seen.received.Sub(unknown.SentAt))
+	earliest := sent
+	if !unknown.ServerTime.IsZero() && !seen.date.IsZero() {
+		byServer := unknown.ServerTime.Add(seen.now.Sub(seen.date))
+		if byServer.Before(earliest) {
+			earliest = byServer
+		}
+		if !sameProcess(unknown.SentAt) {
+			sent = byServer
+		}
+	} else if !sameProcess(unknown.SentAt) {
+		earliest = time.Time{}
+	}
+	w := window{known: true, from: sent.Add(-clockSlack), to: seen.latest.Add(2 * clockSlack), earliest: earliest}
+	if last := sent.Add(c.settled(unknown)).Add(2 * clockSlack); c.grace > 0 && last.Before(w.to) && last.After(sent) {
+		w.to = last
+	}
+	return w
+}
+
+// holds reports whether something created at the time at can be the call's.
+func (w window) holds(at time.Time) bool {
+	return w.known && !at.IsZero() && !at.Before(w.from) && !at.After(w.to)
+}
+
+// ages compares the clock of a list's created_at with that of its responses.
+type ages struct {
+	newest     map[string]time.Time // by kind
+	newestEver time.Time
+	now        time.Time
+	mingled    bool // the times contradict one another
+}
+
+func (a *ages) see(kind string, at time.Time) {
+	if a.newest == nil {
+		a.newest = map[string]time.Time{}
+	}
+	if at.After(a.newest[kind]) {
+		a.newest[kind] = at
+	}
+	if at.After(a.newestEver) {
+		a.newestEver = at
+	}
+	if at.After(a.now.Add(2 * clockSlack)) {
+		a.mingled = true
+	}
+}
+
+// behind is how far the clock of created_at can be behind: no more than the
+// newest item seems old.
+func (a *ages) behind(newest time.Time) time.Duration { return max(a.now.Sub(newest), 0) }
+
+// tooOld reports whether something of a kind created at the time at is certainly
+// older than the call. The time alone does not say so: a local time marked as UTC
+// is hours behind.
+func (a *ages) tooOld(kind string, at time.Time, w window) bool {
+	if w.earliest.IsZero() || a.mingled || at.IsZero() {
+		return false
+	}
+	return at.Add(a.behind(a.newest[kind])+farSlack).Before(w.earliest) ||
+		at.Add(a.behind(a.newestEver)+zoneSlack).Before(w.earliest)
+}

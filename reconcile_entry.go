@@ -1,0 +1,323 @@
+package whozex
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// history is what Reconcile knows of the account's transactions.
+type history struct {
+	*listing
+	entries []entry
+	ages    ages
+	window  window
+}
+
+// entry is a transaction with all its fields.
+type entry struct {
+	Transaction
+	fields []field
+}
+
+// history reads all transactions.
+func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError) (*history, error) {
+	l, err := c.readWhole(ctx, OpListTransactions, "/account/transactions")
+	if err != nil {
+		return nil, err
+	}
+	h := &history{listing: l, ages: ages{now: l.latest}, window: c.window(unknown, l)}
+	if l.gap == "" && l.now.IsZero() {
+		l.gap = "the server does not say its time"
+	}
+	for _, item := range l.items {
+		var e entry
+		readable := json.Unmarshal(item, &e.Transaction) == nil
+		e.fields, readable = fieldsOf(item, readable)
+		if (!readable || e.CreatedAt.IsZero() || !e.Amount.Valid) && l.gap == "" {
+			l.gap = "there are transactions whose fields cannot be read: look at the history"
+		}
+		h.ages.see(string(e.Type), e.CreatedAt)
+		h.entries = append(h.entries, e)
+	}
+	return h, nil
+}
+
+const (
+	// A history that shows nothing from before the call must be this short and
+	// the call this recent, lest the entry was dropped from its far end.
+	shortHistory = 20
+	recentCall   = 24 * time.Hour
+	// livelyHistory is the age of the newest entry from which on the clock of
+	// created_at is taken to agree with the server's, as far as it is only a matter
+	// of whether entries were dropped.
+	livelyHistory = 2 * time.Minute
+)
+
+// incomplete says why nothing follows from what is not in the history; empty if
+// something does. A history may keep its latest entries only: it must show an
+// entry of the kind, or of one that may be the kind, from before the call.
+func (h *history) incomplete(kind TransactionType) string {
+	if h.gap != "" {
+		return h.gap
+	}
+	lively := h.ages.behind(h.ages.newestEver) < livelyHistory
+	for _, e := range h.entries {
+		if h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) || lively && e.CreatedAt.Before(h.window.earliest) {
+			return ""
+		}
+	}
+	if h.window.known && len(h.entries) < shortHistory && h.window.from.Add(recentCall).After(h.now) {
+		return ""
+	}
+	return "the history may not reach back to the call: look for it there"
+}
+
+// fieldsOf reads the fields of an object; a name that comes twice makes it
+// unreadable.
+func fieldsOf(item json.RawMessage, readable bool) (fields []field, ok bool) {
+	names := map[string]bool{}
+	whole := readObject(item, func(name string, value json.RawMessage, _ []byte) {
+		folded := strings.ToLower(name)
+		readable = readable && !names[folded]
+		names[folded] = true
+		fields = append(fields, field{name, value})
+	})
+	return fields, readable && whole
+}
+
+// known reports whether the type is one of the documented.
+func (e entry) known() bool {
+	return e.Type == TransactionDeposit || e.Type == TransactionPurchase || e.Type == TransactionAddGB
+}
+
+// hasNote reports whether there is a field for a note, even if it is null.
+func (e entry) hasNote() bool {
+	for _, f := range e.fields {
+		if f.name == "note" || f.name == "description" {
+			return true
+		}
+	}
+	return false
+}
+
+// texts are all texts and numbers of the entry, at any depth, but for those that
+// hold no text of anyone's.
+func (e entry) texts() []string {
+	var texts []string
+	for _, f := range e.fields {
+		switch f.name {
+		case "id", "type", "amount", "balance_after", "created_at":
+			continue
+		}
+		texts = appendTexts(texts, f.value)
+	}
+	return texts
+}
+
+func appendTexts(texts []string, value json.RawMessage) []string {
+	var nested any
+	if json.Unmarshal(value, &nested) != nil {
+		return texts
+	}
+	var collect func(any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case string:
+			texts = append(texts, v)
+		case []any:
+			for _, item := range v {
+				collect(item)
+			}
+		case map[string]any:
+			for name, item := range v {
+				texts = append(texts, name)
+				collect(item)
+			}
+		}
+	}
+	if text := textOf(value); text != "" {
+		return append(texts, text)
+	}
+	collect(nested)
+	return texts
+}
+
+// mentions reports whether any text of the entry holds text, in any case and with
+// any spaces between.
+func (e entry) mentions(text string) bool {
+	wanted := canonical(text)
+	for _, t := range e.texts() {
+		if strings.Contains(t, text) || wanted != "" && strings.Contains(canonical(t), wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutShort reports whether any text of the entry may be what is left of text,
+// alone or behind words of the server.
+func (e entry) cutShort(text string) bool {
+	const least = 3 // letters that do not meet by chance
+	wanted := canonical(text)
+	for _, t := range e.texts() {
+		got := canonical(t)
+		if got == "" {
+			continue
+		}
+		if strings.HasPrefix(wanted, got) {
+			return true
+		}
+		for n := least; n <= min(len(wanted), len(got)); n++ {
+			if strings.HasSuffix(got, wanted[:n]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// canonical leaves letters and digits of a text, in lower case.
+func canonical(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, text)
+}
+
+// refersTo reports whether a value of the entry, other than its own id, is id.
+func (e entry) refersTo(id string) bool {
+	if id == "" {
+		return false
+	}
+	for _, t := range e.texts() {
+		if t == id || len(id) >= 8 && strings.Contains(t, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// mismatch says why an entry that may be the call's own does not prove that the
+// call was carried out and counted; empty if it does.
+func (h *history) mismatch(e entry, asked details) string {
+	for _, f := range e.fields {
+		if !e.understands(f, asked) {
+			return "its field " + f.name + " is not understood, or says that it did not count"
+		}
+	}
+	amount := e.Amount.Decimal
+	switch asked.op {
+	case OpAddBalance, OpDeductBalance:
+		wanted := asked.Amount.Decimal
+		if asked.op == OpDeductBalance {
+			wanted = wanted.Neg()
+		}
+		if e.Type != TransactionDeposit {
+			return "it is of another type"
+		}
+		if !amount.Equal(wanted) {
+			return "it has another amount"
+		}
+	case OpAddGB, OpPurchasePackage:
+		wanted := TransactionPurchase
+		if asked.op == OpAddGB {
+			wanted = TransactionAddGB
+		}
+		if e.Type != wanted {
+			return "it is of another type"
+		}
+		if !amount.IsNegative() {
+			return "it took nothing from a balance"
+		}
+	}
+	switch {
+	case e.Note != asked.Note:
+		return "it has another note"
+	case h.ages.mingled:
+		return "the times of the history and of the server do not agree"
+	case !h.window.holds(e.CreatedAt):
+		return "it is of another time"
+	}
+	for _, other := range h.entries {
+		if other.ID != e.ID && h.mayUndo(other, e) {
+			return "another transaction may take it back"
+		}
+	}
+	return ""
+}
+
+// mayUndo reports whether other may be what took e back.
+func (h *history) mayUndo(other, e entry) bool {
+	if other.refersTo(e.ID) {
+		return true
+	}
+	if h.ages.tooOld(string(other.Type), other.CreatedAt, h.window) || !other.Amount.Decimal.Equal(e.Amount.Decimal.Neg()) {
+		return false
+	}
+	text := strings.ToLower(strings.Join(other.texts(), " "))
+	for _, word := range undoWords {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return other.Note == "" || !other.known()
+}
+
+var undoWords = []string{"rever", "refund", "void", "cancel", "fail", "return", "charge", "roll", "correct", "undo", "storno", "reject", "declin"}
+
+// understands reports whether a field of an entry says nothing that speaks
+// against the call, or cannot be understood to.
+func (e entry) understands(f field, asked details) bool {
+	text := textOf(f.value)
+	switch f.name {
+	case "id", "type", "amount", "created_at":
+		return true
+	case "note", "description":
+		return isEmpty(f.value) || text == asked.Note
+	case "balance_after", "balance_before":
+		return string(f.value) == "null" || decimalOf(f.value).Valid
+	case "status":
+		return counted[strings.ToLower(text)]
+	case "success", "completed":
+		return string(f.value) == "true"
+	case "updated_at":
+		_, ok := dateOf(text)
+		return ok
+	case "currency":
+		return text == "USD"
+	case "action":
+		return text == asked.Action
+	case "user_id":
+		return asked.op != OpAddGB && text == asked.id
+	case "package_id":
+		return asked.op == OpAddGB && text == asked.id || asked.op == OpPurchasePackage && text != ""
+	case "gb":
+		gb := decimalOf(f.value)
+		return gb.Valid && asked.GB > 0 && gb.Decimal.IsInteger() && gb.Decimal.IntPart() == int64(asked.GB)
+	case "proxy_type":
+		return asked.op == OpPurchasePackage && (text == string(asked.ProxyType) || asked.ProxyType == "" && text == string(ProxyResidential))
+	}
+	return speaksAgainst[f.name] && isNo(f.value)
+}
+
+// speaksAgainst are fields that say nothing as long as their value is no.
+var speaksAgainst = map[string]bool{
+	"failed": true, "reversed": true, "refunded": true, "voided": true, "cancelled": true, "canceled": true,
+	"deleted": true, "pending": true, "blocked": true, "error": true, "failure_reason": true,
+	"failed_at": true, "reversed_at": true, "refunded_at": true, "voided_at": true, "cancelled_at": true,
+	"canceled_at": true, "deleted_at": true,
+}
+
+func isNo(value json.RawMessage) bool {
+	return string(value) == "null" || string(value) == "false" || string(value) == `""`
+}
+
+// counted are the states of an entry that counts.
+var counted = map[string]bool{
+	"completed": true, "complete": true, "success": true, "successful": true, "succeeded": true, "done": true,
+}

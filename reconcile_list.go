@@ -1,0 +1,235 @@
+package whozex
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// readPages bounds how much of a list is read for one unknown outcome.
+	readPages = 100
+	// readPasses bounds how often that is done until two readings agree.
+	readPasses = 4
+)
+
+// listing is what was read of a list.
+type listing struct {
+	items []json.RawMessage
+	// gap says why something may be missing; empty if the list was read whole.
+	gap string
+
+	// Of the first response.
+	received time.Time     // by the local clock
+	took     time.Duration // from asking to receiving
+	date     time.Time     // the Date; zero when there is none that can be trusted
+	now      time.Time     // the time of the envelope, else the Date
+
+	latest time.Time // as now, of the last response
+	total  int       // as the last response states it; -1 when it does not
+	ids    map[string]bool
+}
+
+// readWhole reads all pages of a list. Its order proves nothing about what was
+// not read, so reading never ends early. Something removed from a page already
+// read moves an item unseen onto that page; so a list of more than one page is
+// read again, and the second reading must show all that the first has shown.
+func (c *Client) readWhole(ctx context.Context, op Operation, route string) (*listing, error) {
+	l := &listing{ids: map[string]bool{}}
+	for pass := 1; ; pass++ {
+		before := maps.Clone(l.ids)
+		now, pages, err := c.readPass(ctx, op, route, l)
+		if err != nil || l.gap != "" {
+			return l, err
+		}
+		maps.Copy(l.ids, now)
+		for id := range before {
+			if !now[id] {
+				l.gap = "the list lost an item while it was read: ask again"
+			}
+		}
+		switch {
+		case l.total < 0:
+			l.gap = "the server does not say how long the list is, so it cannot be known to be read whole: look at the list itself"
+		case len(l.ids) > l.total:
+			l.gap = "the server lists more than it counts: look at the list itself"
+		case len(l.ids) == l.total && (pages == 1 || pass > 1), l.gap != "":
+		case pass == readPasses:
+			l.gap = "the server counts more than it lists: look for it among all"
+		default:
+			continue
+		}
+		return l, nil
+	}
+}
+
+// readPass reads a list once and returns the ids that it has shown, and on how
+// many pages.
+func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, pages int, err error) {
+	l.items, l.total = nil, -1
+	ids = map[string]bool{}
+	texts := map[string]bool{}
+	ending := false // all that is missing is a look behind the last page
+	for page := 1; page <= readPages; page++ {
+		items, paging, err := c.readPage(ctx, op, route, page, l)
+		if refusal, ok := errors.AsType[*Error](err); ok && ending && refusal.StatusCode/100 == 4 && refusal.StatusCode != http.StatusTooManyRequests {
+			return ids, pages, nil // there is no such page
+		}
+		if err != nil || l.gap != "" {
+			return nil, 0, err
+		}
+		fresh := 0
+		for _, item := range items {
+			if text := string(item); !texts[text] {
+				texts[text] = true
+				l.items = append(l.items, item)
+			}
+			if id := itemID(item); !ids[id] {
+				ids[id] = true
+				fresh++
+			}
+		}
+		if fresh > 0 {
+			pages++
+		}
+		switch more := paging.saysMore(page); {
+		case more && fresh == 0:
+			l.gap = "the server says that the list goes on, and does not give the rest: look at the list itself"
+			return nil, 0, nil
+		case !more && (fresh == 0 && page > 1 || paging.saysEnd(page) && l.total == len(ids)):
+			return ids, max(pages, 1), nil
+		case more:
+			ending = false
+		default:
+			ending = true
+		}
+	}
+	l.gap = "the list has more than " + strconv.Itoa(readPages) + " pages: look for it there"
+	return nil, 0, nil
+}
+
+func (c *Client) readPage(ctx context.Context, op Operation, route string, page int, l *listing) ([]json.RawMessage, paging, error) {
+	req := read(op, route)
+	req.query = url.Values{"page": {strconv.Itoa(page)}, "limit": {strconv.Itoa(maxPageSize)}}
+	var resp Response
+	asked := time.Now()
+	data, err := call[json.RawMessage](ctx, c, req, []CallOption{Fresh(), CaptureResponse(&resp)})
+	if err != nil {
+		return nil, paging{}, err
+	}
+	l.stamp(&resp, asked)
+	if stale(resp.Header) {
+		l.gap = "a cache in between answered for the server: look at the list itself"
+		return nil, paging{}, nil
+	}
+	items, paging, gap := parsePage(*data)
+	switch {
+	case gap != "":
+		l.gap = gap
+	case paging.page != nil && *paging.page != page:
+		l.gap = "the server gave another page than the one asked for: look at the list itself"
+	case paging.total != nil && l.total > *paging.total:
+		l.gap = "the list became shorter while it was read: ask again"
+	case paging.total != nil:
+		l.total = *paging.total
+	}
+	return items, paging, nil
+}
+
+func (l *listing) stamp(resp *Response, asked time.Time) {
+	date, _ := http.ParseTime(resp.Header.Get("Date"))
+	l.latest = resp.Meta.Timestamp
+	if l.latest.IsZero() {
+		l.latest = date
+	}
+	if l.received.IsZero() {
+		l.received = time.Now()
+		l.took, l.date, l.now = l.received.Sub(asked), date, l.latest
+	}
+}
+
+// itemID is the item's id or, without one, its text.
+func itemID(item json.RawMessage) string {
+	var of struct {
+		ID json.RawMessage `json:"id"`
+	}
+	_ = json.Unmarshal(item, &of)
+	if id := textOf(of.ID); id != "" {
+		return id
+	}
+	return string(item)
+}
+
+// paging is a page's pagination with what it does not state.
+type paging struct {
+	total, page, pages *int
+	hasNext            *bool
+}
+
+// saysEnd reports whether all that is documented says that page is the last.
+func (p paging) saysEnd(page int) bool {
+	return p.total != nil && p.pages != nil && *p.pages <= page && p.hasNext != nil && !*p.hasNext
+}
+
+func (p paging) saysMore(page int) bool {
+	return p.pages != nil && *p.pages > page || p.hasNext != nil && *p.hasNext
+}
+
+// parsePage reads the data of a list's page. gap says what cannot be understood.
+func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap string) {
+	lists := 0
+	whole := readObject(data, func(name string, value json.RawMessage, _ []byte) {
+		switch {
+		case name == "pagination":
+			if !p.read(value) {
+				gap = "the pagination cannot be understood: look at the list itself"
+			}
+		case bytes.HasPrefix(value, []byte("[")):
+			lists++
+			_ = json.Unmarshal(value, &items)
+		case bytes.HasPrefix(value, []byte("{")):
+			gap = "the page holds more than a list: look for it there"
+		}
+	})
+	switch {
+	case gap != "":
+	case lists > 1:
+		gap = "the page holds more than one list: look for it there"
+	case !whole || lists == 0 && (p.total == nil || *p.total != 0):
+		gap = "the page holds no list"
+	}
+	return items, p, gap
+}
+
+func (p *paging) read(text json.RawMessage) bool {
+	clear := true
+	number := func(value json.RawMessage) *int {
+		n, err := strconv.Atoi(strings.Trim(string(value), `"`))
+		clear = clear && err == nil && n >= 0
+		return &n
+	}
+	whole := readObject(text, func(name string, value json.RawMessage, _ []byte) {
+		if string(value) == "null" {
+			return
+		}
+		switch name {
+		case "total":
+			p.total = number(value)
+		case "page":
+			p.page = number(value)
+		case "pages":
+			p.pages = number(value)
+		case "has_next":
+			p.hasNext = new(bool)
+			clear = clear && json.Unmarshal(value, p.hasNext) == nil
+		}
+	})
+	return whole && clear
+}
