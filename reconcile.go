@@ -118,7 +118,18 @@ func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (o
 	if unknown.SentAt.IsZero() {
 		return Outcome{}, nil, missing("sent_at")
 	}
-	return look(ctx, unknown, asked)
+	outcome, seen, err = look(ctx, unknown, asked)
+	byAbsence := outcome.Verdict == OutcomeNotApplied || outcome.Verdict == OutcomeApplied && unknown.Operation == OpPurchasePackage
+	if err != nil || !byAbsence || seen.pages < 2 {
+		return outcome, seen, err
+	}
+	// Something removed from a page already read moves an item unseen onto that
+	// page. Then a second reading lacks what was removed.
+	outcome, again, err := look(ctx, unknown, asked)
+	if err == nil && outcome.Verdict != "" && !seen.within(again.ids) {
+		outcome = undecided("the list lost an item while it was read: ask again")
+	}
+	return outcome, seen, err
 }
 
 // details are what Reconcile needs of the request.

@@ -115,6 +115,7 @@ func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *l
 // clock of the lists' responses.
 type window struct {
 	known    bool
+	sent     time.Time // as well as is known
 	from, to time.Time
 	// earliest is from if that is certain, and zero otherwise: then nothing is
 	// too old to be the call's.
@@ -138,7 +139,7 @@ func (c *Client) window(unknown *OutcomeUnknownError, seen *listing) window {
 	} else if !sameProcess(unknown.SentAt) {
 		earliest = time.Time{}
 	}
-	w := window{known: true, from: sent.Add(-clockSlack), to: seen.latest.Add(2 * clockSlack), earliest: earliest}
+	w := window{known: true, sent: sent, from: sent.Add(-clockSlack), to: seen.latest.Add(2 * clockSlack), earliest: earliest}
 	if last := sent.Add(c.settled(unknown)).Add(2 * clockSlack); c.grace > 0 && last.Before(w.to) && last.After(sent) {
 		w.to = last
 	}

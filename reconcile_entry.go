@@ -53,7 +53,7 @@ const (
 	// livelyHistory is the age of the newest entry from which on the clock of
 	// created_at is taken to agree with the server's, as far as it is only a matter
 	// of whether entries were dropped.
-	livelyHistory = 2 * time.Minute
+	livelyHistory = 5 * time.Minute
 )
 
 // incomplete says why nothing follows from what is not in the history; empty if
@@ -63,9 +63,9 @@ func (h *history) incomplete(kind TransactionType) string {
 	if h.gap != "" {
 		return h.gap
 	}
-	lively := h.ages.behind(h.ages.newestEver) < livelyHistory
+	lively := !h.window.earliest.IsZero() && h.ages.behind(h.ages.newestEver) < livelyHistory
 	for _, e := range h.entries {
-		if h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) || lively && e.CreatedAt.Before(h.window.earliest) {
+		if h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) || lively && e.CreatedAt.Before(h.window.sent) {
 			return ""
 		}
 	}

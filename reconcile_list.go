@@ -33,34 +33,30 @@ type listing struct {
 	now      time.Time     // the time of the envelope, else the Date
 
 	latest time.Time // as now, of the last response
+	pages  int       // that held items
 	total  int       // as the last response states it; -1 when it does not
 	ids    map[string]bool
 }
 
-// readWhole reads all pages of a list. Its order proves nothing about what was
-// not read, so reading never ends early. Something removed from a page already
-// read moves an item unseen onto that page; so a list of more than one page is
-// read again, and the second reading must show all that the first has shown.
+// readWhole reads all pages of a list, and again while it grows. Its order proves
+// nothing about what was not read, so reading never ends early.
 func (c *Client) readWhole(ctx context.Context, op Operation, route string) (*listing, error) {
 	l := &listing{ids: map[string]bool{}}
 	for pass := 1; ; pass++ {
-		before := maps.Clone(l.ids)
-		now, pages, err := c.readPass(ctx, op, route, l)
+		ids, err := c.readPass(ctx, op, route, l)
 		if err != nil || l.gap != "" {
 			return l, err
 		}
-		maps.Copy(l.ids, now)
-		for id := range before {
-			if !now[id] {
-				l.gap = "the list lost an item while it was read: ask again"
-			}
-		}
+		lost := !l.within(ids)
+		maps.Copy(l.ids, ids)
 		switch {
+		case lost:
+			l.gap = "the list lost an item while it was read: ask again"
 		case l.total < 0:
 			l.gap = "the server does not say how long the list is, so it cannot be known to be read whole: look at the list itself"
 		case len(l.ids) > l.total:
 			l.gap = "the server lists more than it counts: look at the list itself"
-		case len(l.ids) == l.total && (pages == 1 || pass > 1), l.gap != "":
+		case len(l.ids) == l.total:
 		case pass == readPasses:
 			l.gap = "the server counts more than it lists: look for it among all"
 		default:
@@ -70,20 +66,29 @@ func (c *Client) readWhole(ctx context.Context, op Operation, route string) (*li
 	}
 }
 
-// readPass reads a list once and returns the ids that it has shown, and on how
-// many pages.
-func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, pages int, err error) {
-	l.items, l.total = nil, -1
+// within reports whether all that was read is among ids.
+func (l *listing) within(ids map[string]bool) bool {
+	for id := range l.ids {
+		if !ids[id] {
+			return false
+		}
+	}
+	return true
+}
+
+// readPass reads a list once and returns the ids that it has shown.
+func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, err error) {
+	l.items, l.pages, l.total = nil, 0, -1
 	ids = map[string]bool{}
 	texts := map[string]bool{}
 	ending := false // all that is missing is a look behind the last page
 	for page := 1; page <= readPages; page++ {
 		items, paging, err := c.readPage(ctx, op, route, page, l)
 		if refusal, ok := errors.AsType[*Error](err); ok && ending && refusal.StatusCode/100 == 4 && refusal.StatusCode != http.StatusTooManyRequests {
-			return ids, pages, nil // there is no such page
+			return ids, nil // there is no such page
 		}
 		if err != nil || l.gap != "" {
-			return nil, 0, err
+			return nil, err
 		}
 		fresh := 0
 		for _, item := range items {
@@ -97,14 +102,14 @@ func (c *Client) readPass(ctx context.Context, op Operation, route string, l *li
 			}
 		}
 		if fresh > 0 {
-			pages++
+			l.pages++
 		}
 		switch more := paging.saysMore(page); {
 		case more && fresh == 0:
 			l.gap = "the server says that the list goes on, and does not give the rest: look at the list itself"
-			return nil, 0, nil
+			return nil, nil
 		case !more && (fresh == 0 && page > 1 || paging.saysEnd(page) && l.total == len(ids)):
-			return ids, max(pages, 1), nil
+			return ids, nil
 		case more:
 			ending = false
 		default:
@@ -112,7 +117,7 @@ func (c *Client) readPass(ctx context.Context, op Operation, route string, l *li
 		}
 	}
 	l.gap = "the list has more than " + strconv.Itoa(readPages) + " pages: look for it there"
-	return nil, 0, nil
+	return nil, nil
 }
 
 func (c *Client) readPage(ctx context.Context, op Operation, route string, page int, l *listing) ([]json.RawMessage, paging, error) {
