@@ -66,10 +66,10 @@ func (x *exchange) repeatable() bool {
 // nothing. The statuses of RFC 9110 and its registry do so from 400 to 499, save
 // 408: gateways send it, as 499 and 460 outside the registry, while the server
 // behind them goes on. A documented code always does. A body that claims success
-// never does.
+// never does, nor one that is too long to be read.
 func (x *exchange) definite() bool {
 	body := x.body.Bytes()
-	if claimsSuccess(body) {
+	if x.over || claimsSuccess(body) {
 		return false
 	}
 	code, _ := failureOf(body)

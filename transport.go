@@ -121,15 +121,16 @@ func (t *transport) attempt(x *exchange, req *http.Request) (*http.Response, err
 		resp.Body = http.NoBody
 		return resp, nil
 	}
-	if err := x.readBody(resp, t.maxBytes); err != nil && x.status/100 == 2 {
+	if err := x.readBody(resp, t.maxBytes); err != nil && (x.spends || x.status/100 == 2) {
 		return nil, attemptError(a, fmt.Errorf("response cut short: %w", err))
 	}
 	resp.Body = http.NoBody
 	return resp, nil
 }
 
-// readBody keeps what arrives, up to most bytes. What is cut short of an answer
-// outside 2xx is kept as it is: its status says enough.
+// readBody keeps what arrives, up to most bytes. A status outside 2xx says enough of
+// a read even if its body is cut short; of a mutating call the rest might have
+// claimed success.
 func (x *exchange) readBody(resp *http.Response, most int64) error {
 	if n := resp.ContentLength; n > 0 && n <= most {
 		x.body.Grow(int(n) + bytes.MinRead)
