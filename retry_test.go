@@ -82,6 +82,10 @@ var faults = []struct {
 	{name: "500 with a documented code and success", handle: func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 500, `{"success":true,"error":{"code":"INVALID_PARAMS"}}`)
 	}, read: true, unknown: true},
+	{name: "429 cut short", handle: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		answer(w, 429, `{"success":tr`)
+	}, read: true, unknown: true},
 	{name: "101", handle: func(w http.ResponseWriter, _ *http.Request) { switchProtocols(w) }, unknown: true},
 }
 
