@@ -1,0 +1,103 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+)
+
+// A law decides how fast to send between two refusals.
+type law interface {
+	// refused begins anew after a refusal.
+	refused(c cycle)
+	// resume begins anew at a later end of the pause.
+	resume(at time.Time, pause time.Duration)
+	// rate is the requests a second allowed at now.
+	rate(now time.Time) float64
+	// outgrown reports whether so much time has passed without a refusal that
+	// the limit must be gone.
+	outgrown(now time.Time) bool
+}
+
+// cycle is the time from one refusal to the next.
+type cycle struct {
+	first    bool // nothing was refused before
+	admitted int
+	began    time.Time // the refusal before, or the start
+	resumed  time.Time // the end of the pause after it
+	ended    time.Time // this refusal
+	until    time.Time // the end of the pause to come
+}
+
+// sustained is what the server surely allows: it admitted that much with the
+// pause included. The pause is counted at the end of the first cycle, which has
+// none at its beginning.
+func (c cycle) sustained() float64 {
+	if c.first {
+		return perSecond(c.admitted, c.until.Sub(c.began))
+	}
+	return perSecond(c.admitted, c.ended.Sub(c.began))
+}
+
+// reached is what the server allowed while it was asked, which a burst saved up
+// during the pause makes too much.
+func (c cycle) reached() float64 { return perSecond(c.admitted, c.ended.Sub(c.resumed)) }
+
+func perSecond(n int, d time.Duration) float64 {
+	return float64(n) / max(d, time.Millisecond).Seconds()
+}
+
+var (
+	slowStart       = 500 * time.Millisecond
+	pausesToPlateau = 10
+	beta            = 0.7
+	growth          = 0.5
+)
+
+const (
+	minPlateau = 5 * time.Second
+	maxPlateau = 10 * time.Minute
+	leastRate  = 1.0 / 60
+)
+
+// cubic is the law in force, see the package's documentation.
+type cubic struct {
+	low, high float64       // after the pause, and at the plateau
+	plateau   time.Duration // from the end of the pause
+	since     time.Time     // the end of the pause
+	searching bool          // slow start
+}
+
+func (l *cubic) refused(c cycle) {
+	if c.first {
+		*l = cubic{low: max(c.sustained(), leastRate), searching: true}
+	} else {
+		high := l.rate(c.resumed.Add(c.ended.Sub(c.resumed) * 3 / 4))
+		if l.searching {
+			high = min(high, c.reached())
+		}
+		l.high = max(high, leastRate)
+		l.low = min(max(c.sustained(), beta*l.high), l.high)
+		l.searching = false
+	}
+	l.resume(c.until, c.until.Sub(c.ended))
+}
+
+func (l *cubic) resume(at time.Time, pause time.Duration) {
+	l.since = at
+	l.plateau = min(max(time.Duration(pausesToPlateau)*pause, minPlateau), maxPlateau)
+}
+
+func (l *cubic) rate(now time.Time) float64 {
+	t := max(now.Sub(l.since), 0)
+	if l.searching {
+		return l.low * math.Exp2(min(t.Seconds()/slowStart.Seconds(), 40))
+	}
+	u := t.Seconds()/l.plateau.Seconds() - 1
+	depth := l.high - l.low
+	if u > 0 {
+		depth = max(depth, growth*math.Sqrt(l.high))
+	}
+	return l.high + depth*u*u*u
+}
+
+func (l *cubic) outgrown(now time.Time) bool { return now.Sub(l.since) > 4*l.plateau }

@@ -1,0 +1,112 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+)
+
+// Quota is a limit as the server reports it with a response.
+type Quota struct {
+	Limit     int           // requests allowed in a window
+	Remaining int           // of them, now
+	Window    time.Duration // 0 if not reported
+	Reset     time.Duration // until Remaining is Limit again, rounded up to seconds
+}
+
+// Bounds of what is believed.
+const (
+	maxLimit  = 1_000_000_000
+	maxWindow = 31 * 24 * time.Hour
+)
+
+// Sensible reports whether q can be a limit at all.
+func (q Quota) Sensible() bool {
+	return q.Limit > 0 && q.Limit <= maxLimit && q.Remaining >= 0 && q.Remaining <= maxLimit &&
+		q.Window >= 0 && q.Window <= maxWindow && q.Reset >= 0 && q.Reset <= maxWindow &&
+		(q.Window > 0 || q.Reset > 0)
+}
+
+// Reset is in whole seconds, so the truth may be this much earlier.
+const rounding = time.Second
+
+// A client keeps this far below the limit: two clocks never agree, nor does the
+// network keep distances.
+const headroom = 0.97
+
+// average is the requests a second of q's limit.
+func (q Quota) average() float64 { return float64(q.Limit) / q.Window.Seconds() }
+
+// Rate is the requests a second that stay within q: its average, and no more
+// than makes the remaining ones last until the reset. Within a second of the
+// reset they say nothing, since it may have come.
+func (q Quota) Rate() float64 {
+	if q.Window <= 0 {
+		q.Window = q.Reset
+	}
+	rate := headroom * q.average()
+	if left := q.Reset - rounding; left > 0 {
+		rate = min(rate, float64(q.Remaining)/left.Seconds())
+	}
+	return rate
+}
+
+// longWindow is one whose remaining requests can be spread by its reset.
+const longWindow = 10 * time.Second
+
+// burst is how many requests may go out at once: half of those that remain,
+// since the rest can be spread, or none in a window too short for that.
+func (q Quota) burst() int {
+	if q.Window < longWindow {
+		return smooth(q.Rate())
+	}
+	return max(q.Remaining/2, 1)
+}
+
+// smooth is the burst of a bucket that spaces requests evenly: what a timer may
+// be late.
+func smooth(rate float64) int { return 1 + int(math.Min(rate/100, 1000)) }
+
+// reported is the quota that the server reported last.
+type reported struct {
+	quota  Quota
+	when   time.Time
+	window time.Duration // the longest reset seen with this limit
+}
+
+func (r *reported) known() bool { return !r.when.IsZero() }
+
+// update takes q, unless it makes no sense, and reports which.
+func (r *reported) update(q Quota, now time.Time) bool {
+	if !q.Sensible() {
+		return false
+	}
+	if q.Window == 0 {
+		// A window nobody reports is as long as the longest reset.
+		if q.Limit != r.quota.Limit {
+			r.window = 0
+		}
+		r.window = max(r.window, q.Reset)
+		q.Window = r.window
+	}
+	r.quota, r.when = q, now
+	return true
+}
+
+// at is the quota at now: after its reset all of it is there again.
+func (r *reported) at(now time.Time) Quota {
+	q := r.quota
+	q.Reset = max(q.Reset-now.Sub(r.when), 0)
+	if q.Reset == 0 {
+		q.Remaining = q.Limit
+	}
+	return q
+}
+
+// exhausted is the time to wait until the reset if nothing remains, 0 if
+// something does or the reset may have come.
+func (r *reported) exhausted() time.Duration {
+	if r.quota.Remaining > 0 || r.quota.Reset <= rounding {
+		return 0
+	}
+	return r.quota.Reset
+}
