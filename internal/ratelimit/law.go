@@ -71,9 +71,10 @@ func (l *cubic) refused(c cycle) {
 	if c.first {
 		*l = cubic{low: max(c.sustained(), leastRate), searching: true}
 	} else {
-		high := l.rate(c.resumed.Add(c.ended.Sub(c.resumed) * 3 / 4))
-		if l.searching {
-			high = min(high, c.reached())
+		before := l.rate(c.ended)
+		high := before / 2
+		if !l.searching {
+			high = (min(c.reached(), before) + before) / 2
 		}
 		l.high = max(high, leastRate)
 		l.low = min(max(c.sustained(), beta*l.high), l.high)
