@@ -8,48 +8,21 @@ import (
 // A law decides how fast to send between two refusals.
 type law interface {
 	// refused begins anew after a refusal.
-	refused(c cycle)
+	refused(c *cycle)
 	// resume begins anew at a later end of the pause.
 	resume(at time.Time, pause time.Duration)
-	// rate is the requests a second allowed at now.
+	// rate is the requests a second allowed at now. It never falls before the
+	// next refusal.
 	rate(now time.Time) float64
 	// outgrown reports whether so much time has passed without a refusal that
 	// the limit must be gone.
 	outgrown(now time.Time) bool
 }
 
-// cycle is the time from one refusal to the next.
-type cycle struct {
-	first    bool // nothing was refused before
-	admitted int
-	began    time.Time // the refusal before, or the start
-	resumed  time.Time // the end of the pause after it
-	ended    time.Time // this refusal
-	until    time.Time // the end of the pause to come
-}
-
-// sustained is what the server surely allows: it admitted that much with the
-// pause included. The pause is counted at the end of the first cycle, which has
-// none at its beginning.
-func (c cycle) sustained() float64 {
-	if c.first {
-		return perSecond(c.admitted, c.until.Sub(c.began))
-	}
-	return perSecond(c.admitted, c.ended.Sub(c.began))
-}
-
-// reached is what the server allowed while it was asked, which a burst saved up
-// during the pause makes too much.
-func (c cycle) reached() float64 { return perSecond(c.admitted, c.ended.Sub(c.resumed)) }
-
-func perSecond(n int, d time.Duration) float64 {
-	return float64(n) / max(d, time.Millisecond).Seconds()
-}
-
 var (
 	slowStart       = 500 * time.Millisecond
-	pausesToPlateau = 10
-	beta            = 0.7
+	pausesToPlateau = 15
+	beta            = 0.85
 	growth          = 0.5
 )
 
@@ -67,17 +40,14 @@ type cubic struct {
 	searching bool          // slow start
 }
 
-func (l *cubic) refused(c cycle) {
+func (l *cubic) refused(c *cycle) {
 	if c.first {
-		*l = cubic{low: max(c.sustained(), leastRate), searching: true}
+		*l = cubic{low: max(c.sustained(), 1), searching: true}
 	} else {
 		before := l.rate(c.ended)
-		high := before / 2
-		if !l.searching {
-			high = (min(c.reached(), before) + before) / 2
-		}
+		high := min(max(c.refilled(), c.sustained()), before)
 		l.high = max(high, leastRate)
-		l.low = min(max(c.sustained(), beta*l.high), l.high)
+		l.low = beta * l.high
 		l.searching = false
 	}
 	l.resume(c.until, c.until.Sub(c.ended))

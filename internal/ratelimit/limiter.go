@@ -42,17 +42,18 @@ type Limiter struct {
 
 	limited    atomic.Bool // there is a law or a quota
 	generation atomic.Int64
-	admitted   atomic.Int64 // in this cycle
+	admitted   atomic.Int64 // before the first refusal
 	waiting    atomic.Int64 // requests that want the turn or have it
 
-	mu             sync.Mutex
-	law            law      // nil until a refusal
-	reported       reported // the server's own word
-	bucket         *rate.Limiter
-	began, resumed time.Time     // of the cycle
-	until          time.Time     // the end of the pause
-	futile         int           // refusals since one was admitted
-	changed        chan struct{} // closed when the next pause begins
+	mu        sync.Mutex
+	law       law      // nil until a refusal
+	reported  reported // the server's own word
+	bucket    *rate.Limiter
+	cycle     cycle
+	until     time.Time     // the end of the pause
+	refusedIn bool          // the cycle has ended, and the next begins with the pause's end
+	futile    int           // refusals since one was admitted
+	changed   chan struct{} // closed when the next pause begins
 }
 
 // New returns a limiter that never pauses for longer than maxPause.
@@ -66,7 +67,7 @@ func newLimiter(clock Clock, maxPause time.Duration, newLaw func() law) *Limiter
 		lead:    lead{over: make(chan struct{})},
 		turn:    make(chan struct{}, 1),
 		bucket:  rate.NewLimiter(0, 1),
-		began:   clock.Now(),
+		cycle:   cycle{first: true, began: clock.Now()},
 		changed: make(chan struct{}),
 	}
 }
@@ -145,6 +146,7 @@ func (l *Limiter) reserve() (wait time.Duration, slot *rate.Reservation, generat
 	if wait := l.until.Sub(now); wait > 0 {
 		return wait, nil, l.generation.Load()
 	}
+	l.next()
 	perSecond, burst := l.pace(now)
 	l.bucket.SetLimitAt(now, rate.Limit(perSecond))
 	l.bucket.SetBurstAt(now, burst)
@@ -197,14 +199,11 @@ func (l *Limiter) check(ctx context.Context, ahead int64) (<-chan struct{}, erro
 	if !from.Before(deadline) {
 		return nil, pausedError{until: l.until}
 	}
-	// Simpson's rule, since the rate grows.
-	span := deadline.Sub(from)
-	first, _ := l.pace(from)
-	middle, _ := l.pace(from.Add(span / 2))
-	last, _ := l.pace(deadline)
-	allowed := l.bucket.TokensAt(from) + span.Seconds()*(first+4*middle+last)/6
-	if float64(ahead+1) > allowed {
-		return nil, pausedError{}
+	if !l.refusedIn {
+		most, _ := l.pace(deadline) // the rate never falls
+		if float64(ahead+1) > l.bucket.TokensAt(from)+deadline.Sub(from).Seconds()*most {
+			return nil, pausedError{}
+		}
 	}
 	return l.changed, nil
 }
@@ -215,15 +214,16 @@ func (l *Limiter) Done(pass Pass, o Outcome) {
 	if o.Unanswered {
 		return
 	}
-	if !o.Refused {
+	if !o.Refused && o.Quota == nil && !l.limited.Load() {
 		l.admitted.Add(1)
-		if o.Quota == nil {
-			return
-		}
+		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
+	if !o.Refused {
+		l.cycle.admit(now)
+	}
 	if o.Quota != nil && l.reported.update(*o.Quota, now) {
 		l.limited.Store(true)
 		if wait := l.reported.exhausted(); wait > 0 {
@@ -236,39 +236,56 @@ func (l *Limiter) Done(pass Pass, o Outcome) {
 }
 
 func (l *Limiter) refused(pass Pass, retryAfter time.Duration, now time.Time) {
-	current := pass.generation == l.generation.Load()
-	if !current && !now.Before(l.until) {
-		return // overtaken by what came after it
-	}
-	if retryAfter <= 0 {
-		retryAfter = leastPause
-	}
-	c := cycle{began: l.began, resumed: l.resumed, ended: now}
-	if current {
-		c.admitted = int(l.admitted.Load())
-		if l.futile++; c.admitted > 0 {
-			l.futile = 0
+	if pass.generation != l.generation.Load() {
+		// Sent before the pause: no news about the rate.
+		if now.Before(l.until) {
+			l.pause(now.Add(l.bounded(retryAfter)))
 		}
-	}
-	c.until = now.Add(min(retryAfter<<min(l.futile, 10), l.maxPause))
-	l.pause(c.until)
-	if !current {
-		return // sent before the pause: no news about the rate
-	}
-	l.generation.Add(1)
-	l.bucket = rate.NewLimiter(0, 1)
-	l.limited.Store(true)
-	l.resumed = l.until
-	if l.law != nil && c.admitted == 0 {
-		l.law.resume(l.until, l.until.Sub(now)) // the pause was too short
 		return
 	}
-	if l.law == nil {
-		l.law, c.first = l.newLaw(), true
+	if l.futile++; l.cycle.admitted > 0 || l.admitted.Load() > 0 {
+		l.futile = 0
 	}
-	l.law.refused(c)
-	l.admitted.Store(0)
-	l.began = now
+	l.cycle.ended = now
+	l.refusedIn = true
+	l.pause(now.Add(l.bounded(retryAfter)))
+	l.generation.Add(1)
+	l.limited.Store(true)
+}
+
+// bounded is how long to pause for.
+func (l *Limiter) bounded(retryAfter time.Duration) time.Duration {
+	if retryAfter <= 0 {
+		retryAfter = leastPause << min(l.futile, 10)
+	}
+	return min(retryAfter, l.maxPause)
+}
+
+// next begins the next cycle when the pause is over, if a refusal has ended this
+// one. What was on its way meanwhile still belongs to this one.
+func (l *Limiter) next() {
+	if !l.refusedIn {
+		return
+	}
+	l.refusedIn = false
+	c := &l.cycle
+	c.until = l.until
+	c.admitted += int(l.admitted.Swap(0))
+	l.bucket = rate.NewLimiter(0, 1)
+	switch {
+	case l.law == nil:
+		c.first = true
+		c.burst = max(1, int(perSecond(c.admitted, max(c.ended.Sub(c.began), time.Second))))
+		l.law = l.newLaw()
+		l.law.refused(c)
+	case c.admitted == 0: // the pause was too short
+		l.law.resume(l.until, l.until.Sub(c.ended))
+		c.resumed = l.until
+		return
+	default:
+		l.law.refused(c)
+	}
+	*c = cycle{burst: c.burst, began: c.ended, resumed: l.until, samples: c.samples[:0]}
 }
 
 // pause holds all requests until until.

@@ -155,20 +155,17 @@ func (w world) run(t *testing.T, newLaw func() law) (r result) {
 func TestScratch(t *testing.T) {
 	cub := func() law { return new(cubic) }
 	base := world{kind: "token bucket", rate: 50, burst: 10, retryAfter: 1, clients: 1, callers: 16, latency: 2 * time.Millisecond}
-	grid := os.Getenv("GRID") != ""
 	type try struct {
 		ss      time.Duration
 		k       int
 		beta, g float64
 	}
-	tries := []try{{500 * time.Millisecond, 10, .7, .5}}
-	if !grid {
-		for _, ss := range []time.Duration{250, 500} {
-			for _, k := range []int{5, 10, 20} {
-				for _, b := range []float64{.7, .85} {
-					for _, g := range []float64{.25, .5, 1} {
-						tries = append(tries, try{ss * time.Millisecond, k, b, g})
-					}
+	var tries []try
+	for _, ss := range []time.Duration{250, 500} {
+		for _, k := range []int{20} {
+			for _, b := range []float64{.7, .8, .9} {
+				for _, g := range []float64{.5} {
+					tries = append(tries, try{ss * time.Millisecond, k, b, g})
 				}
 			}
 		}
@@ -183,37 +180,40 @@ func TestScratch(t *testing.T) {
 			line += fmt.Sprintf("  %d %.3f %.4f", n, r.goodput, r.refusals)
 		}
 		for _, callers := range []int{1, 4, 16} {
-			w := base
-			w.clients, w.callers, w.requests = 8, callers, 6000
-			r := w.run(t, cub)
-			line += fmt.Sprintf("  8x%d %.3f %.3f s%.2f", callers, r.goodput, r.refusals, r.slowest)
+			for _, n := range []int{6000, 18000} {
+				w := base
+				w.clients, w.callers, w.requests = 8, callers, n
+				r := w.run(t, cub)
+				line += fmt.Sprintf("  8x%d %.3f %.3f s%.2f", callers, r.goodput, r.refusals, r.slowest)
+			}
 		}
-		t.Log(line)
-	}
-	if !grid {
-		return
-	}
-	for kind := range kinds {
-		for _, rate := range []float64{1, 10, 50, 500} {
-			for _, burst := range []int{1, 10, 100} {
-				for _, ra := range []int{-1, 1, 60, -2} {
-					w := base
-					w.kind, w.rate, w.burst, w.retryAfter = kind, rate, burst, ra
-					w.requests, w.least = 300, time.Minute
-					if ra == 60 {
-						w.least = 15 * time.Minute
-						if rate > 100 {
+		low, sum, n := "", 0.0, 0
+		for kind := range kinds {
+			for _, rate := range []float64{1, 10, 50, 500} {
+				for _, burst := range []int{1, 10, 100} {
+					for _, ra := range []int{-1, 1, 60, -2} {
+						w := base
+						w.kind, w.rate, w.burst, w.retryAfter = kind, rate, burst, ra
+						w.requests, w.least = 1500, time.Minute
+						if ra == 60 {
+							w.least = 60 * time.Minute
+							if rate > 100 {
+								continue
+							}
+						}
+						if os.Getenv("GRID") == "" && ra == 60 {
 							continue
 						}
+						r := w.run(t, cub)
+						sum += r.goodput
+						n++
+						if r.goodput < 0.62 {
+							low += fmt.Sprintf("\n\t%-14s %3g/s burst %3d ra %2d  %.3f %.4f", kind, rate, burst, ra, r.goodput, r.refusals)
+						}
 					}
-					r := w.run(t, cub)
-					mark := ""
-					if r.goodput < 0.6 {
-						mark = "<----"
-					}
-					t.Logf("%-14s %3g/s burst %3d ra %2d  %.3f %.4f %s", kind, rate, burst, ra, r.goodput, r.refusals, mark)
 				}
 			}
 		}
+		t.Log(line, sum/float64(n), low)
 	}
 }

@@ -11,11 +11,11 @@ type traced struct {
 	t0 time.Time
 }
 
-func (l *traced) refused(c cycle) {
+func (l *traced) refused(c *cycle) {
 	before := l.rate(c.ended)
 	s := l.searching
 	l.cubic.refused(c)
-	l.t.Logf("%6.2f n=%4d t=%.2f rate %.1f searching %t sustained %.1f reached %.1f -> low %.1f high %.1f pause %s", c.ended.Sub(l.t0).Seconds(), c.admitted, c.ended.Sub(c.resumed).Seconds(), before, s, c.sustained(), c.reached(), l.low, l.high, c.until.Sub(c.ended))
+	l.t.Logf("%6.2f n=%4d t=%.2f rate %.1f searching %t sustained %.1f refilled %.1f -> low %.1f high %.1f pause %s", c.ended.Sub(l.t0).Seconds(), c.admitted, c.ended.Sub(c.resumed).Seconds(), before, s, c.sustained(), c.refilled(), l.low, l.high, c.until.Sub(c.ended))
 }
 
 func TestTrace(t *testing.T) {
