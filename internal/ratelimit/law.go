@@ -20,24 +20,27 @@ type law interface {
 }
 
 var (
-	slowStart       = 500 * time.Millisecond
-	pausesToPlateau = 15
-	beta            = 0.85
-	growth          = 0.5
+	slowStart = 500 * time.Millisecond
+	leastK    = 5
+	mostK     = 20
+	beta      = 0.9
+	growth    = 0.5
+	fast      = 0.85
 )
 
 const (
-	minPlateau = 5 * time.Second
-	maxPlateau = 10 * time.Minute
+	minPlateau = 3 * time.Second
+	maxPlateau = 20 * time.Minute
 	leastRate  = 1.0 / 60
 )
 
 // cubic is the law in force, see the package's documentation.
 type cubic struct {
-	low, high float64       // after the pause, and at the plateau
-	plateau   time.Duration // from the end of the pause
-	since     time.Time     // the end of the pause
-	searching bool          // slow start
+	low, high, top float64       // after the pause, at the plateau, and as long after it again
+	plateau        time.Duration // from the end of the pause
+	since          time.Time     // the end of the pause
+	pauses         int           // that the plateau is long
+	searching      bool          // slow start
 }
 
 func (l *cubic) refused(c *cycle) {
@@ -45,9 +48,18 @@ func (l *cubic) refused(c *cycle) {
 		*l = cubic{low: max(c.sustained(), 1), searching: true}
 	} else {
 		before := l.rate(c.ended)
-		high := min(max(c.refilled(), c.sustained()), before)
-		l.high = max(high, leastRate)
+		l.high = max(min(max(c.refilled(), c.sustained()), before), leastRate)
+		switch {
+		case l.searching:
+			l.pauses = leastK
+		case c.ended.Before(l.since.Add(l.plateau)):
+			l.pauses = leastK
+			l.high *= fast
+		default:
+			l.pauses = min(2*l.pauses, mostK)
+		}
 		l.low = beta * l.high
+		l.top = max(before, l.high+growth*math.Sqrt(l.high))
 		l.searching = false
 	}
 	l.resume(c.until, c.until.Sub(c.ended))
@@ -55,7 +67,7 @@ func (l *cubic) refused(c *cycle) {
 
 func (l *cubic) resume(at time.Time, pause time.Duration) {
 	l.since = at
-	l.plateau = min(max(time.Duration(pausesToPlateau)*pause, minPlateau), maxPlateau)
+	l.plateau = min(max(time.Duration(l.pauses)*pause, minPlateau), maxPlateau)
 }
 
 func (l *cubic) rate(now time.Time) float64 {
@@ -64,11 +76,10 @@ func (l *cubic) rate(now time.Time) float64 {
 		return l.low * math.Exp2(min(t.Seconds()/slowStart.Seconds(), 40))
 	}
 	u := t.Seconds()/l.plateau.Seconds() - 1
-	depth := l.high - l.low
-	if u > 0 {
-		depth = max(depth, growth*math.Sqrt(l.high))
+	if u < 0 {
+		return l.high + (l.high-l.low)*u*u*u
 	}
-	return l.high + depth*u*u*u
+	return l.high + (l.top-l.high)*u*u*u
 }
 
 func (l *cubic) outgrown(now time.Time) bool { return now.Sub(l.since) > 4*l.plateau }

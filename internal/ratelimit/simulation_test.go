@@ -156,22 +156,14 @@ func TestScratch(t *testing.T) {
 	cub := func() law { return new(cubic) }
 	base := world{kind: "token bucket", rate: 50, burst: 10, retryAfter: 1, clients: 1, callers: 16, latency: 2 * time.Millisecond}
 	type try struct {
-		ss      time.Duration
-		k       int
-		beta, g float64
+		k, m          int
+		beta, g, fast float64
 	}
-	var tries []try
-	for _, ss := range []time.Duration{250, 500} {
-		for _, k := range []int{20} {
-			for _, b := range []float64{.7, .8, .9} {
-				for _, g := range []float64{.5} {
-					tries = append(tries, try{ss * time.Millisecond, k, b, g})
-				}
-			}
-		}
+	tries := []try{
+		{5, 20, .9, .5, .85}, {5, 20, .85, .5, .7}, {5, 20, .9, 1, .85}, {5, 20, .8, 1, .7}, {5, 20, .9, 1, .7}, {10, 20, .9, .5, .85}, {3, 20, .9, .5, .85},
 	}
 	for _, tr := range tries {
-		slowStart, pausesToPlateau, beta, growth = tr.ss, tr.k, tr.beta, tr.g
+		leastK, mostK, beta, growth, fast = tr.k, tr.m, tr.beta, tr.g, tr.fast
 		line := fmt.Sprint(tr)
 		for _, n := range []int{300, 1500, 5000} {
 			w := base
@@ -188,6 +180,8 @@ func TestScratch(t *testing.T) {
 			}
 		}
 		low, sum, n := "", 0.0, 0
+		t.Log(line)
+		line = ""
 		for kind := range kinds {
 			for _, rate := range []float64{1, 10, 50, 500} {
 				for _, burst := range []int{1, 10, 100} {
