@@ -26,10 +26,11 @@ var (
 	beta      = 0.9
 	growth    = 0.5
 	fast      = 0.85
+	down      = 0.7
 )
 
 const (
-	minPlateau = 3 * time.Second
+	minPlateau = 2 * time.Second
 	maxPlateau = 20 * time.Minute
 	leastRate  = 1.0 / 60
 )
@@ -48,18 +49,19 @@ func (l *cubic) refused(c *cycle) {
 		*l = cubic{low: max(c.sustained(), 1), searching: true}
 	} else {
 		before := l.rate(c.ended)
-		l.high = max(min(max(c.refilled(), c.sustained()), before), leastRate)
+		seen := min(max(c.refilled(), c.sustained()), before)
 		switch {
 		case l.searching:
-			l.pauses = leastK
+			l.pauses, l.high = leastK, seen
 		case c.ended.Before(l.since.Add(l.plateau)):
 			l.pauses = leastK
-			l.high *= fast
+			l.high = down*before + (1-down)*min(seen, before)*0 + growth*math.Sqrt(before)
 		default:
-			l.pauses = min(2*l.pauses, mostK)
+			l.pauses, l.high = min(2*l.pauses, mostK), seen
 		}
+		l.high = max(min(l.high, before), leastRate)
 		l.low = beta * l.high
-		l.top = max(before, l.high+growth*math.Sqrt(l.high))
+		l.top = max(before, 1.05*l.high)
 		l.searching = false
 	}
 	l.resume(c.until, c.until.Sub(c.ended))
