@@ -42,7 +42,6 @@ type exchange struct {
 	sentAt     time.Time
 	endedAt    time.Time
 	serverTime time.Time // at sentAt, zero if not known
-	inTime     *epoch    // what the gate had learned when it was sent
 	status     int       // 0 when no answer came
 	header     http.Header
 	body       *bytes.Buffer // what arrived of the answer

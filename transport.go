@@ -65,30 +65,32 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := time.Now()
 	inTime, err := t.gate.pass(x, x.notBefore)
 	if err == nil {
-		err = x.announce(t)
+		if err = x.announce(t); err != nil {
+			t.gate.observe(inTime, 0, nil)
+		}
 	}
 	if err != nil {
 		x.stopped = err
 		closeBody(req)
 		return nil, err
 	}
-	x.begin(inTime, t.keys.current.Load())
+	x.begin(t.keys.current.Load())
 	x.serverTime = t.clock.at(x.sentAt)
 	resp, err := t.attempt(x, req)
 	x.err, x.endedAt = err, time.Now()
 	if x.status != 0 {
 		t.clock.observe(x.sentAt, x.header)
-		t.gate.observe(inTime, x.status, parseRetryAfter(x.header))
 	}
+	t.gate.observe(inTime, x.status, x.header)
 	if t.log != nil {
 		t.report(x, x.sentAt.Sub(began))
 	}
 	return resp, err
 }
 
-func (x *exchange) begin(inTime *epoch, key *apiKey) {
+func (x *exchange) begin(key *apiKey) {
 	x.attempts++
-	x.key, x.inTime, x.sentAt = key, inTime, time.Now()
+	x.key, x.sentAt = key, time.Now()
 	x.status, x.header, x.err, x.unsent, x.over = 0, nil, nil, false, false
 	x.retrying = nil
 	x.body.Reset()

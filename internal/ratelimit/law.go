@@ -19,17 +19,15 @@ type law interface {
 	outgrown(now time.Time) bool
 }
 
-var (
-	slowStart = 500 * time.Millisecond
-	leastK    = 5
-	mostK     = 20
-	beta      = 0.9
-	growth    = 0.5
-	fast      = 0.85
-	down      = 0.7
-)
-
 const (
+	doubling  = 500 * time.Millisecond // of the rate in slow start
+	minPauses = 4                      // in the time to the plateau
+	maxPauses = 20
+	lowered   = 0.95 // of the rate seen, after a refusal
+	yield     = 0.8  // of the rate sent, after a refusal before the plateau
+	take      = 0.3  // of the square root of it, added
+	minFactor = 1.05 // from the plateau to the top
+
 	minPlateau = 2 * time.Second
 	maxPlateau = 20 * time.Minute
 	leastRate  = 1.0 / 60
@@ -40,31 +38,31 @@ type cubic struct {
 	low, high, top float64       // after the pause, at the plateau, and as long after it again
 	plateau        time.Duration // from the end of the pause
 	since          time.Time     // the end of the pause
-	pauses         int           // that the plateau is long
+	pauses         int           // that the plateau is away
 	searching      bool          // slow start
 }
 
 func (l *cubic) refused(c *cycle) {
 	if c.first {
 		*l = cubic{low: max(c.sustained(), 1), searching: true}
-	} else {
-		before := l.rate(c.ended)
-		seen := min(max(c.refilled(), c.sustained()), before)
-		switch {
-		case l.searching:
-			l.pauses, l.high = leastK, seen
-		case c.ended.Before(l.since.Add(l.plateau)):
-			l.pauses = leastK
-			l.high = down*before + (1-down)*min(seen, before)*0 + growth*math.Sqrt(before)
-		default:
-			l.pauses, l.high = min(2*l.pauses, mostK), seen
-		}
-		l.high = max(min(l.high, before), leastRate)
-		l.low = beta * l.high
-		l.top = max(before, 1.05*l.high)
-		l.searching = false
+		l.resume(c.until, c.pause())
+		return
 	}
-	l.resume(c.until, c.until.Sub(c.ended))
+	sent := l.rate(c.ended)
+	switch {
+	case l.searching:
+		l.high, l.pauses = c.allowed(), minPauses
+	case c.ended.Before(l.since.Add(l.plateau)):
+		// The limit is lower than it was, or shared with others.
+		l.high, l.pauses = yield*sent+take*math.Sqrt(sent), minPauses
+	default:
+		l.high, l.pauses = c.allowed(), min(2*l.pauses, maxPauses)
+	}
+	l.high = max(min(l.high, sent), leastRate)
+	l.low = lowered * l.high
+	l.top = max(sent, minFactor*l.high)
+	l.searching = false
+	l.resume(c.until, c.pause())
 }
 
 func (l *cubic) resume(at time.Time, pause time.Duration) {
@@ -75,7 +73,7 @@ func (l *cubic) resume(at time.Time, pause time.Duration) {
 func (l *cubic) rate(now time.Time) float64 {
 	t := max(now.Sub(l.since), 0)
 	if l.searching {
-		return l.low * math.Exp2(min(t.Seconds()/slowStart.Seconds(), 40))
+		return l.low * math.Exp2(min(t.Seconds()/doubling.Seconds(), 40))
 	}
 	u := t.Seconds()/l.plateau.Seconds() - 1
 	if u < 0 {
@@ -84,4 +82,8 @@ func (l *cubic) rate(now time.Time) float64 {
 	return l.high + (l.top-l.high)*u*u*u
 }
 
-func (l *cubic) outgrown(now time.Time) bool { return now.Sub(l.since) > 4*l.plateau }
+func (l *cubic) outgrown(now time.Time) bool { return now.Sub(l.since) > outgrownAfter*l.plateau }
+
+// outgrownAfter so many times the way to the plateau the top is exceeded many
+// times over.
+const outgrownAfter = 4

@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,14 +16,16 @@ type Clock interface {
 	After(d time.Duration) <-chan time.Time
 }
 
-// ErrPaused is the error of a wait that cannot end before the context's
-// deadline, because requests are paused or there are too many ahead.
-var ErrPaused = errors.New("rate limited")
+// System is the clock of the machine.
+type System struct{}
 
-// leadTimeout bounds the wait for the response to the first request.
-const leadTimeout = 3 * time.Second
+// Now is as [time.Now].
+func (System) Now() time.Time { return time.Now() }
 
-// tick is how soon a request that waits for its turn looks again at the rate.
+// After is as [time.After].
+func (System) After(d time.Duration) <-chan time.Time { return time.After(d) }
+
+// tick is how soon a request that waits for its token looks again at the rate.
 const tick = 100 * time.Millisecond
 
 // Without a Retry-After the pause is this long, and twice as long after each
@@ -42,18 +43,19 @@ type Limiter struct {
 
 	limited    atomic.Bool // there is a law or a quota
 	generation atomic.Int64
-	admitted   atomic.Int64 // before the first refusal
+	early      atomic.Int64 // admitted while not limited
 	waiting    atomic.Int64 // requests that want the turn or have it
+	sent       atomic.Int64 // requests without an outcome yet
 
-	mu        sync.Mutex
-	law       law      // nil until a refusal
-	reported  reported // the server's own word
-	bucket    *rate.Limiter
-	cycle     cycle
-	until     time.Time     // the end of the pause
-	refusedIn bool          // the cycle has ended, and the next begins with the pause's end
-	futile    int           // refusals since one was admitted
-	changed   chan struct{} // closed when the next pause begins
+	mu       sync.Mutex
+	law      law      // nil until a refusal
+	reported reported // the server's own word
+	bucket   *rate.Limiter
+	cycle    cycle
+	ended    bool          // the next cycle begins with the end of the pause
+	until    time.Time     // the end of the pause
+	futile   int           // refusals since one was admitted
+	changed  chan struct{} // closed when the next pause begins
 }
 
 // New returns a limiter that never pauses for longer than maxPause.
@@ -84,15 +86,33 @@ type Outcome struct {
 }
 
 // Wait blocks until the next request may go out. A wait that cannot end before
-// the context's deadline fails at once, with an error that matches [ErrPaused]
-// and [context.DeadlineExceeded].
+// the context's deadline fails at once. Its error is the context's, or a
+// [*WaitError] if requests were being held.
 func (l *Limiter) Wait(ctx context.Context) (Pass, error) {
-	if err := l.lead.wait(ctx, l.clock); err != nil {
+	first, err := l.lead.wait(ctx, l.clock)
+	if err != nil {
 		return Pass{}, err
 	}
-	if !l.limited.Load() {
-		return Pass{l.generation.Load()}, ctx.Err()
+	var pass Pass
+	if l.limited.Load() {
+		pass, err = l.queue(ctx)
+	} else {
+		pass, err = Pass{l.generation.Load()}, ctx.Err()
 	}
+	if err != nil {
+		if first {
+			l.lead.end()
+		}
+		return Pass{}, err
+	}
+	l.sent.Add(1)
+	return pass, nil
+}
+
+// Current reports whether no pause has begun since pass was given.
+func (l *Limiter) Current(pass Pass) bool { return pass.generation == l.generation.Load() }
+
+func (l *Limiter) queue(ctx context.Context) (Pass, error) {
 	ahead := l.waiting.Add(1) - 1
 	defer l.waiting.Add(-1)
 	for {
@@ -106,7 +126,7 @@ func (l *Limiter) Wait(ctx context.Context) (Pass, error) {
 			return l.token(ctx)
 		case <-changed:
 		case <-ctx.Done():
-			return Pass{}, ctx.Err()
+			return Pass{}, l.waitError(ctx.Err())
 		}
 	}
 }
@@ -119,7 +139,7 @@ func (l *Limiter) token(ctx context.Context) (Pass, error) {
 		if err != nil {
 			return Pass{}, err
 		}
-		wait, slot, generation := l.reserve()
+		wait, slot, pass := l.reserve()
 		if wait > 0 {
 			select {
 			case <-l.clock.After(wait):
@@ -128,60 +148,63 @@ func (l *Limiter) token(ctx context.Context) (Pass, error) {
 				if slot != nil {
 					slot.CancelAt(l.clock.Now())
 				}
-				return Pass{}, ctx.Err()
+				return Pass{}, l.waitError(ctx.Err())
 			}
 		}
-		if slot != nil && l.generation.Load() == generation {
-			return Pass{generation}, ctx.Err()
+		if slot != nil && l.Current(pass) {
+			return pass, nil
 		}
 	}
 }
 
-// reserve takes a token if it is there soon; if not it returns how long to wait
+// reserve takes a token if there is one soon. If not it returns how long to wait
 // before the next try.
-func (l *Limiter) reserve() (wait time.Duration, slot *rate.Reservation, generation int64) {
+func (l *Limiter) reserve() (wait time.Duration, slot *rate.Reservation, pass Pass) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
 	if wait := l.until.Sub(now); wait > 0 {
-		return wait, nil, l.generation.Load()
+		return wait, nil, Pass{}
 	}
-	l.next()
-	perSecond, burst := l.pace(now)
+	l.begin()
+	pass = Pass{l.generation.Load()}
+	perSecond := l.pace(now)
+	if l.law == nil && l.sent.Load() < int64(l.reported.credit(now)) {
+		return 0, &rate.Reservation{}, pass
+	}
 	l.bucket.SetLimitAt(now, rate.Limit(perSecond))
-	l.bucket.SetBurstAt(now, burst)
+	l.bucket.SetBurstAt(now, smooth(perSecond))
 	slot = l.bucket.ReserveN(now, 1)
 	if wait = slot.DelayFrom(now); wait > tick {
 		slot.CancelAt(now)
-		return tick, nil, 0
+		return tick, nil, Pass{}
 	}
-	return wait, slot, l.generation.Load()
+	return wait, slot, pass
 }
 
-// pace is the rate and the burst at now.
-func (l *Limiter) pace(now time.Time) (perSecond float64, burst int) {
+// smooth is the burst of a bucket that spaces requests evenly: what a timer may
+// be late.
+func smooth(perSecond float64) int { return 1 + int(min(perSecond/100, 1000)) }
+
+// pace is the rate at now.
+func (l *Limiter) pace(now time.Time) float64 {
 	if l.law != nil && l.law.outgrown(now) {
 		l.law = nil
 		l.limited.Store(l.reported.known())
 	}
-	switch {
-	case l.law == nil && !l.reported.known():
-		return float64(rate.Inf), 1
-	case l.law == nil:
-		quota := l.reported.at(now)
-		perSecond, burst = quota.Rate(), quota.burst()
-	default:
+	perSecond := float64(rate.Inf)
+	if l.law != nil {
 		perSecond = l.law.rate(now)
-		if l.reported.known() {
-			perSecond = min(perSecond, l.reported.at(now).Rate())
-		}
-		burst = smooth(perSecond)
 	}
-	return max(perSecond, 1/l.maxPause.Seconds()), burst
+	if l.reported.known() {
+		perSecond = min(perSecond, l.reported.at(now).Rate())
+	}
+	return max(perSecond, 1/l.maxPause.Seconds())
 }
 
-// check fails if a request with so many ahead cannot go out before the context's
-// deadline. It returns a channel that is closed when that must be asked again.
+// check fails if a request with so many ahead certainly cannot go out before the
+// context's deadline. It returns a channel that is closed when that must be asked
+// again.
 func (l *Limiter) check(ctx context.Context, ahead int64) (<-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -197,13 +220,14 @@ func (l *Limiter) check(ctx context.Context, ahead int64) (<-chan struct{}, erro
 		from = l.until
 	}
 	if !from.Before(deadline) {
-		return nil, pausedError{until: l.until}
+		return nil, &WaitError{Until: l.until, Err: context.DeadlineExceeded}
 	}
-	if !l.refusedIn {
-		most, _ := l.pace(deadline) // the rate never falls
-		if float64(ahead+1) > l.bucket.TokensAt(from)+deadline.Sub(from).Seconds()*most {
-			return nil, pausedError{}
-		}
+	if l.ended || l.law == nil {
+		return l.changed, nil // the rate is not known
+	}
+	most := l.law.rate(deadline) * deadline.Sub(from).Seconds()
+	if float64(ahead+1) > l.bucket.TokensAt(from)+most {
+		return nil, &WaitError{Err: context.DeadlineExceeded}
 	}
 	return l.changed, nil
 }
@@ -211,19 +235,17 @@ func (l *Limiter) check(ctx context.Context, ahead int64) (<-chan struct{}, erro
 // Done reports the outcome of the request that pass permitted.
 func (l *Limiter) Done(pass Pass, o Outcome) {
 	l.lead.end()
-	if o.Unanswered {
+	l.sent.Add(-1)
+	switch {
+	case o.Unanswered:
 		return
-	}
-	if !o.Refused && o.Quota == nil && !l.limited.Load() {
-		l.admitted.Add(1)
+	case !o.Refused && o.Quota == nil && !l.limited.Load():
+		l.early.Add(1)
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
-	if !o.Refused {
-		l.cycle.admit(now)
-	}
 	if o.Quota != nil && l.reported.update(*o.Quota, now) {
 		l.limited.Store(true)
 		if wait := l.reported.exhausted(); wait > 0 {
@@ -232,60 +254,26 @@ func (l *Limiter) Done(pass Pass, o Outcome) {
 	}
 	if o.Refused {
 		l.refused(pass, o.RetryAfter, now)
+	} else {
+		l.cycle.admit(now)
 	}
 }
 
 func (l *Limiter) refused(pass Pass, retryAfter time.Duration, now time.Time) {
-	if pass.generation != l.generation.Load() {
-		// Sent before the pause: no news about the rate.
-		if now.Before(l.until) {
-			l.pause(now.Add(l.bounded(retryAfter)))
+	if l.Current(pass) {
+		if l.futile++; l.cycle.admitted > 0 || l.early.Load() > 0 {
+			l.futile = 0
 		}
-		return
+		l.cycle.ended, l.ended = now, true
+		l.generation.Add(1)
+		l.limited.Store(true)
+	} else if !now.Before(l.until) {
+		return // sent before a pause that is over
 	}
-	if l.futile++; l.cycle.admitted > 0 || l.admitted.Load() > 0 {
-		l.futile = 0
-	}
-	l.cycle.ended = now
-	l.refusedIn = true
-	l.pause(now.Add(l.bounded(retryAfter)))
-	l.generation.Add(1)
-	l.limited.Store(true)
-}
-
-// bounded is how long to pause for.
-func (l *Limiter) bounded(retryAfter time.Duration) time.Duration {
 	if retryAfter <= 0 {
 		retryAfter = leastPause << min(l.futile, 10)
 	}
-	return min(retryAfter, l.maxPause)
-}
-
-// next begins the next cycle when the pause is over, if a refusal has ended this
-// one. What was on its way meanwhile still belongs to this one.
-func (l *Limiter) next() {
-	if !l.refusedIn {
-		return
-	}
-	l.refusedIn = false
-	c := &l.cycle
-	c.until = l.until
-	c.admitted += int(l.admitted.Swap(0))
-	l.bucket = rate.NewLimiter(0, 1)
-	switch {
-	case l.law == nil:
-		c.first = true
-		c.burst = max(1, int(perSecond(c.admitted, max(c.ended.Sub(c.began), time.Second))))
-		l.law = l.newLaw()
-		l.law.refused(c)
-	case c.admitted == 0: // the pause was too short
-		l.law.resume(l.until, l.until.Sub(c.ended))
-		c.resumed = l.until
-		return
-	default:
-		l.law.refused(c)
-	}
-	*c = cycle{burst: c.burst, began: c.ended, resumed: l.until, samples: c.samples[:0]}
+	l.pause(now.Add(min(retryAfter, l.maxPause)))
 }
 
 // pause holds all requests until until.
@@ -297,11 +285,36 @@ func (l *Limiter) pause(until time.Time) {
 	}
 }
 
+// begin begins the next cycle when the pause after a refusal is over. What was
+// admitted on its way during the pause counts to the cycle before.
+func (l *Limiter) begin() {
+	if !l.ended {
+		return
+	}
+	l.ended = false
+	c := &l.cycle
+	c.until = l.until
+	c.admitted += int(l.early.Swap(0))
+	l.bucket = rate.NewLimiter(0, 1)
+	switch {
+	case l.law == nil:
+		c.first = true
+		c.burst = max(1, int(float64(c.admitted)/max(c.ended.Sub(c.began), time.Second).Seconds()))
+		l.law = l.newLaw()
+	case c.admitted == 0: // the pause was too short
+		l.law.resume(c.until, c.pause())
+		c.resumed = c.until
+		return
+	}
+	l.law.refused(c)
+	*c = cycle{burst: c.burst, began: c.ended, resumed: c.until, samples: c.samples[:0]}
+}
+
 // State is what a limiter knows.
 type State struct {
 	Quota  *Quota    // as last reported, and what became of it since; nil for none
 	Rate   float64   // requests a second that the limiter keeps to; 0 for no bound
-	Paused time.Time // the end of the last pause; zero for none
+	Paused time.Time // the end of the pause; zero for none
 }
 
 // State returns what l knows now.
@@ -310,7 +323,7 @@ func (l *Limiter) State() State {
 	defer l.mu.Unlock()
 	now := l.clock.Now()
 	s := State{}
-	if perSecond, _ := l.pace(now); perSecond < float64(rate.Inf) {
+	if perSecond := l.pace(now); perSecond < float64(rate.Inf) {
 		s.Rate = perSecond
 	}
 	if l.until.After(now) {
@@ -323,15 +336,27 @@ func (l *Limiter) State() State {
 	return s
 }
 
-type pausedError struct{ until time.Time }
-
-func (e pausedError) Error() string {
-	if e.until.IsZero() {
-		return "rate limited: the requests ahead take longer than the deadline"
-	}
-	return "rate limited: paused until " + e.until.Format(time.RFC3339) + ", after the deadline"
+// WaitError is the error of a wait that ended, or would end, with the context
+// while requests were held.
+type WaitError struct {
+	Until time.Time // the end of the pause; zero if requests were only spaced
+	Err   error
 }
 
-func (e pausedError) Is(target error) bool {
-	return target == ErrPaused || target == context.DeadlineExceeded
+func (e *WaitError) Error() string {
+	if e.Until.IsZero() {
+		return "spacing requests: " + e.Err.Error()
+	}
+	return "paused until " + e.Until.Format(time.RFC3339) + ": " + e.Err.Error()
+}
+
+func (e *WaitError) Unwrap() error { return e.Err }
+
+func (l *Limiter) waitError(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.until.After(l.clock.Now()) {
+		return &WaitError{Until: l.until, Err: err}
+	}
+	return &WaitError{Err: err}
 }

@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // Quota is a limit as the server reports it with a response.
 type Quota struct {
@@ -50,21 +47,8 @@ func (q Quota) Rate() float64 {
 	return rate
 }
 
-// longWindow is one whose remaining requests can be spread by its reset.
+// longWindow is one that is long beside the rounding of its reset.
 const longWindow = 10 * time.Second
-
-// burst is how many requests may go out at once: half of those that remain,
-// since the rest can be spread, or none in a window too short for that.
-func (q Quota) burst() int {
-	if q.Window < longWindow {
-		return smooth(q.Rate())
-	}
-	return max(q.Remaining/2, 1)
-}
-
-// smooth is the burst of a bucket that spaces requests evenly: what a timer may
-// be late.
-func smooth(rate float64) int { return 1 + int(math.Min(rate/100, 1000)) }
 
 // reported is the quota that the server reported last.
 type reported struct {
@@ -109,4 +93,13 @@ func (r *reported) exhausted() time.Duration {
 		return 0
 	}
 	return r.quota.Reset
+}
+
+// credit is how many requests may be on their way without being spaced: half of
+// those that remain, since the rest can be spread, and none in a short window.
+func (r *reported) credit(now time.Time) int {
+	if !r.known() || r.quota.Window < longWindow {
+		return 0
+	}
+	return r.at(now).Remaining / 2
 }

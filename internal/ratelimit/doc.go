@@ -1,0 +1,39 @@
+// Package ratelimit keeps a client within a rate limit that it may not know.
+//
+// # What the server reports
+//
+// A server that reports its limit with each response, a [Quota], is believed
+// within bounds: requests are spaced to its average rate, less 3% of headroom,
+// and so that what remains lasts until the reset. Before anything is known the
+// first request goes alone, so that its response governs the others.
+//
+// # What refusals teach
+//
+// Without reports nothing is spaced until a request is refused. Then all pause for
+// as long as the refusal asks, and the rate after it follows CUBIC, the congestion
+// control of TCP (RFC 9438) that the adaptive retry mode of the AWS SDKs uses for
+// request rates too. Its curve rises from just below the rate that was allowed,
+// rests at it, and then looks for more, slowly at first. Three things differ from
+// TCP's, because a rate limit differs from a full queue:
+//
+//   - The plateau is not the rate that was sent but the rate that was allowed. A
+//     server admits bursts, so what was sent says little; but in any stretch of
+//     time it admits at most a burst and what it has refilled meanwhile, which
+//     bounds the refill from below, exactly if the burst was whole at the beginning
+//     of the stretch and spent at its end.
+//   - A refusal costs a pause, so the way to the plateau is a multiple of the
+//     pause: 4 of them at first, then 8 and so on up to 20. As long after the
+//     plateau again the rate is the one that was refused last.
+//   - A refusal on the way to the plateau means that the limit is lower than it
+//     was or that others use it too. The rate then falls by a fifth and rises with
+//     its square root: of clients with one limit the faster loses, the slower
+//     gains (D. Bansal and H. Balakrishnan, Binomial Congestion Control
+//     Algorithms, INFOCOM 2001).
+//
+// After the first refusal the rate is sought as in TCP's slow start: it doubles
+// every half second until the next one. A rate that has not been refused for four
+// times the way to the plateau is a limit that is gone, and nothing is spaced any
+// more.
+//
+// The package knows nothing of HTTP, and takes its clock from its caller.
+package ratelimit

@@ -1,0 +1,180 @@
+package whozex
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whozex/whozex-go/internal/ratelimit"
+)
+
+// The API's page names no header of its rate limit, so all of these are inferred
+// from what servers commonly send:
+//
+//	RateLimit: "default";r=50;t=30                  IETF draft httpapi-ratelimit-headers, from 08 on
+//	RateLimit-Policy: "default";q=100;w=60
+//	RateLimit: limit=100, remaining=50, reset=30    draft 07
+//	RateLimit-Policy: 100;w=60
+//	RateLimit-Limit, -Remaining, -Reset             drafts up to 06, Kong
+//	X-RateLimit-Limit, -Remaining, -Reset           GitHub, Envoy, express-rate-limit
+//
+// A field that cannot be read is as good as absent.
+
+// quotaOf reads what the server reports of its limit, nil if nothing sensible.
+func quotaOf(h http.Header, now time.Time) *ratelimit.Quota {
+	for _, q := range []*ratelimit.Quota{
+		fromRateLimit(h),
+		fromThree(h, "Ratelimit-", now),
+		fromThree(h, "X-Ratelimit-", now),
+	} {
+		if q != nil {
+			return q
+		}
+	}
+	return nil
+}
+
+// item is one of a list, as in `"name";w=60` or `limit=100`.
+type item struct {
+	name, value string // a bare item has no value
+	params      map[string]string
+}
+
+// number reads the parameter's digits, -1 if there are none or too many.
+func (i item) number(name string) int { return digits(i.params[name]) }
+
+// maxListed bounds the work on a header that nobody has agreed to.
+const maxListed = 16
+
+// items reads a list, strings and parameters as RFC 9651 has them, as far as
+// that says nothing of what follows a comma or semicolon within a string.
+func items(values []string) []item {
+	if len(values) == 0 {
+		return nil
+	}
+	var list []item
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		if len(list) == maxListed {
+			break
+		}
+		i := item{params: map[string]string{}}
+		for n, field := range strings.Split(part, ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+			name, value = strings.ToLower(strings.TrimSpace(name)), strings.Trim(strings.TrimSpace(value), `"`)
+			if n == 0 {
+				i.name, i.value = strings.Trim(name, `"`), value
+			} else {
+				i.params[name] = value
+			}
+		}
+		list = append(list, i)
+	}
+	return list
+}
+
+// digits reads a number of at most twelve digits, -1 for anything else.
+func digits(s string) int {
+	if s == "" || len(s) > 12 || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
+		return -1
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// fromRateLimit reads RateLimit in both of its forms. Of several limits it takes
+// the one that allows the least.
+func fromRateLimit(h http.Header) *ratelimit.Quota {
+	limits := items(h["Ratelimit"])
+	if len(limits) == 0 {
+		return nil
+	}
+	policies := items(h["Ratelimit-Policy"])
+	if q := fromPairs(limits, policies); q != nil {
+		return q
+	}
+	var least *ratelimit.Quota
+	for _, limit := range limits {
+		for _, policy := range policies {
+			if policy.name != limit.name || policy.params["qu"] != "" && policy.params["qu"] != "requests" {
+				continue
+			}
+			least = lesser(least, quota(policy.number("q"), limit.number("r"), max(policy.number("w"), 0), max(limit.number("t"), 0)))
+		}
+	}
+	return least
+}
+
+// fromPairs reads limit=100, remaining=50, reset=30.
+func fromPairs(limits, policies []item) *ratelimit.Quota {
+	pairs := map[string]int{"limit": -1, "remaining": -1, "reset": -1}
+	for _, i := range limits {
+		if _, ok := pairs[i.name]; ok {
+			pairs[i.name] = digits(i.value)
+		}
+	}
+	return quota(pairs["limit"], pairs["remaining"], windowOf(policies, pairs["limit"]), pairs["reset"])
+}
+
+// fromThree reads three headers of the same prefix. The limit may be followed by
+// policies, as in "10, 10;w=1, 1000;w=3600".
+func fromThree(h http.Header, prefix string, now time.Time) *ratelimit.Quota {
+	limits := items(h[prefix+"Limit"])
+	if len(limits) == 0 {
+		return nil
+	}
+	limit := digits(limits[0].name)
+	policies := append(limits, items(h[prefix+"Policy"])...)
+	remaining := digits(strings.TrimSpace(h.Get(prefix + "Remaining")))
+	return quota(limit, remaining, windowOf(policies, limit), untilReset(h, prefix, now))
+}
+
+// windowOf is that of the policy with this limit, 0 if there is none.
+func windowOf(policies []item, limit int) int {
+	for _, policy := range policies {
+		if w := policy.number("w"); w > 0 && digits(policy.name) == limit {
+			return w
+		}
+	}
+	return 0
+}
+
+// untilReset reads seconds to go, or the time of the reset in seconds since 1970
+// or milliseconds: no window is so long that the one could be the other. The
+// server's Date, if it sends one, is the clock that a time is for.
+func untilReset(h http.Header, prefix string, now time.Time) int {
+	const year2001 = 1_000_000_000
+	text := strings.TrimSpace(h.Get(prefix + "Reset"))
+	if len(text) == 13 {
+		text = text[:10]
+	}
+	n := digits(text)
+	if n < year2001 {
+		return n
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return n - int(now.Unix())
+}
+
+// quota makes sense of numbers of which any may be missing, then -1, or wrong.
+func quota(limit, remaining, window, reset int) *ratelimit.Quota {
+	q := ratelimit.Quota{Limit: limit, Remaining: remaining, Window: seconds(window), Reset: seconds(reset)}
+	if !q.Sensible() {
+		return nil
+	}
+	return &q
+}
+
+func lesser(a, b *ratelimit.Quota) *ratelimit.Quota {
+	if a == nil || b != nil && b.Rate() < a.Rate() {
+		return b
+	}
+	return a
+}
