@@ -20,13 +20,14 @@ type law interface {
 }
 
 const (
-	doubling  = 500 * time.Millisecond // of the rate in slow start
-	minPauses = 4                      // in the time to the plateau
-	maxPauses = 20
-	lowered   = 0.95 // of the rate seen, after a refusal
-	yield     = 0.8  // of the rate sent, after a refusal before the plateau
-	take      = 0.3  // of the square root of it, added
-	minFactor = 1.05 // from the plateau to the top
+	doubling   = 500 * time.Millisecond // of the rate in slow start
+	minPauses  = 4                      // on the way to the plateau
+	oncePauses = 8                      // after slow start
+	maxPauses  = 20
+	lowered    = 0.95 // of the rate seen, after a refusal
+	yield      = 0.8  // of the rate sent, after a refusal before the plateau
+	take       = 0.3  // of the square root of it, added
+	minFactor  = 1.05 // from the plateau to the top
 
 	minPlateau = 2 * time.Second
 	maxPlateau = 20 * time.Minute
@@ -51,10 +52,10 @@ func (l *cubic) refused(c *cycle) {
 	sent := l.rate(c.ended)
 	switch {
 	case l.searching:
-		l.high, l.pauses = c.allowed(), minPauses
+		l.high, l.pauses = c.allowed(), oncePauses
 	case c.ended.Before(l.since.Add(l.plateau)):
 		// The limit is lower than it was, or shared with others.
-		l.high, l.pauses = yield*sent+take*math.Sqrt(sent), minPauses
+		l.high, l.pauses = max(yield*sent+take*math.Sqrt(sent), c.sustained()), minPauses
 	default:
 		l.high, l.pauses = c.allowed(), min(2*l.pauses, maxPauses)
 	}
