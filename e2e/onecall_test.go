@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -8,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,6 +73,21 @@ func keyed(next http.RoundTripper) http.RoundTripper {
 // hidden is next as no type that the SDK knows.
 func hidden(next http.RoundTripper) http.RoundTripper { return roundTrip(next.RoundTrip) }
 
+// failingOver asks a second host, which is down, when the first fails. It has a
+// context of its own, so that no trace of the SDK sees what it does.
+func failingOver(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		ctx, cancel := context.WithCancel(context.Background())
+		stop := context.AfterFunc(r.Context(), cancel)
+		defer stop()
+		resp, err := next.RoundTrip(r.WithContext(ctx))
+		if err == nil {
+			return resp, nil
+		}
+		return nil, errors.Join(err, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	})
+}
+
 // makings are the transports that users put in.
 func makings(t *testing.T) map[string][]whozex.Option {
 	t.Helper()
@@ -96,6 +114,7 @@ func makings(t *testing.T) map[string][]whozex.Option {
 		"caller's, middleware":  with(trusting(), whozex.WithMiddleware(keyed)),
 		"foreign":               with(hidden(beneath)),
 		"foreign, keyed":        with(keyed(beneath)),
+		"foreign, fails over":   with(failingOver(beneath)),
 	}
 }
 
