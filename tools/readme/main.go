@@ -1,5 +1,5 @@
 // Command readme builds and tests the Go code of a README as its readers would:
-// in a new module that requires nothing but the SDK.
+// in a new module that requires nothing but the SDK's own.
 package main
 
 import (
@@ -49,7 +49,10 @@ func run(root string) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 
-	mod := fmt.Sprintf("module example.com/reader\n\ngo 1.26\n\nrequire %s v0.1.0\n\nreplace %[1]s => %s\n", module, root)
+	mod := "module example.com/reader\n\ngo 1.26\n"
+	for path, folder := range map[string]string{module: root, module + "/idempotency": filepath.Join(root, "idempotency")} {
+		mod += fmt.Sprintf("\nrequire %s v0.1.0\n\nreplace %[1]s => %s\n", path, folder)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o600); err != nil {
 		return err
 	}
@@ -122,7 +125,7 @@ func withSDK(source string) string {
 		return source
 	}
 	var b strings.Builder
-	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", "github.com/shopspring/decimal"} {
+	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", "github.com/shopspring/decimal"} {
 		fmt.Fprintf(&b, "import %q\n", path)
 	}
 	first, rest, _ := strings.Cut(source, "\n")
