@@ -44,7 +44,7 @@ func do[T any](ctx context.Context, o *Once, key string, of *spec, opts []whozex
 			return nil, &IndeterminateError{r}
 		case r.State != Failed:
 			settled = true
-			if _, err := o.settle(ctx, r); err != nil {
+			if _, err := o.settleOwn(ctx, r); err != nil {
 				return nil, errors.Join(&IndeterminateError{r}, err)
 			}
 			continue
@@ -148,7 +148,7 @@ func after[T any](ctx context.Context, o *Once, key string, call caller[T], comp
 		return nil, errors.Join(cause, err)
 	}
 	if r.State == Indeterminate && ctx.Err() == nil {
-		if found, err := o.settle(ctx, r); err == nil {
+		if found, err := o.settleOwn(ctx, r); err == nil {
 			r = found
 		}
 	}
@@ -174,10 +174,31 @@ type sending struct {
 	ended          chan struct{}
 }
 
-// before is called before each request, and may be called again if it was slow.
+// before is called before each request, and may be called again if it was slow. A
+// process that was stopped in it for so long that its lease may be over renews the
+// claim, or finds that it is gone.
 func (s *sending) before(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
 	unknown.PackagesBefore = s.packages
 	s.tried = true
+	for {
+		began := time.Now()
+		if err := s.hold(ctx, unknown); err != nil || elapsed(began) < s.lease/2 {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// elapsed is the time since t by the clock that says more: the monotonic one stops
+// while the machine is suspended, and the wall clock may be set back.
+func elapsed(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+}
+
+func (s *sending) hold(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
 	s.step(StepClaim)
 	won, err := s.claimOrRenew(ctx, unknown)
 	switch {

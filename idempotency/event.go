@@ -25,7 +25,7 @@ const clocksApart = time.Minute
 // else buys the same size for the user outside this store: do not. A package that
 // no key accounts for is left alone; [Once.FindResult] tells of it afterwards.
 func (o *Once) HandleEvent(ctx context.Context, event *webhookverify.Event) error {
-	if event.Name != whozex.EventPackageCreated {
+	if event.Name != whozex.EventPackageCreated || o.shared {
 		return nil
 	}
 	var created whozex.PackageCreated
@@ -35,7 +35,7 @@ func (o *Once) HandleEvent(ctx context.Context, event *webhookverify.Event) erro
 	if created.PackageID == "" || created.UserID == "" {
 		return fmt.Errorf("idempotency: %w: %s names no package or no user", webhookverify.ErrMalformedEvent, event.Name)
 	}
-	known, err := o.store.one(ctx, `WHERE result_id = $1 AND operation = 'PurchasePackage'`, created.PackageID)
+	known, err := o.store.one(ctx, `WHERE result_id = $1 AND result_id <> '' AND operation = 'PurchasePackage'`, created.PackageID)
 	if err != nil || known != nil {
 		return err
 	}

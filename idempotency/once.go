@@ -30,7 +30,9 @@ type Once struct {
 	buyers queue
 	owner  string
 	lease  time.Duration
-	step   func(Step) // of tests
+	shared bool                           // others buy for the same users
+	news   func(context.Context, *Record) // see WithOnSettled
+	step   func(Step)                     // of tests
 }
 
 // Option changes what [New] returns.
@@ -46,6 +48,23 @@ func WithLease(d time.Duration) Option {
 			o.lease = d
 		}
 	}
+}
+
+// WithOnSettled has settled called when an open key has come to an end, or its
+// result is known at last, by [Once.Settle], [Once.HandleEvent], [Once.Resolve] or a
+// purchase of another key: to let whoever waits for it know. It is called after the
+// commit, once, by the process that found out; a crash in between loses that.
+func WithOnSettled(settled func(context.Context, *Record)) Option {
+	return func(o *Once) { o.news = settled }
+}
+
+// WithOtherBuyers says that others buy packages for the same users without this
+// store, such as a person at the panel. Then a package that turns up proves nothing:
+// a purchase whose response was lost is not attributed by its user's packages nor by
+// events, and stays indeterminate until [Once.Resolve], unless no purchase was made
+// at all.
+func WithOtherBuyers() Option {
+	return func(o *Once) { o.shared = true }
 }
 
 // Step is a moment in a call, see [WithStepHook].
@@ -68,7 +87,8 @@ func WithStepHook(hook func(Step)) Option {
 // New returns a Once that sends by client and remembers in store. The client must
 // be of the account that the store was written for.
 func New(client *whozex.Client, store *Store, opts ...Option) *Once {
-	o := &Once{client: client, store: store, stored: newReplayer(), owner: rand.Text(), lease: DefaultLease, step: func(Step) {}}
+	o := &Once{client: client, store: store, stored: newReplayer(), owner: rand.Text(), lease: DefaultLease,
+		news: func(context.Context, *Record) {}, step: func(Step) {}}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -86,7 +106,8 @@ func (o *Once) Store() *Store { return o.store }
 // Purchases of one user run one at a time, over all processes: only then can a
 // package whose response was lost be attributed to its key. Within a process they
 // queue; if another process has one open, or one is indeterminate, this is
-// [ErrUserBusy]. Whoever buys for the user without this store breaks that.
+// [ErrUserBusy]. Whoever buys for the user without this store breaks that, see
+// [WithOtherBuyers].
 //
 // The user's packages are counted first, which costs a reading call, or as many as
 // it takes to find the user when it is the first purchase.

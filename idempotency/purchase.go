@@ -73,6 +73,9 @@ func (o *Once) beforePurchase(ctx context.Context, key, userID string) (buyer, *
 			return buyer{}, nil, keyError(ErrUserBusy, key, open.String())
 		}
 	}
+	if o.shared {
+		return b, nil, nil
+	}
 	user, err := o.find(ctx, userID, b.email)
 	if err != nil {
 		return failed(err)

@@ -71,8 +71,11 @@ type Record struct {
 
 // open reports whether money may have moved and the result is not known.
 func (r *Record) open() bool {
-	return r.State == Pending || r.State == Indeterminate || r.State == Succeeded && r.ResultID == ""
+	return r.awaited() || r.State == Succeeded && r.ResultID == ""
 }
+
+// awaited reports whether it is not known whether money has moved.
+func (r *Record) awaited() bool { return r.State == Pending || r.State == Indeterminate }
 
 // String names key, operation and state, and no secret.
 func (r *Record) String() string {

@@ -60,5 +60,8 @@ func (o *Once) Resolve(ctx context.Context, key string, decision Resolution) (*R
 	if err == nil && !won {
 		return now, keyError(ErrInProgress, key, "it changed meanwhile: "+now.String())
 	}
+	if err == nil {
+		o.notify(ctx, r, now)
+	}
 	return now, err
 }

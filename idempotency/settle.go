@@ -74,11 +74,21 @@ func (o *Once) Get(ctx context.Context, key string) (*Record, error) {
 	return found(o.store.get(ctx, key))(key)
 }
 
+// ListSubject returns the rows about a user or a package, the oldest first: the API
+// has no route that lists a user's packages.
+func (o *Once) ListSubject(ctx context.Context, subjectID string) ([]*Record, error) {
+	found, err := o.store.all(ctx, `WHERE subject_id = $1 AND subject_id <> '' ORDER BY created_at, idempotency_key`, subjectID)
+	if err != nil {
+		return nil, fmt.Errorf("idempotency: list %s: %w", subjectID, err)
+	}
+	return found, nil
+}
+
 // FindResult returns the row whose result has an id, such as that of a package;
 // [ErrUnknownKey] if there is none. AddGB and changes of a balance have the id of
 // what they changed, and are not found.
 func (o *Once) FindResult(ctx context.Context, id string) (*Record, error) {
-	return found(o.store.one(ctx, `WHERE result_id = $1 AND operation IN ('PurchasePackage', 'CreateUser', 'CreateWebhook')
+	return found(o.store.one(ctx, `WHERE result_id = $1 AND result_id <> '' AND operation IN ('PurchasePackage', 'CreateUser', 'CreateWebhook')
 		ORDER BY created_at LIMIT 1`, id))(id)
 }
 
@@ -94,9 +104,23 @@ func found(r *Record, err error) func(string) (*Record, error) {
 	}
 }
 
-// settle finds out what became of an open row that nobody carries out, and returns
-// the row as it is then. With an error it is as it was.
+// settle is settleOwn, and lets know whoever waits for the key.
 func (o *Once) settle(ctx context.Context, r *Record) (*Record, error) {
+	now, err := o.settleOwn(ctx, r)
+	o.notify(ctx, r, now)
+	return now, err
+}
+
+// notify calls the hook if a row was settled.
+func (o *Once) notify(ctx context.Context, before, now *Record) {
+	if now.State != before.State && !now.awaited() || before.open() && !now.open() {
+		o.news(ctx, now)
+	}
+}
+
+// settleOwn finds out what became of an open row that nobody carries out, and returns
+// the row as it is then. With an error it is as it was.
+func (o *Once) settleOwn(ctx context.Context, r *Record) (*Record, error) {
 	end, err := o.findOut(ctx, r)
 	if err != nil {
 		return r, fmt.Errorf("idempotency: settle key %s: %w", r.Key, err)

@@ -3,11 +3,13 @@ package shop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
@@ -24,11 +26,7 @@ func (s *Shop) Receive(ctx context.Context, listener net.Listener, secret string
 		if event.Name != whozex.EventPackageCreated {
 			return other(ctx, event)
 		}
-		var created whozex.PackageCreated
-		if err := event.Decode(&created); err != nil {
-			return err
-		}
-		return s.Heard(ctx, created, event.Timestamp)
+		return s.Created(ctx, event)
 	}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
@@ -41,4 +39,32 @@ func (s *Shop) Receive(ctx context.Context, listener net.Listener, secret string
 		return err
 	}
 	return <-ended
+}
+
+// Created settles a purchase whose response was lost by its package.created event.
+// A package of a customer's that no order accounts for is for an admin.
+func (s *Shop) Created(ctx context.Context, event *webhookverify.Event) error {
+	if err := s.Once.HandleEvent(ctx, event); err != nil {
+		return err
+	}
+	var created whozex.PackageCreated
+	if err := event.Decode(&created); err != nil {
+		return err
+	}
+	_, err := s.Once.FindResult(ctx, created.PackageID)
+	if !errors.Is(err, idempotency.ErrUnknownKey) {
+		return err
+	}
+	orders, err := s.Once.ListSubject(ctx, created.UserID)
+	for _, r := range orders {
+		if r.Operation == whozex.OpPurchasePackage && r.State != idempotency.Failed && r.ResultID == "" && created.GB.Equal(paramsOf(r).GB) {
+			return nil // it is that one's, whose response may still come
+		}
+	}
+	_, unknown := s.Once.FindResult(ctx, created.UserID)
+	if err == nil && (unknown == nil || len(orders) > 0) {
+		s.Alarm(ctx, fmt.Sprintf("Package %s of %s GB was created for user %s, and no order here accounts for it.",
+			created.PackageID, created.GB, created.UserID))
+	}
+	return err
 }

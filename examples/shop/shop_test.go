@@ -2,12 +2,11 @@ package shop_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,202 +16,231 @@ import (
 
 	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/idempotency"
+	"github.com/whozex/whozex-go/webhookverify"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-const customer = 42
+const (
+	customer = 42
+	email    = "john@example.com"
+)
 
-// open opens a shop with one customer, who has $100.
-func open(t *testing.T, opts ...whozex.Option) (*whozextest.Server, *shop.Shop) {
+// stall is a shop on a sandbox with one customer, who has $100, and what it says.
+type stall struct {
+	*shop.Shop
+	t      *testing.T
+	server *whozextest.Server
+	user   string
+
+	mu     sync.Mutex
+	told   []idempotency.State
+	alarms []string
+}
+
+func open(t *testing.T, opts ...whozex.Option) *stall {
 	t.Helper()
-	server := whozextest.NewServer()
-	t.Cleanup(server.Close)
+	s := &stall{t: t, server: whozextest.NewServer()}
+	t.Cleanup(s.server.Close)
 	opts = append([]whozex.Option{whozex.WithGrace(0), whozex.WithBackoff(time.Millisecond, time.Millisecond)}, opts...)
-	s, err := shop.Open(filepath.Join(t.TempDir(), "shop.db"), server.Client(opts...), slog.New(slog.DiscardHandler))
+	var err error
+	s.Shop, err = shop.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "shop.db"), s.server.Client(opts...), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
-	s.Tell = func(context.Context, *shop.Order) {}
-	s.Alarm = func(context.Context, string) {}
-	id, err := server.AddUser("john@example.com", "")
-	require.NoError(t, err)
-	require.NoError(t, server.SetUserBalance(id, decimal.NewFromInt(100)))
-	require.NoError(t, s.Link(customer, &whozex.User{ID: id, Email: "john@example.com"}))
-	return server, s
-}
-
-func offer(t *testing.T, s *shop.Shop, o shop.Order) {
-	t.Helper()
-	if !o.TopUp() {
-		quote, err := s.API.CalculatePrice(t.Context(), o.GB)
-		require.NoError(t, err)
-		o.Price = quote.Total
+	s.Tell = func(_ context.Context, _ shop.Order, r *idempotency.Record) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.told = append(s.told, r.State)
 	}
-	require.NoError(t, s.Offer(customer, o))
-}
-
-func stands(t *testing.T, s *shop.Shop, orderID string) *shop.Order {
-	t.Helper()
-	c, err := s.Customer(customer)
-	require.NoError(t, err)
-	return c.Orders[orderID]
-}
-
-func TestTheBooksMatchTheWordOfTheShop(t *testing.T) {
-	orders := map[whozex.Operation]shop.Order{
-		whozex.OpPurchasePackage: {ID: "one", GB: 20},
-		whozex.OpAddBalance:      {ID: "one", Amount: decimal.NewFromInt(7)},
+	s.Alarm = func(_ context.Context, text string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.alarms = append(s.alarms, text)
 	}
+	user, err := s.Join(t.Context(), customer, email)
+	require.NoError(t, err)
+	s.user = user.ID
+	require.NoError(t, s.server.SetUserBalance(s.user, decimal.NewFromInt(100)))
+	return s
+}
+
+func (s *stall) purchase(id string, gb int) shop.Order {
+	s.t.Helper()
+	quote, err := s.API.CalculatePrice(s.t.Context(), gb)
+	require.NoError(s.t, err)
+	return shop.Order{ID: id, Customer: customer, Asker: customer, GB: gb, ProxyType: whozex.ProxyResidential, Price: quote.Total}
+}
+
+func (s *stall) stands(o shop.Order) *idempotency.Record {
+	s.t.Helper()
+	r, err := s.Once.Get(s.t.Context(), o.Key())
+	require.NoError(s.t, err)
+	return r
+}
+
+func (s *stall) created(user, pkg string, gb int, at time.Time) {
+	s.t.Helper()
+	data, err := json.Marshal(whozex.PackageCreated{UserID: user, PackageID: pkg, GB: decimal.NewFromInt(int64(gb))})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.Created(s.t.Context(), &webhookverify.Event{Name: whozex.EventPackageCreated, Data: data, Timestamp: at}))
+}
+
+func TestAnOrderIsItsKey(t *testing.T) {
+	for name, o := range map[string]shop.Order{
+		"purchase": {ID: shop.NewID(), Customer: 42, Asker: 42, GB: 20, ProxyType: whozex.ProxyMobile, Price: decimal.RequireFromString("18.25")},
+		"top-up":   {ID: "-100-7", Customer: 42, Asker: 7, Amount: decimal.RequireFromString("50.10")},
+		"longest": {ID: shop.NewID(), Customer: 9_999_999_999, Asker: 9_999_999_999, GB: 1_000_000, ProxyType: whozex.ProxyResidential,
+			Price: decimal.RequireFromString("900000.25")},
+	} {
+		got, err := shop.ParseOrder(o.Key())
+		require.NoError(t, err, name)
+		assert.Equal(t, o.Key(), got.Key(), name)
+		assert.Equal(t, o.Customer, got.Customer, name)
+		assert.Equal(t, o.Asker, got.Asker, name)
+		assert.LessOrEqual(t, len(o.Key()), 64, "as long as a button's data and a key may be")
+	}
+	for _, other := range []string{"", "customer:42", "buy:42:X:20:residential", "buy:42:X:020:residential:18", "buy:x:X:20:residential:18", "topup:7:42:1:0"} {
+		_, err := shop.ParseOrder(other)
+		assert.ErrorIs(t, err, shop.ErrNoOrder, "%q", other)
+	}
+}
+
+func TestTheLedgerMatchesTheWordOfTheShop(t *testing.T) {
 	for _, fault := range []whozextest.Fault{
 		whozextest.CommitThenCut(), whozextest.CutBeforeCommit(), whozextest.CutBody(), whozextest.Garbage(),
 		whozextest.ServerErrorAfterCommit(500), whozextest.ServerErrorBeforeCommit(503), whozextest.TooManyRequests("0"),
 		whozextest.StallAfterCommit(), whozextest.StallBeforeCommit(),
 	} {
-		for op, o := range orders {
+		for _, op := range []whozex.Operation{whozex.OpPurchasePackage, whozex.OpAddBalance} {
 			t.Run(fault.String()+"/"+string(op), func(t *testing.T) {
-				server, s := open(t, whozex.WithTimeout(200*time.Millisecond))
-				offer(t, s, o)
-				server.Inject(op, fault, 1)
+				s := open(t, whozex.WithTimeout(200*time.Millisecond))
+				o := s.purchase("one", 20)
+				if op == whozex.OpAddBalance {
+					o = shop.Order{ID: "one", Customer: customer, Amount: decimal.NewFromInt(7)}
+				}
+				s.server.Inject(op, fault, 1)
+				_ = s.CarryOut(t.Context(), o)
 				var taps sync.WaitGroup
 				for range 3 {
 					taps.Go(func() {
-						if err := s.CarryOut(t.Context(), customer, o.ID); err != nil {
+						if err := s.CarryOut(t.Context(), o); err != nil {
 							assert.ErrorIs(t, err, shop.ErrTaken)
 						}
 					})
 				}
 				taps.Wait()
-				switch now := stands(t, s, o.ID); now.State {
-				case shop.Done, shop.Paid:
-					assert.Equal(t, 1, server.Commits(op))
-				case shop.Failed:
-					assert.Zero(t, server.Commits(op))
+				switch r := s.stands(o); r.State {
+				case idempotency.Succeeded:
+					assert.Equal(t, 1, s.server.Commits(op))
+				case idempotency.Indeterminate:
+					assert.LessOrEqual(t, s.server.Commits(op), 1)
+					assert.Len(t, s.alarms, 1, "an admin looks")
 				default:
-					assert.Equal(t, shop.InDoubt, now.State)
-					assert.True(t, now.Escalated, "an admin looks")
+					assert.Fail(t, "not settled", r.String())
 				}
-				most := 1
-				if fault.String() == whozextest.TooManyRequests("0").String() {
-					most = 2
-				}
-				assert.LessOrEqual(t, server.Requests(op), most)
 			})
 		}
 	}
 }
 
 func TestOnePurchaseOfACustomerAtATime(t *testing.T) {
-	server, s := open(t, whozex.WithTimeout(time.Minute))
-	offer(t, s, shop.Order{ID: "first", GB: 1})
-	offer(t, s, shop.Order{ID: "second", GB: 1})
-	server.Inject(whozex.OpPurchasePackage, whozextest.StallAfterCommit(), 1)
-	ended := make(chan error, 1)
-	go func() { ended <- s.CarryOut(t.Context(), customer, "first") }()
-	require.Eventually(t, func() bool { return server.Commits(whozex.OpPurchasePackage) == 1 }, 20*time.Second, time.Millisecond)
-	assert.ErrorIs(t, s.CarryOut(t.Context(), customer, "second"), shop.ErrBusy)
-	assert.Equal(t, shop.Quoted, stands(t, s, "second").State)
-	server.Close()
-	require.NoError(t, <-ended)
-	assert.Equal(t, shop.InDoubt, stands(t, s, "first").State)
+	s := open(t, whozex.WithTimeout(time.Second), whozex.WithGrace(time.Minute))
+	first, second := s.purchase("first", 1), s.purchase("second", 1)
+	s.server.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
+	require.NoError(t, s.CarryOut(t.Context(), first))
+	require.Equal(t, idempotency.Indeterminate, s.stands(first).State)
+	require.ErrorIs(t, s.CarryOut(t.Context(), second), shop.ErrBusy)
+	assert.Equal(t, 1, s.server.Requests(whozex.OpPurchasePackage))
 }
 
-func TestAnEventOfAnotherPackageIsNotTaken(t *testing.T) {
-	_, s := open(t)
-	offer(t, s, shop.Order{ID: "one", GB: 20})
-	c, err := s.Customer(customer)
-	require.NoError(t, err)
-	doubt := &whozex.OutcomeUnknownError{Operation: whozex.OpPurchasePackage, ID: c.UserID, SentAt: time.Now()}
-	_, err = s.Change(customer, "one", func(_ *shop.Customer, o *shop.Order) error {
-		o.State, o.Doubt = shop.Sent, doubt
-		return nil
-	})
-	require.NoError(t, err)
-	for name, event := range map[string]struct {
-		user string
-		gb   int64
-		at   time.Time
-	}{
-		"another user's": {"somebody", 20, time.Now()},
-		"another size":   {c.UserID, 5, time.Now()},
-		"an older one":   {c.UserID, 20, time.Now().Add(-time.Hour)},
-	} {
-		created := whozex.PackageCreated{UserID: event.user, PackageID: "PKG-0", GB: decimal.NewFromInt(event.gb)}
-		require.NoError(t, s.Heard(t.Context(), created, event.at))
-		assert.Empty(t, stands(t, s, "one").Heard, name)
+func TestAPriceThatChangedIsNotPaid(t *testing.T) {
+	s := open(t)
+	o := s.purchase("one", 20)
+	o.Price = decimal.NewFromInt(17)
+	require.ErrorContains(t, s.CarryOut(t.Context(), o), "The price is $18.00 now, not $17.00")
+	assert.Zero(t, s.server.Requests(whozex.OpPurchasePackage))
+}
+
+func TestALostPackageComesBackByItsEventAlone(t *testing.T) {
+	s := open(t)
+	o := s.purchase("one", 20)
+	s.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	require.NoError(t, s.CarryOut(t.Context(), o))
+	require.Empty(t, s.stands(o).ResultID)
+	s.created("somebody", "PKG-0", 20, time.Now())
+	s.created(s.user, "PKG-0", 20, time.Now().Add(-time.Hour))
+	assert.Empty(t, s.stands(o).ResultID)
+	for range 2 {
+		s.created(s.user, "PKG-1", 20, time.Now())
 	}
-	created := whozex.PackageCreated{UserID: c.UserID, PackageID: "PKG-1", GB: decimal.NewFromInt(20)}
-	require.NoError(t, s.Heard(t.Context(), created, time.Now()))
-	require.NoError(t, s.Resume(t.Context()))
-	require.NoError(t, s.Heard(t.Context(), created, time.Now()))
-	assert.Equal(t, shop.Done, stands(t, s, "one").State)
-	assert.Equal(t, "PKG-1", stands(t, s, "one").PackageID)
+	assert.Equal(t, "PKG-1", s.stands(o).ResultID)
+	assert.Equal(t, idempotency.Succeeded, s.told[len(s.told)-1])
+	mine, err := s.Packages(t.Context(), shop.Customer{UserID: s.user})
+	require.NoError(t, err)
+	require.Len(t, mine, 1)
+	owner, _, err := s.Owner(t.Context(), "PKG-1")
+	require.NoError(t, err)
+	assert.EqualValues(t, customer, owner.Customer)
 }
 
 func TestAPackageThatNoOrderAccountsForIsForAnAdmin(t *testing.T) {
-	_, s := open(t)
-	var alarms []string
-	s.Alarm = func(_ context.Context, text string) { alarms = append(alarms, text) }
-	offer(t, s, shop.Order{ID: "one", GB: 20})
-	_, err := s.Change(customer, "one", func(_ *shop.Customer, o *shop.Order) error {
-		o.State = shop.Failed // as Reconcile said before the request came through after all
-		return nil
-	})
-	require.NoError(t, err)
-	c, err := s.Customer(customer)
-	require.NoError(t, err)
-	for _, user := range []string{"somebody", c.UserID} {
-		require.NoError(t, s.Heard(t.Context(), whozex.PackageCreated{UserID: user, PackageID: "PKG-1", GB: decimal.NewFromInt(20)}, time.Now()))
-	}
-	require.Len(t, alarms, 1)
-	assert.Contains(t, alarms[0], "PKG-1")
-	assert.Equal(t, shop.Failed, stands(t, s, "one").State)
+	s := open(t)
+	o := s.purchase("one", 20)
+	require.NoError(t, s.CarryOut(t.Context(), o))
+	s.created(s.user, s.stands(o).ResultID, 20, time.Now())
+	s.created("somebody", "PKG-1", 20, time.Now())
+	require.Empty(t, s.alarms)
+	s.created(s.user, "PKG-1", 20, time.Now())
+	require.Len(t, s.alarms, 1)
+	assert.Contains(t, s.alarms[0], "PKG-1")
 }
 
-func TestAPurchaseThatTellsNoPackageWaitsForTheEvent(t *testing.T) {
-	server, s := open(t)
-	var alarms []string
-	s.Alarm = func(_ context.Context, text string) { alarms = append(alarms, text) }
-	offer(t, s, shop.Order{ID: "one", GB: 20})
-	server.Rename(whozex.OpPurchasePackage, map[string]string{"id": "uuid"})
-	require.NoError(t, s.CarryOut(t.Context(), customer, "one"))
-	o := stands(t, s, "one")
-	assert.Equal(t, shop.Paid, o.State)
-	created := whozex.PackageCreated{UserID: o.Doubt.ID, PackageID: "PKG-1", GB: decimal.NewFromInt(20)}
+func TestWhatIsSettledLaterIsTold(t *testing.T) {
+	s := open(t)
+	o := shop.Order{ID: "one", Customer: customer, Amount: decimal.NewFromInt(7)}
+	s.server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	s.server.Inject(whozex.OpListTransactions, whozextest.Garbage(), 1)
+	require.NoError(t, s.CarryOut(t.Context(), o))
+	require.Equal(t, []idempotency.State{idempotency.Indeterminate}, s.told)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); s.Settle(ctx, time.Millisecond) }()
+	require.Eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.told) == 2
+	}, 20*time.Second, time.Millisecond)
+	cancel()
+	<-done
+	assert.Equal(t, idempotency.Succeeded, s.told[1])
+	assert.Equal(t, 1, s.server.Commits(whozex.OpAddBalance))
+}
+
+func TestACustomerWhoseEmailIsThereAlready(t *testing.T) {
+	s := open(t)
+	id, err := s.server.AddUser("old@example.com", "")
+	require.NoError(t, err)
+	_, err = s.Customer(t.Context(), 7)
+	require.ErrorIs(t, err, shop.ErrNoCustomer)
 	for range 2 {
-		require.NoError(t, s.Heard(t.Context(), created, time.Now()))
+		user, err := s.Join(t.Context(), 7, "old@example.com")
+		require.NoError(t, err)
+		assert.Equal(t, id, user.ID)
 	}
-	assert.Equal(t, shop.Done, stands(t, s, "one").State)
-	assert.Equal(t, "PKG-1", stands(t, s, "one").PackageID)
-	assert.Empty(t, alarms)
+	c, err := s.Customer(t.Context(), 7)
+	require.NoError(t, err)
+	assert.Equal(t, shop.Customer{ID: 7, UserID: id, Email: "old@example.com"}, c)
 }
 
-// afterwards calls next once the answer to a request is there, before its reader
-// has it.
-type afterwards func(*http.Request)
-
-func (next afterwards) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(r)
-	next(r)
-	return resp, err
-}
-
-func TestPackagesAreCountedWithNoPurchaseInBetween(t *testing.T) {
-	var s *shop.Shop
-	var counted atomic.Bool
-	server, opened := open(t, whozex.WithHTTPClient(&http.Client{Transport: afterwards(func(r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/users") && counted.CompareAndSwap(false, true) {
-			assert.NoError(t, s.CarryOut(t.Context(), customer, "first"))
-		}
-	})}))
-	s = opened
-	offer(t, s, shop.Order{ID: "first", GB: 1})
-	offer(t, s, shop.Order{ID: "second", GB: 1})
-	server.Inject(whozex.OpPurchasePackage, whozextest.TooManyRequests("0"), 1)
-	require.ErrorIs(t, s.CarryOut(t.Context(), customer, "second"), shop.ErrBusy)
-	assert.Equal(t, shop.Done, stands(t, s, "first").State)
-	assert.Equal(t, shop.Quoted, stands(t, s, "second").State)
-
-	server.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
-	require.NoError(t, s.CarryOut(t.Context(), customer, "second"))
-	assert.NotContains(t, []shop.State{shop.Done, shop.Paid}, stands(t, s, "second").State)
-	assert.Equal(t, 1, server.Commits(whozex.OpPurchasePackage))
+func TestAWebhookIsRegisteredOnceForEachAddress(t *testing.T) {
+	s := open(t)
+	var secrets []string
+	for _, path := range strings.Fields("a a b") {
+		hook, err := s.Webhook(t.Context(), "https://example.com/"+path, whozex.EventPackageCreated)
+		require.NoError(t, err)
+		secrets = append(secrets, string(hook.Secret))
+	}
+	assert.Equal(t, 2, s.server.Commits(whozex.OpCreateWebhook))
+	assert.Equal(t, secrets[0], secrets[1])
 }

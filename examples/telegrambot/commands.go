@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"html"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/idempotency"
 )
 
 const (
@@ -97,21 +97,15 @@ func reason(err error) string {
 }
 
 func (b *bot) start(ctx context.Context, r request) (string, error) {
-	email := fmt.Sprintf("telegram-%d@%s", r.From.ID, b.domain)
-	user, err := b.api.CreateUser(ctx, whozex.CreateUserParams{Email: email})
-	// Whether it was just taken, long ago or in a call whose answer was lost: the
-	// email is this person's and nobody else's.
-	if errors.Is(err, whozex.ErrEmailTaken) || errors.Is(err, whozex.ErrOutcomeUnknown) {
-		user, err = b.shop.User(ctx, email)
-	}
+	user, err := b.shop.Join(ctx, r.From.ID, fmt.Sprintf("telegram-%d@%s", r.From.ID, b.domain))
 	if err != nil {
 		return "", err
 	}
-	return say("Welcome. Your balance is %v. /price 20 tells a price, /buy 20 buys.", usd(user.Balance)), b.shop.Link(r.From.ID, user)
+	return say("Welcome. Your balance is %v. /price 20 tells a price, /buy 20 buys.", usd(user.Balance)), nil
 }
 
 func (b *bot) balance(ctx context.Context, r request) (string, error) {
-	c, err := b.shop.Customer(r.From.ID)
+	c, err := b.shop.Customer(ctx, r.From.ID)
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +132,7 @@ func (b *bot) price(ctx context.Context, r request) (string, error) {
 	return say("%v GB cost %v, %v a GB.", quote.GB, usd(quote.Total), usd(quote.PricePerGB)), nil
 }
 
-// buy stores the order under the id of the button that it shows.
+// buy shows a button that carries the whole order.
 func (b *bot) buy(ctx context.Context, r request) (string, error) {
 	kind := whozex.ProxyType(strings.ToLower(cmp.Or(r.args[1], string(whozex.ProxyResidential))))
 	if !slices.Contains([]whozex.ProxyType{whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile}, kind) {
@@ -148,12 +142,12 @@ func (b *bot) buy(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	o := shop.Order{ID: rand.Text(), Asker: r.From.ID, GB: quote.GB, ProxyType: kind, Price: quote.Total}
-	if err := b.shop.Offer(r.From.ID, o); err != nil {
+	if _, err := b.shop.Customer(ctx, r.From.ID); err != nil {
 		return "", err
 	}
+	o := shop.Order{ID: shop.NewID(), Customer: r.From.ID, GB: quote.GB, ProxyType: kind, Price: quote.Total}
 	b.tell(ctx, r.Chat.ID, say("%v GB %v for %v?", o.GB, kind, usd(o.Price)), models.InlineKeyboardButton{
-		Text: "Buy for " + usd(o.Price), CallbackData: "buy:" + o.ID,
+		Text: "Buy for " + usd(o.Price), CallbackData: o.Key(),
 	})
 	return "", nil
 }
@@ -163,52 +157,60 @@ func (b *bot) onTap(ctx context.Context, q *models.CallbackQuery) {
 	if _, err := b.chat.AnswerCallbackQuery(ctx, &telegram.AnswerCallbackQueryParams{CallbackQueryID: q.ID}); err != nil {
 		b.log.Warn("acknowledge", "error", err)
 	}
-	b.answer(ctx, q.From.ID, "", b.shop.CarryOut(ctx, q.From.ID, strings.TrimPrefix(q.Data, "buy:")))
+	o, err := shop.ParseOrder(q.Data)
+	switch {
+	case err == nil && (o.TopUp() || o.Customer != q.From.ID):
+		err = shop.ErrNoOrder
+	case err == nil:
+		err = b.shop.CarryOut(ctx, o)
+	}
+	b.answer(ctx, q.From.ID, "", err)
 }
 
 // about says where an order stands.
-func about(o *shop.Order) string {
-	switch o.State {
-	case shop.Done:
-		if o.TopUp() {
-			return say("Topped up by %v.", usd(o.Amount))
-		}
-		return say("You have <code>%v</code>, %v GB %v. See /credentials %v", o.PackageID, o.GB, o.ProxyType, o.PackageID)
-	case shop.Paid:
+func about(o shop.Order, r *idempotency.Record) string {
+	switch {
+	case r.State == idempotency.Succeeded && o.TopUp():
+		return say("Topped up by %v.", usd(o.Amount))
+	case r.State == idempotency.Succeeded && r.ResultID != "":
+		return say("You have <code>%v</code>, %v GB %v. See /credentials %v", r.ResultID, o.GB, o.ProxyType, r.ResultID)
+	case r.State == idempotency.Succeeded:
 		return "It was bought and paid for. Its number is on the way."
-	case shop.Failed:
+	case r.State == idempotency.Failed:
 		return "It was not carried out, and no money was spent. You can order anew."
-	case shop.InDoubt:
-		return "It is not known yet whether this was carried out. Nothing is sent again; you will be told."
 	}
-	return "This order is being carried out. Nothing is sent twice; please wait."
+	return "It is not known yet whether this was carried out. Nothing is sent again; you will be told."
 }
 
 func (b *bot) packages(ctx context.Context, r request) (string, error) {
-	mine, _, err := b.shop.Orders(func(c *shop.Customer, o *shop.Order) bool { return c.ID == r.From.ID && o.PackageID != "" })
+	c, err := b.shop.Customer(ctx, r.From.ID)
+	if err != nil {
+		return "", err
+	}
+	mine, err := b.shop.Packages(ctx, c)
 	if err != nil || len(mine) == 0 {
 		return "You have bought no package here yet.", err
 	}
 	var text strings.Builder
 	for _, o := range mine {
-		pkg, err := b.api.GetPackage(ctx, o.PackageID)
+		pkg, err := b.api.GetPackage(ctx, o.ResultID)
 		if err != nil {
 			return "", err
 		}
-		text.WriteString(say("<code>%v</code>: %v of %v GB left\n", o.PackageID, pkg.RemainingGB, pkg.TotalGB))
+		text.WriteString(say("<code>%v</code>: %v of %v GB left\n", o.ResultID, pkg.RemainingGB, pkg.TotalGB))
 	}
 	return text.String(), nil
 }
 
 func (b *bot) credentials(ctx context.Context, r request) (string, error) {
-	c, err := b.shop.Customer(r.From.ID)
-	switch id := r.args[0]; {
-	case r.Chat.Type != models.ChatTypePrivate:
+	if r.Chat.Type != models.ChatTypePrivate {
 		return "", errNotPrivate
-	case err != nil:
-		return "", err
-	case c.Bought(id) == nil:
+	}
+	o, _, err := b.shop.Owner(ctx, r.args[0])
+	if errors.Is(err, idempotency.ErrUnknownKey) || err == nil && o.Customer != r.From.ID {
 		return "", errNoPackage
+	} else if err != nil {
+		return "", err
 	}
 	target := whozex.Targeting{Country: r.args[1], City: strings.TrimSpace(strings.Join(r.args[2:], " "))}
 	access, err := b.api.GetCredentials(ctx, r.args[0], target)
@@ -226,15 +228,12 @@ func (b *bot) topup(ctx context.Context, r request) (string, error) {
 	if err != nil || !dollars.MatchString(r.args[1]) {
 		return "", errNotAmount
 	}
-	o := shop.Order{ID: fmt.Sprintf("topup-%d-%d", r.Chat.ID, r.Message.ID), Asker: r.From.ID, Amount: decimal.RequireFromString(r.args[1])}
+	o := shop.Order{ID: fmt.Sprintf("%d-%d", r.Chat.ID, r.Message.ID), Asker: r.From.ID, Customer: customer, Amount: decimal.RequireFromString(r.args[1])}
 	if !o.TopUp() {
 		return "", errNotAmount
 	}
-	if err = b.shop.Offer(customer, o); errors.Is(err, shop.ErrNoCustomer) {
+	if err = b.shop.CarryOut(ctx, o); errors.Is(err, shop.ErrNoCustomer) {
 		return "This user has not sent /start.", nil
-	}
-	if err == nil {
-		err = b.shop.CarryOut(ctx, customer, o.ID)
 	}
 	return "", err
 }
@@ -244,7 +243,7 @@ func (b *bot) stats(ctx context.Context, _ request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	open, _, err := b.shop.Orders(func(_ *shop.Customer, o *shop.Order) bool { return o.Open() })
+	open, err := b.shop.Once.Pending(ctx)
 	if err != nil {
 		return "", err
 	}

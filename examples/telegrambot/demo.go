@@ -40,7 +40,7 @@ func demo(ctx context.Context) error {
 	_ = listener.Close()
 	for name, value := range map[string]string{
 		"TELEGRAM_BOT_TOKEN": token, "TELEGRAM_SERVER": chat.URL, "TELEGRAM_ADMINS": strconv.Itoa(me),
-		"WHOZEX_API_KEY": server.APIKey, "WHOZEX_BASE_URL": server.URL, "BOT_DATABASE": filepath.Join(dir, "bot.db"),
+		"WHOZEX_API_KEY": server.APIKey, "WHOZEX_BASE_URL": server.URL, "BOT_DATABASE": "sqlite:" + filepath.Join(dir, "bot.db"),
 		"WEBHOOK_LISTEN": addr, "WEBHOOK_URL": "http://" + addr + "/webhooks",
 	} {
 		if err := os.Setenv(name, value); err != nil {

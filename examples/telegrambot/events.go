@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
@@ -19,28 +21,22 @@ func (b *bot) onEvent(ctx context.Context, event *webhookverify.Event) error {
 		PackageID string `json:"package_id"`
 	}
 	readErr := event.Decode(&low)
-	bought, owners, err := b.shop.Orders(func(_ *shop.Customer, o *shop.Order) bool {
-		return low.PackageID != "" && o.PackageID == low.PackageID
-	})
-	if err != nil {
-		return err
-	}
-	if readErr != nil || len(bought) == 0 {
+	owner, _, err := b.shop.Owner(ctx, low.PackageID)
+	switch {
+	case readErr != nil || errors.Is(err, idempotency.ErrUnknownKey) || errors.Is(err, shop.ErrNoOrder):
 		b.alarm(ctx, say("An event came that cannot be read here:\n<code>%v</code>", fmt.Sprintf("%.3000s", event.Body)))
 		return nil
+	case err != nil:
+		return err
 	}
 	pkg, err := b.api.GetPackage(ctx, low.PackageID)
 	if err != nil {
 		return err // it comes again
 	}
 	// More GB make the total another one, and the next crossing a new one.
-	news, total := false, pkg.TotalGB.String()
-	_, err = b.shop.Change(owners[0].ID, bought[0].ID, func(_ *shop.Customer, o *shop.Order) error {
-		news, o.Told = o.Told != total, total
-		return nil
-	})
-	if err == nil && news {
-		b.tell(ctx, owners[0].ID, say("Package <code>%v</code> has %v of %v GB left.", low.PackageID, pkg.RemainingGB, total))
+	total := pkg.TotalGB.String()
+	if told, _ := b.low.Swap(low.PackageID, total); told != total {
+		b.tell(ctx, owner.Customer, say("Package <code>%v</code> has %v of %v GB left.", low.PackageID, pkg.RemainingGB, total))
 	}
-	return err
+	return nil
 }

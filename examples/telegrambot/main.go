@@ -4,7 +4,7 @@
 // the terminal. With TELEGRAM_BOT_TOKEN and WHOZEX_API_KEY it is real. Further:
 //
 //	TELEGRAM_ADMINS   numbers of the users who may /topup and /stats, 1,2
-//	BOT_DATABASE      file to keep orders in, telegrambot.db
+//	BOT_DATABASE      where orders are kept: sqlite:telegrambot.db, or postgres://…
 //	BOT_DOMAIN        domain of the customers' emails, telegram.example
 //	WEBHOOK_URL       https address under which WEBHOOK_LISTEN is reached; without
 //	                  it no events come, and a lost purchase needs an admin
@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 
 	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/idempotency"
 )
 
 func main() {
@@ -54,10 +56,11 @@ type bot struct {
 	log    *slog.Logger
 	admins []int64
 	domain string
+	low    sync.Map // the total of each package of which its owner knows that little is left
 }
 
 func run(ctx context.Context) error {
-	b, err := open(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	b, err := open(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func run(ctx context.Context) error {
 }
 
 // open makes a bot by the environment.
-func open(log *slog.Logger) (b *bot, err error) {
+func open(ctx context.Context, log *slog.Logger) (b *bot, err error) {
 	b = &bot{log: log, domain: cmp.Or(os.Getenv("BOT_DOMAIN"), "telegram.example")}
 	for text := range strings.FieldsFuncSeq(os.Getenv("TELEGRAM_ADMINS"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		id, err := strconv.ParseInt(text, 10, 64)
@@ -83,18 +86,15 @@ func open(log *slog.Logger) (b *bot, err error) {
 		telegram.WithErrorsHandler(func(err error) { b.log.Warn("telegram", "error", err) })); err != nil {
 		return nil, err
 	}
-	if b.shop, err = shop.Open(cmp.Or(os.Getenv("BOT_DATABASE"), "telegrambot.db"), b.api, log); err != nil {
+	if b.shop, err = shop.Open(ctx, cmp.Or(os.Getenv("BOT_DATABASE"), "sqlite:telegrambot.db"), b.api, log); err != nil {
 		return nil, err
 	}
-	b.shop.Tell = func(ctx context.Context, o *shop.Order) { b.tell(ctx, o.Asker, about(o)) }
+	b.shop.Tell = func(ctx context.Context, o shop.Order, r *idempotency.Record) { b.tell(ctx, o.Asker, about(o, r)) }
 	b.shop.Alarm = func(ctx context.Context, text string) { b.alarm(ctx, say("%v", text)) }
 	return b, nil
 }
 
 func (b *bot) serve(ctx context.Context) error {
-	if err := b.shop.Resume(ctx); err != nil {
-		return err
-	}
 	tasks, ctx := errgroup.WithContext(ctx)
 	if url := os.Getenv("WEBHOOK_URL"); url != "" {
 		// It listens before it registers: events may come at once.
@@ -107,7 +107,7 @@ func (b *bot) serve(ctx context.Context) error {
 		if err != nil {
 			b.alarm(ctx, say("There are no webhooks: %v.", err))
 		} else {
-			tasks.Go(func() error { return b.shop.Receive(ctx, listener, hook.Secret, b.onEvent) })
+			tasks.Go(func() error { return b.shop.Receive(ctx, listener, string(hook.Secret), b.onEvent) })
 		}
 	}
 	tasks.Go(func() error { b.shop.Settle(ctx, 30*time.Second); return nil })

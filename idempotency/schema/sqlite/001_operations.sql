@@ -28,6 +28,8 @@ CREATE INDEX whozex_operations_open ON whozex_operations (updated_at)
 CREATE UNIQUE INDEX whozex_operations_purchase ON whozex_operations (subject_id)
 	WHERE operation = 'PurchasePackage' AND (state IN ('pending', 'indeterminate') OR (state = 'succeeded' AND result_id = ''));
 
+CREATE INDEX whozex_operations_subject ON whozex_operations (subject_id, created_at) WHERE subject_id <> '';
+
 CREATE INDEX whozex_operations_result ON whozex_operations (result_id) WHERE result_id <> '';
 
 CREATE INDEX whozex_operations_state ON whozex_operations (state, updated_at);
