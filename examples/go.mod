@@ -17,7 +17,6 @@ require (
 	github.com/things-go/go-socks5 v0.1.1
 	github.com/whozex/whozex-go v0.1.0
 	github.com/whozex/whozex-go/redisguard v0.1.0
-	go.etcd.io/bbolt v1.5.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/time v0.15.0
 	modernc.org/sqlite v1.62.0

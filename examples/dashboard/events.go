@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -149,12 +150,15 @@ func (d *dashboard) webhook(w http.ResponseWriter, r *http.Request) {
 	v.Handler(d.receive).ServeHTTP(w, r)
 }
 
-func (d *dashboard) receive(_ context.Context, event *webhookverify.Event) error {
+func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) error {
 	e := happening{Name: event.Name, At: event.Timestamp}
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
 	if event.Name == whozex.EventPackageCreated {
+		if err := d.once.HandleEvent(ctx, event); err != nil && !errors.Is(err, webhookverify.ErrMalformedEvent) {
+			return err
+		}
 		var p whozex.PackageCreated
 		if err := event.Decode(&p); err == nil && p.PackageID != "" {
 			if err := d.shelf.add(known{ID: p.PackageID, UserID: p.UserID, GB: p.GB, Cost: p.Cost, CreatedAt: e.At}); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,7 +20,7 @@ import (
 // cookie is not the session of a login: it ties a quote to the browser that asked.
 const cookie = "whozex_dashboard"
 
-// spendTimeout bounds a call that spends, with what Reconcile reads after it.
+// spendTimeout bounds a mutating call, with what Reconcile reads after it.
 const spendTimeout = time.Minute
 
 var cents = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,2})?$`)
@@ -37,6 +36,8 @@ func (d *dashboard) writing(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+func newKey() string { return "dashboard-" + rand.Text() }
+
 func (d *dashboard) quoteTopUp(w http.ResponseWriter, r *http.Request) {
 	text := strings.TrimSpace(r.PostFormValue("amount"))
 	amount, err := decimal.NewFromString(text)
@@ -49,10 +50,7 @@ func (d *dashboard) quoteTopUp(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, http.StatusBadGateway, explain(err))
 		return
 	}
-	op := operation{ID: rand.Text(), Kind: "top-up", Amount: amount, PayerBefore: account.Balance}
-	// The id makes the note unique whatever the text.
-	op.Note = strings.TrimSpace(cut(r.PostFormValue("note"), 80) + " dashboard-" + op.ID)
-	d.quote(w, r, op)
+	d.quote(w, r, operation{ID: newKey(), Kind: "top-up", Amount: amount, PayerBefore: account.Balance, Note: cut(r.PostFormValue("note"), 50)})
 }
 
 func (d *dashboard) quotePurchase(w http.ResponseWriter, r *http.Request) {
@@ -61,7 +59,7 @@ func (d *dashboard) quotePurchase(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, http.StatusUnprocessableEntity, "GB must be a whole number from 1 to 1,000,000.")
 		return
 	}
-	op := operation{ID: rand.Text(), Kind: "purchase", GB: gb, ProxyType: whozex.ProxyType(r.PostFormValue("proxy_type"))}
+	op := operation{ID: newKey(), Kind: "purchase", GB: gb, ProxyType: whozex.ProxyType(r.PostFormValue("proxy_type"))}
 	switch op.ProxyType {
 	case whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile:
 	default:
@@ -110,7 +108,11 @@ func sessionOf(r *http.Request) string {
 // operation shows a quote or what became of it, whichever is true now: reload
 // and the back button find the outcome where the form was.
 func (d *dashboard) operation(w http.ResponseWriter, r *http.Request) {
-	op, ok := d.ops.get(r.PathValue("id"))
+	op, ok, err := d.look(r.Context(), r.PathValue("id"))
+	if err != nil {
+		d.fail(w, r, http.StatusInternalServerError, "The file of operations cannot be read: "+err.Error())
+		return
+	}
 	if !ok {
 		d.fail(w, r, http.StatusGone, "This quote is too old, or the dashboard was restarted since. Nothing was sent. Begin again from the user's page.")
 		return
@@ -118,7 +120,7 @@ func (d *dashboard) operation(w http.ResponseWriter, r *http.Request) {
 	if op.session != "" && !same(op.session, sessionOf(r)) {
 		op.token = "" // seen, but not confirmed, from another browser
 	}
-	d.render(w, http.StatusOK, "operation", op.What(), struct {
+	d.render(w, r, http.StatusOK, "operation", op.What(), struct {
 		operation
 		Seen []known
 	}{op, d.shelf.matching(op)})
@@ -135,16 +137,13 @@ func (d *dashboard) confirm(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errForeign):
 		d.fail(w, r, http.StatusForbidden, "This form is not one that the dashboard gave to this browser. Nothing was done.")
 		return
-	case err != nil:
-		d.fail(w, r, http.StatusInternalServerError, "It could not be written down, so nothing was sent: "+err.Error())
-		return
 	}
 	if first {
 		// A browser hangs up on the second of two clicks; the call must not end by it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), spendTimeout)
 		d.running.Go(func() {
 			defer cancel()
-			d.settle(ctx, op)
+			d.carryOut(ctx, op)
 		})
 	}
 	select {
@@ -154,97 +153,10 @@ func (d *dashboard) confirm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// settle makes the call and writes down what became of it.
-func (d *dashboard) settle(ctx context.Context, op operation) {
-	release := d.people.lock(op.User.ID)
-	defer release()
-	err := d.spend(ctx, &op)
-	var inDoubt *whozex.OutcomeUnknownError
-	switch {
-	case errors.As(err, &inDoubt):
-		op.State, op.Unknown, op.Problem = unknown, inDoubt, explain(inDoubt.Err)
-		if d.sandbox != nil && op.Kind == "purchase" {
-			// Nobody else buys on the sandbox. On the live API a bot may, and then
-			// this count would prove nothing.
-			inDoubt.PackagesBefore = &op.User.PackageCount
-		}
-		d.reconcile(ctx, &op)
-	case err != nil:
-		op.State, op.Problem, op.Unknown = refused, explain(err), nil
-	default:
-		op.State, op.Unknown = done, nil
-	}
-	if err := d.ops.finish(op); err != nil {
-		d.hub.warn("What became of " + op.What() + " could not be written down: " + err.Error())
-	}
-}
-
-// spend fails if price or user are not what the quote showed.
-func (d *dashboard) spend(ctx context.Context, op *operation) error {
-	if op.Kind == "top-up" {
-		change, err := d.client.AddBalance(ctx, op.User.ID, op.Amount, op.Note, d.ops.leave(op))
-		if err == nil {
-			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
-		}
-		return err
-	}
-	price, err := d.client.CalculatePrice(ctx, op.GB, whozex.Fresh())
-	if err != nil {
-		return err
-	}
-	if !price.Total.Equal(op.Amount) {
-		return plain("The price is now " + usd(price.Total) + ", not " + usd(op.Amount) + " as quoted.")
-	}
-	if op.User, err = d.find(ctx, op.User.ID, whozex.Fresh()); err != nil {
-		return err
-	}
-	pkg, err := d.client.PurchasePackage(ctx, op.User.ID, whozex.PurchasePackageParams{GB: op.GB, ProxyType: op.ProxyType}, d.ops.leave(op))
-	if err != nil {
-		return err
-	}
-	op.PackageID, op.Amount, op.UserAfter, op.PayerAfter = pkg.ID, pkg.Cost, pkg.UserBalanceAfter, pkg.UserBalanceAfter
-	if err := d.shelf.add(known{ID: pkg.ID, UserID: op.User.ID, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}); err != nil {
-		d.hub.warn(pkg.ID + " was bought, but could not be written down: " + err.Error()) // no reason to say that it was not
-	}
-	return nil
-}
-
 // plain is an error in words for the page.
 type plain string
 
 func (p plain) Error() string { return string(p) }
-
-// reconcile says what is known of an outcome in doubt.
-func (d *dashboard) reconcile(ctx context.Context, op *operation) {
-	outcome, err := d.client.Reconcile(ctx, op.Unknown)
-	op.Verdict, op.Reason, op.NotBefore, op.Traces = outcome.Verdict, outcome.Reason, outcome.NotBefore, nil
-	if err != nil {
-		op.Reason = "the look failed: " + explain(err)
-	}
-	for _, t := range outcome.Transactions {
-		op.Traces = append(op.Traces, strings.TrimSpace(string(t.Type)+" of "+usd(t.Amount.Decimal.Abs())+", "+t.CreatedAt.UTC().Format(time.DateTime)+" UTC "+t.Note))
-	}
-	switch outcome.Verdict {
-	case whozex.OutcomeApplied:
-		op.State = done
-	case whozex.OutcomeNotApplied:
-		op.State = refused
-	}
-}
-
-// askAgain only reads, and is harmless however often it comes.
-func (d *dashboard) askAgain(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	op, ok := d.ops.get(id)
-	if ok && op.State == unknown {
-		d.reconcile(r.Context(), &op)
-		if err := d.ops.finish(op); err != nil {
-			d.fail(w, r, http.StatusInternalServerError, "The answer could not be written down: "+err.Error())
-			return
-		}
-	}
-	http.Redirect(w, r, "/operations/"+url.PathEscape(id), http.StatusSeeOther)
-}
 
 // explain says what went wrong to whoever looks at the page.
 func explain(err error) string {

@@ -13,8 +13,8 @@
 // registers none itself: an account may have only ten and cannot remove one.
 //
 // The API has no route that lists packages, so the dashboard shows those bought
-// in it or seen in package.created events. -data keeps them, and every purchase
-// and top-up, in a file over restarts.
+// in it or seen in package.created events. -data keeps them, and the idempotency
+// keys of every purchase and top-up, in a file over restarts.
 package main
 
 import (

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
@@ -250,34 +251,44 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	path, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"residential"}})
 	status, _ := v.post(path, form)
 	require.Equal(t, http.StatusSeeOther, status)
-	// The record of a top-up that was sent, and of which nothing more is known.
-	topUp, _, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}})
-	op, ok := d.ops.get(strings.TrimPrefix(topUp, "/operations/"))
-	require.True(t, ok)
-	op.State, op.SentAt = sending, time.Now()
-	_, err := d.client.AddBalance(t.Context(), id, op.Amount, op.Note, d.ops.leave(&op))
+	// A top-up that was sent, and of which nothing more is known.
+	topUp, form, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}, "note": {"cash"}})
+	status, _ = v.post(topUp, form)
+	require.Equal(t, http.StatusSeeOther, status)
+	_, err := d.store.db.ExecContext(t.Context(), `UPDATE whozex_operations SET state = 'pending', response = NULL, result_id = '',
+		source = '', lease_until = 0 WHERE idempotency_key = ?`, strings.TrimPrefix(topUp, "/operations/"))
 	require.NoError(t, err)
-	// And of one that was not even sent.
+	// A purchase whose response was lost, and that nobody can attribute.
+	lost, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"5"}, "proxy_type": {"mobile"}})
+	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	status, _ = v.post(lost, form)
+	require.Equal(t, http.StatusSeeOther, status)
 	unsent, _, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}})
-	begun, ok := d.ops.get(strings.TrimPrefix(unsent, "/operations/"))
-	require.True(t, ok)
-	begun.State, begun.SentAt = sending, time.Now()
-	require.NoError(t, d.store.put("operations", begun.ID, begun))
+	requests := len(api.Ledger())
 	require.NoError(t, d.close())
 
 	_, home = launchAs(t, config{write: true, data: data})
 	v = newVisitor(t, home)
 	_, body = v.get("/")
 	assert.Contains(t, body, "PKG-")
-	assert.Contains(t, body, "Outcome unknown")
+	assert.Contains(t, body, "5 GB mobile for")
+	assert.Contains(t, body, "Do not repeat it before you know.")
 	_, body = v.get(path)
 	assert.Contains(t, body, "Package bought")
-	_, body = v.get(topUp)
-	assert.Contains(t, body, "stopped before an answer came")
+	assert.Contains(t, body, "$9.00")
+	assert.Contains(t, body, "$91.00")
 	status, _ = v.post(topUp+"/ask", nil)
 	assert.Equal(t, http.StatusSeeOther, status)
 	_, body = v.get(topUp)
 	assert.Contains(t, body, "Top-up made")
-	_, body = v.get(unsent)
-	assert.Contains(t, body, "stopped before anything was sent")
+	assert.Contains(t, body, "cash")
+	_, body = v.get(lost)
+	assert.Contains(t, body, "Outcome unknown")
+	status, body = v.get(unsent)
+	assert.Equal(t, http.StatusGone, status)
+	assert.Contains(t, body, "Nothing was sent")
+	for _, path := range []string{path, topUp, lost} {
+		v.post(path, form)
+	}
+	assert.Len(t, api.Ledger(), requests, "nothing is sent again")
 }

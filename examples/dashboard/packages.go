@@ -27,9 +27,9 @@ type shelf struct {
 	store *store
 }
 
-func newShelf(s *store) (*shelf, error) {
-	shelf := &shelf{all: map[string]known{}, store: s}
-	return shelf, each(s, "packages", func(k known) { shelf.all[k.ID] = k })
+func newShelf(ctx context.Context, s *store) (*shelf, error) {
+	all, err := s.packages(ctx)
+	return &shelf{all: all, store: s}, err
 }
 
 // add keeps what came first: event and answer tell of the same package.
@@ -40,7 +40,7 @@ func (s *shelf) add(k known) error {
 		return nil
 	}
 	s.all[k.ID] = k
-	return s.store.put("packages", k.ID, k)
+	return s.store.put(k)
 }
 
 // list has the packages that keep wants, newest first.
@@ -129,7 +129,7 @@ func (d *dashboard) packages(w http.ResponseWriter, r *http.Request) {
 	p := pager{Page: pageOf(r), Pages: max(1, (len(all)+perShelf-1)/perShelf), Total: len(all), Path: "/packages"}
 	p.Page = min(p.Page, p.Pages)
 	from := (p.Page - 1) * perShelf
-	d.render(w, http.StatusOK, "packages", "Packages", shelfPage{d.views(r.Context(), all[from:min(from+perShelf, len(all))]), p})
+	d.render(w, r, http.StatusOK, "packages", "Packages", shelfPage{d.views(r.Context(), all[from:min(from+perShelf, len(all))]), p})
 }
 
 // credentials are fetched when asked for, and by POST: no link, history or
@@ -148,5 +148,5 @@ func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
 	} else {
 		v.Secrets = &secrets{string(c.HTTP.ConnectionString), string(c.SOCKS5.ConnectionString), c.Username, string(c.Password)}
 	}
-	d.render(w, http.StatusOK, "package", "Package "+id, v)
+	d.render(w, r, http.StatusOK, "package", "Package "+id, v)
 }

@@ -108,7 +108,7 @@ func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
 		o.Calculator.Plans = o.Pricing.Plans
 	}
 	o.PackagesKnown, o.Events = len(known), d.hub.since(0)
-	d.render(w, http.StatusOK, "index", "Overview", o)
+	d.render(w, r, http.StatusOK, "index", "Overview", o)
 }
 
 // tell keeps the problem in words for its place on the page.
@@ -186,7 +186,7 @@ func (d *dashboard) user(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list := d.shelf.list(func(k known) bool { return k.UserID == user.ID })
-	d.render(w, http.StatusOK, "user", user.Name, struct {
+	d.render(w, r, http.StatusOK, "user", user.Name, struct {
 		User     whozex.User
 		Packages []packageView
 		Known    int
@@ -234,13 +234,12 @@ func (d *dashboard) meet(ctx context.Context) { _, _ = d.find(ctx, "-") }
 
 // people remembers users by id.
 type people struct {
-	mu    sync.Mutex
-	all   map[string]whozex.User
-	locks map[string]*sync.Mutex
+	mu  sync.Mutex
+	all map[string]whozex.User
 }
 
 func newPeople() *people {
-	return &people{all: map[string]whozex.User{}, locks: map[string]*sync.Mutex{}}
+	return &people{all: map[string]whozex.User{}}
 }
 
 func (p *people) learn(users ...whozex.User) {
@@ -255,19 +254,6 @@ func (p *people) get(id string) whozex.User {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all[id]
-}
-
-// lock lets one call at a time spend for a user, so that what is counted before
-// it still holds.
-func (p *people) lock(id string) (release func()) {
-	p.mu.Lock()
-	if p.locks[id] == nil {
-		p.locks[id] = new(sync.Mutex)
-	}
-	one := p.locks[id]
-	p.mu.Unlock()
-	one.Lock()
-	return one.Unlock
 }
 
 var functions = template.FuncMap{

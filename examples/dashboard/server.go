@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
 	"github.com/whozex/whozex-go/whozextest"
 )
@@ -44,6 +45,7 @@ type dashboard struct {
 	sandbox  *whozextest.Server // nil on the live API
 	business *business          // that fills the sandbox
 	store    *store
+	once     *idempotency.Once
 	ops      *operations
 	shelf    *shelf
 	people   *people
@@ -55,7 +57,7 @@ type dashboard struct {
 	http    *http.Server
 	ended   chan error
 	stop    context.CancelFunc // ends streams and background work
-	running sync.WaitGroup     // calls that spend, and background work
+	running sync.WaitGroup     // mutating calls, and background work
 }
 
 // start serves on listener, which it closes in the end or when it fails.
@@ -63,7 +65,7 @@ func start(ctx context.Context, cfg config, listener net.Listener) (*dashboard, 
 	// Streams and spends end in close, in order, not when ctx does.
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d := &dashboard{hub: newHub(), people: newPeople(), ended: make(chan error, 1), stop: stop}
-	if err := d.set(cfg); err != nil {
+	if err := d.set(ctx, cfg); err != nil {
 		return nil, errors.Join(err, listener.Close(), d.close())
 	}
 	d.http = httpServer(ctx, d.handler())
@@ -78,20 +80,19 @@ func start(ctx context.Context, cfg config, listener net.Listener) (*dashboard, 
 		}
 	}
 	d.running.Go(func() { d.meet(ctx) })
+	d.running.Go(func() { d.settle(ctx) })
 	return d, nil
 }
 
-func (d *dashboard) set(cfg config) (err error) {
+func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 	if d.pages, d.version, err = parsePages(); err != nil {
 		return err
 	}
-	if d.store, err = openStore(cfg.data); err != nil {
+	d.ops = &operations{all: map[string]*operation{}}
+	if d.store, err = openStore(ctx, cfg.data); err != nil {
 		return err
 	}
-	if d.ops, err = newOperations(d.store); err != nil {
-		return err
-	}
-	if d.shelf, err = newShelf(d.store); err != nil {
+	if d.shelf, err = newShelf(ctx, d.store); err != nil {
 		return err
 	}
 	options := []whozex.Option{whozex.WithCache(cacheTTL), whozex.WithLimiter(rate.NewLimiter(perSecond, burst)), whozex.WithUserAgent("whozex-dashboard")}
@@ -102,6 +103,7 @@ func (d *dashboard) set(cfg config) (err error) {
 		}
 		d.sandbox = d.business.server
 		d.client = d.sandbox.Client(options...)
+		d.once = idempotency.New(d.client, d.store.keys)
 		return nil
 	}
 	d.mode, d.write = "Live account, reading only", cfg.write
@@ -113,8 +115,12 @@ func (d *dashboard) set(cfg config) (err error) {
 			return err
 		}
 	}
-	d.client, err = whozex.FromEnv(options...)
-	return err
+	if d.client, err = whozex.FromEnv(options...); err != nil {
+		return err
+	}
+	// Nobody else buys on the sandbox. On the live API a bot may.
+	d.once = idempotency.New(d.client, d.store.keys, idempotency.WithOtherBuyers())
+	return nil
 }
 
 // close lets a call that spends come to its end, so that its outcome is known.
@@ -136,7 +142,10 @@ func (d *dashboard) close() error {
 		d.business.client.CloseIdleConnections()
 		d.sandbox.Close()
 	}
-	return errors.Join(append(errs, d.store.close())...)
+	if d.store != nil {
+		errs = append(errs, d.store.close())
+	}
+	return errors.Join(errs...)
 }
 
 func (d *dashboard) handler() http.Handler {
@@ -237,10 +246,10 @@ type page struct {
 	Data                 any
 }
 
-func (d *dashboard) render(w http.ResponseWriter, status int, name, title string, data any) {
+func (d *dashboard) render(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
 	var buf bytes.Buffer
 	err := d.pages.ExecuteTemplate(&buf, name, page{
-		Title: title, Mode: d.mode, Version: d.version, Live: d.sandbox == nil, Write: d.write, InDoubt: d.ops.inDoubt(), Data: data,
+		Title: title, Mode: d.mode, Version: d.version, Live: d.sandbox == nil, Write: d.write, InDoubt: d.unknown(r.Context()), Data: data,
 	})
 	if err != nil {
 		http.Error(w, "The page could not be drawn: "+err.Error(), http.StatusInternalServerError)
@@ -251,6 +260,6 @@ func (d *dashboard) render(w http.ResponseWriter, status int, name, title string
 	_, _ = w.Write(buf.Bytes())
 }
 
-func (d *dashboard) fail(w http.ResponseWriter, _ *http.Request, status int, message string) {
-	d.render(w, status, "message", http.StatusText(status), message)
+func (d *dashboard) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
+	d.render(w, r, status, "message", http.StatusText(status), message)
 }

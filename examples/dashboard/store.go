@@ -1,66 +1,73 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"database/sql"
 	"encoding/json"
-	"time"
+	"errors"
 
-	"go.etcd.io/bbolt"
+	_ "modernc.org/sqlite"
+
+	"github.com/whozex/whozex-go/idempotency"
 )
 
-var buckets = []string{"packages", "operations"}
-
-// store keeps records over restarts; the zero store forgets.
-type store struct{ db *bbolt.DB }
-
-func openStore(path string) (*store, error) {
-	if path == "" {
-		return &store{}, nil
-	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, bucket := range buckets {
-			if _, err := tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return &store{db}, err
+// store keeps idempotency keys, and the packages that were seen, in one file or,
+// without a path, in memory.
+type store struct {
+	keys *idempotency.Store
+	db   *sql.DB
 }
 
-func (s *store) put(bucket, key string, value any) error {
-	if s.db == nil {
-		return nil
+func openStore(ctx context.Context, path string) (s *store, err error) {
+	s, path = new(store), cmp.Or(path, ":memory:")
+	if s.keys, err = idempotency.Open(ctx, "sqlite:"+path); err != nil {
+		return s, err
 	}
-	record, err := json.Marshal(value)
+	if s.db, err = sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)"); err != nil {
+		return s, err
+	}
+	s.db.SetMaxOpenConns(1) // each has a memory of its own
+	_, err = s.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS dashboard_packages (id TEXT PRIMARY KEY, package TEXT NOT NULL)`)
+	return s, err
+}
+
+func (s *store) put(k known) error {
+	data, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put([]byte(key), record) })
+	_, err = s.db.Exec(`INSERT OR IGNORE INTO dashboard_packages (id, package) VALUES (?, ?)`, k.ID, string(data))
+	return err
 }
 
-func each[T any](s *store, bucket string, visit func(T)) error {
-	if s.db == nil {
-		return nil
+func (s *store) packages(ctx context.Context) (all map[string]known, err error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT package FROM dashboard_packages`)
+	if err != nil {
+		return nil, err
 	}
-	return s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(bucket)).ForEach(func(_, record []byte) error {
-			var value T
-			err := json.Unmarshal(record, &value)
-			if err == nil {
-				visit(value)
-			}
-			return err
-		})
-	})
+	defer func() { _ = rows.Close() }()
+	all = map[string]known{}
+	for rows.Next() {
+		var data []byte
+		var k known
+		if err := rows.Scan(&data); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(data, &k); err != nil {
+			return nil, err
+		}
+		all[k.ID] = k
+	}
+	return all, rows.Err()
 }
 
-func (s *store) close() error {
-	if s == nil || s.db == nil {
-		return nil
+func (s *store) close() (err error) {
+	if s.keys != nil {
+		err = s.keys.Close()
 	}
-	return s.db.Close()
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	return err
 }

@@ -15,12 +15,13 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// The states of an operation. It leaves quoted once, before the call is made.
+// The states of an operation. It leaves quoted once, before the call is made; what
+// comes then is that of its idempotency key.
 const (
 	quoted  = "quoted"
 	sending = "sending"
 	done    = "done"
-	refused = "refused" // nothing was spent
+	refused = "refused" // nothing was carried out
 	unknown = "unknown"
 )
 
@@ -37,12 +38,12 @@ var (
 
 // operation is one top-up or purchase, from its quote to its outcome.
 type operation struct {
-	ID     string
+	ID     string // the idempotency key
 	State  string
-	Kind   string // "top-up" or "purchase"
+	Kind   string // "top-up" or "purchase"; empty for what another program does by the same file
 	User   whozex.User
 	Amount decimal.Decimal // what it costs who pays
-	Note   string          // of a top-up; unique, so that Reconcile can find it
+	Note   string          // of a top-up
 
 	GB         int
 	ProxyType  whozex.ProxyType
@@ -54,9 +55,8 @@ type operation struct {
 
 	QuotedAt, SentAt, SettledAt time.Time
 	PackageID                   string
-	Problem                     string
-	Unknown                     *whozex.OutcomeUnknownError // from before the call on, what Reconcile needs
-	Verdict                     whozex.Verdict
+	Problem                     string         // as the call reported it
+	Verdict                     whozex.Verdict // if it is not by the response
 	Reason                      string
 	Traces                      []string
 	NotBefore                   time.Time
@@ -70,33 +70,20 @@ func (o operation) Token() string { return o.token }
 
 // What says in words what is done.
 func (o operation) What() string {
-	if o.Kind == "purchase" {
-		return fmt.Sprintf("%d GB %s for %s", o.GB, o.ProxyType, o.User.Name)
+	name := cmp.Or(o.User.Name, o.User.ID)
+	switch o.Kind {
+	case "purchase":
+		return fmt.Sprintf("%d GB %s for %s", o.GB, o.ProxyType, name)
+	case "top-up":
+		return fmt.Sprintf("%s to %s", usd(o.Amount), name)
 	}
-	return fmt.Sprintf("%s to %s", usd(o.Amount), o.User.Name)
+	return o.ID
 }
 
-// operations hands out one-time tokens and remembers what became of each.
+// operations hands out one-time tokens and remembers what was shown of each.
 type operations struct {
-	mu    sync.Mutex
-	all   map[string]*operation
-	store *store
-}
-
-func newOperations(s *store) (*operations, error) {
-	o := &operations{all: map[string]*operation{}, store: s}
-	err := each(s, "operations", func(op operation) {
-		if op.State == sending { // the program ended before the answer came
-			op.State, op.Problem = unknown, "the dashboard was stopped before an answer came"
-			if op.Unknown == nil {
-				op.State, op.Problem = refused, "The dashboard was stopped before anything was sent."
-			}
-		}
-		op.settled = make(chan struct{})
-		close(op.settled)
-		o.all[op.ID] = &op
-	})
-	return o, err
+	mu  sync.Mutex
+	all map[string]*operation
 }
 
 // quote remembers op and gives it id and token.
@@ -141,42 +128,23 @@ func (o *operations) begin(id, token, session string) (operation, bool, error) {
 	if session == "" || !same(op.token, token) || !same(op.session, session) {
 		return operation{}, false, errForeign
 	}
-	started := *op
-	started.State, started.SentAt = sending, time.Now()
-	if err := o.store.put("operations", id, started); err != nil {
-		return operation{}, false, err
-	}
-	*op = started
-	return started, true, nil
-}
-
-// leave writes down that a call is about to leave, and how to settle it if the
-// program ends before its answer comes.
-func (o *operations) leave(op *operation) whozex.CallOption {
-	return whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
-		op.Unknown = doubt
-		return o.store.put("operations", op.ID, op)
-	})
+	op.State, op.SentAt = sending, time.Now()
+	return *op, true, nil
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// finish writes down what became of op, and wakes who waits for it. What is known
-// is never unknown again, whichever of two looks at the account ends last.
-func (o *operations) finish(op operation) error {
+// remember keeps what is shown of op.
+func (o *operations) remember(op operation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	before := o.all[op.ID].State
-	if before == done || before == refused {
-		return nil
-	}
-	op.SettledAt = time.Now()
 	o.all[op.ID] = &op
-	err := o.store.put("operations", op.ID, op)
-	if before == sending {
-		close(op.settled)
-	}
-	return err
+}
+
+// finish remembers what became of op, and wakes who waits for it.
+func (o *operations) finish(op operation) {
+	o.remember(op)
+	close(op.settled)
 }
 
 func (o *operations) get(id string) (operation, bool) {
@@ -187,20 +155,4 @@ func (o *operations) get(id string) (operation, bool) {
 		return operation{}, false
 	}
 	return *op, true
-}
-
-// inDoubt lists the unknown outcomes, newest first.
-func (o *operations) inDoubt() []operation {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var doubts []operation
-	for _, op := range o.all {
-		if op.State == unknown {
-			doubts = append(doubts, *op)
-		}
-	}
-	slices.SortFunc(doubts, func(a, b operation) int {
-		return cmp.Or(b.SentAt.Compare(a.SentAt), cmp.Compare(a.ID, b.ID))
-	})
-	return doubts
 }

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/idempotency"
+)
+
+// settleEvery is how often it is looked for what became of what is open.
+const settleEvery = 30 * time.Second
+
+// carryOut makes the call of an operation, once, and remembers what became of it.
+func (d *dashboard) carryOut(ctx context.Context, op operation) {
+	err := d.call(ctx, &op)
+	switch r, getErr := d.once.Get(ctx, op.ID); {
+	case errors.Is(err, idempotency.ErrNotStored):
+		d.hub.warn("What became of " + op.What() + " could not be stored: " + err.Error())
+		op.State, op.Problem = sending, explain(err)
+	case errors.Is(getErr, idempotency.ErrUnknownKey):
+		op.State, op.Problem = refused, explain(err)
+	case getErr != nil:
+		op.State, op.Problem = unknown, explain(getErr)
+	default:
+		op.Problem = ""
+		if err != nil {
+			op.Problem = explain(err)
+		}
+		op.fill(r)
+		op.Traces = d.traces(ctx, op, r)
+	}
+	d.ops.finish(op)
+}
+
+// call fails if the price is not what the quote showed.
+func (d *dashboard) call(ctx context.Context, op *operation) error {
+	if op.Kind == "top-up" {
+		change, err := d.once.AddBalance(ctx, op.ID, op.User.ID, op.Amount, op.Note)
+		if err == nil && !change.UserBalance.IsZero() {
+			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
+		}
+		return err
+	}
+	price, err := d.client.CalculatePrice(ctx, op.GB, whozex.Fresh())
+	if err != nil {
+		return err
+	}
+	if !price.Total.Equal(op.Amount) {
+		return plain("The price is now " + usd(price.Total) + ", not " + usd(op.Amount) + " as quoted.")
+	}
+	pkg, err := d.once.PurchasePackage(ctx, op.ID, op.User.ID, op.params())
+	if err == nil {
+		op.bought(pkg)
+		if err := d.shelf.add(known{ID: pkg.ID, UserID: op.User.ID, GB: pkg.TotalGB, Cost: op.Amount, CreatedAt: pkg.CreatedAt}); err != nil {
+			d.hub.warn(pkg.ID + " was bought, but could not be written down: " + err.Error()) // no reason to say that it was not
+		}
+	}
+	return err
+}
+
+func (o *operation) params() whozex.PurchasePackageParams {
+	return whozex.PurchasePackageParams{GB: o.GB, ProxyType: o.ProxyType}
+}
+
+// bought takes the figures of a response, unless it was lost.
+func (o *operation) bought(pkg *whozex.Package) {
+	if pkg.Cost.IsPositive() {
+		o.Amount, o.PricePerGB, o.UserAfter = pkg.Cost, pkg.PricePerGB, pkg.UserBalanceAfter
+		o.PayerBefore, o.PayerAfter = o.UserAfter.Add(o.Amount), o.UserAfter
+	}
+}
+
+// look finds an operation as it is now, by what was shown of it or, after a
+// restart, by its key alone.
+func (d *dashboard) look(ctx context.Context, id string) (op operation, ok bool, err error) {
+	op, ok = d.ops.get(id)
+	if op.State == quoted {
+		return op, ok, nil
+	}
+	r, err := d.once.Get(ctx, id)
+	switch {
+	case errors.Is(err, idempotency.ErrUnknownKey):
+		return op, ok, nil
+	case err != nil:
+		return op, ok, err
+	case !ok:
+		op = d.recall(ctx, r)
+	}
+	op.fill(r)
+	return op, true, nil
+}
+
+// over is closed: there is nothing to wait for.
+var over = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// recall makes an operation of its key's row.
+func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation {
+	var params struct {
+		Amount    decimal.Decimal
+		Note      string
+		GB        int
+		ProxyType whozex.ProxyType `json:"proxy_type"`
+	}
+	_ = json.Unmarshal(r.Params, &params)
+	op := operation{ID: r.Key, settled: over, User: d.people.get(r.SubjectID), Amount: params.Amount, Note: params.Note, GB: params.GB, ProxyType: params.ProxyType}
+	op.User.ID = r.SubjectID
+	switch r.Operation {
+	case whozex.OpAddBalance:
+		op.Kind = "top-up"
+		if r.State != idempotency.Succeeded {
+			break
+		}
+		// The stored response; nothing is sent for a key that has succeeded.
+		if change, err := d.once.AddBalance(ctx, r.Key, r.SubjectID, params.Amount, params.Note); err == nil && !change.UserBalance.IsZero() {
+			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
+			op.PayerBefore = op.PayerAfter.Add(op.Amount)
+		}
+	case whozex.OpPurchasePackage:
+		op.Kind = "purchase"
+		if r.State != idempotency.Succeeded {
+			break
+		}
+		if pkg, err := d.once.PurchasePackage(ctx, r.Key, r.SubjectID, op.params()); err == nil {
+			op.bought(pkg)
+		}
+	}
+	return op
+}
+
+// fill takes over what the key's row says.
+func (o *operation) fill(r *idempotency.Record) {
+	o.State, o.Verdict, o.Reason, o.NotBefore = unknown, whozex.OutcomeUndecided, r.Reason, r.NotBefore
+	o.SentAt, o.SettledAt, o.PackageID = r.Unknown.SentAt, r.UpdatedAt, ""
+	switch {
+	case r.State == idempotency.Succeeded:
+		o.State, o.Verdict = done, whozex.OutcomeApplied
+		if o.Kind == "purchase" {
+			o.PackageID = r.ResultID
+		}
+	case r.State == idempotency.Failed:
+		o.State, o.Verdict = refused, whozex.OutcomeNotApplied
+		o.Problem = cmp.Or(o.Problem, r.Reason)
+	case r.InProgress:
+		o.State = sending
+	default:
+		o.Problem = cmp.Or(o.Problem, "the dashboard was stopped before a response came")
+	}
+	if r.Source == idempotency.FromResponse {
+		o.Verdict, o.Reason = "", ""
+	}
+}
+
+// traces are the transactions that a person may look at.
+func (d *dashboard) traces(ctx context.Context, op operation, r *idempotency.Record) (traces []string) {
+	if op.State != unknown {
+		return nil
+	}
+	outcome, err := d.client.Reconcile(ctx, r.Unknown)
+	if err != nil {
+		return []string{"the look failed: " + explain(err)}
+	}
+	for _, t := range outcome.Transactions {
+		traces = append(traces, strings.TrimSpace(string(t.Type)+" of "+usd(t.Amount.Decimal.Abs())+", "+t.CreatedAt.UTC().Format(time.DateTime)+" UTC "+t.Note))
+	}
+	return traces
+}
+
+// unknown lists what is open, newest first, for the warning on every page.
+func (d *dashboard) unknown(ctx context.Context) (open []operation) {
+	rows, err := d.once.Pending(ctx)
+	if err != nil {
+		d.hub.warn("The file of operations cannot be read: " + err.Error())
+	}
+	for _, r := range slices.Backward(rows) {
+		if r.InProgress || r.State == idempotency.Succeeded {
+			continue
+		}
+		op, ok := d.ops.get(r.Key)
+		if !ok {
+			op = d.recall(ctx, r)
+		}
+		op.SentAt = r.Unknown.SentAt
+		open = append(open, op)
+	}
+	return open
+}
+
+// settle looks from time to time for what became of what is open.
+func (d *dashboard) settle(ctx context.Context) {
+	for ctx.Err() == nil {
+		if _, err := d.once.Settle(ctx); err != nil && ctx.Err() == nil {
+			d.hub.warn("What became of an operation cannot be found out: " + explain(err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(settleEvery):
+		}
+	}
+}
+
+// askAgain only reads, and is harmless however often it comes.
+func (d *dashboard) askAgain(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if _, err := d.once.Settle(r.Context()); err != nil {
+		d.fail(w, r, http.StatusBadGateway, explain(err))
+		return
+	}
+	if op, ok, err := d.look(r.Context(), id); err == nil && ok && op.State == unknown {
+		if row, err := d.once.Get(r.Context(), id); err == nil {
+			op.Traces = d.traces(r.Context(), op, row)
+			d.ops.remember(op)
+		}
+	}
+	http.Redirect(w, r, "/operations/"+url.PathEscape(id), http.StatusSeeOther)
+}
