@@ -118,17 +118,17 @@ func (k *RegeneratedKey) UnmarshalJSON(data []byte) error {
 //
 // POST /account/regenerate-key, documented; the new key's field is inferred.
 func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (*RegeneratedKey, error) {
-	x, err := c.send(ctx, spend(OpRegenerateKey, "/account/regenerate-key"), opts)
+	s, err := c.send(ctx, spend(OpRegenerateKey, "/account/regenerate-key"), opts)
 	if err != nil {
 		return nil, err
 	}
-	defer x.release()
-	key, err := decode[RegeneratedKey](x.body.Bytes())
+	defer s.release()
+	key, err := decode[RegeneratedKey](s.received())
 	if err == nil {
-		err = c.keys.replace(x.key, string(key.APIKey))
+		err = c.keys.replace(s.last.key, string(key.APIKey))
 	}
 	if err != nil {
-		return nil, x.decoded(err)
+		return nil, s.decodeError(err)
 	}
 	return key, nil
 }

@@ -6,22 +6,32 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptrace"
 	"sync"
+	"time"
 )
 
-// attempt is one request of a call on its way through middleware to the wire, and
-// the context of that request. It is never reused: middleware may hold it longer
-// than the call lasts.
+// attempt is one request of a call, and how it ended. It is never reused:
+// middleware may hold its context longer than the call lasts.
 type attempt struct {
-	context.Context
-
 	op       Operation
-	number   int
+	number   int // from 1
 	mutating bool
 	key      *apiKey
-	body     json.RawMessage
-	deadline deadline
+	payload  json.RawMessage
+
+	sentAt     time.Time
+	endedAt    time.Time
+	serverTime time.Time   // at sentAt, zero if not known
+	status     int         // 0 without a response
+	header     http.Header // of the response
+	tooLong    bool        // the response's body exceeds the bound
+	err        error       // why there is no whole response
+	unsent     bool        // err proves that nothing reached the server
+
+	cancel context.CancelFunc
+	reader io.LimitedReader // of the response's body, here to be allocated with the rest
 
 	mu        sync.Mutex
 	entered   bool // the sender has had the request
@@ -42,19 +52,15 @@ var (
 	errReconnects  = errors.New("the server took the request on several connections and answered on none")
 )
 
-func newAttempt(x *exchange) *attempt {
-	return &attempt{op: x.op, number: x.attempts, mutating: x.spends, key: x.key, body: x.request}
+// body is the payload as a reader, nil if there is none.
+func (a *attempt) body() io.ReadCloser {
+	if a.payload == nil {
+		return nil
+	}
+	return io.NopCloser(bytes.NewReader(a.payload))
 }
 
 type attemptKey struct{}
-
-// Value makes the attempt known to those who have a context derived from it.
-func (a *attempt) Value(key any) any {
-	if key == (attemptKey{}) {
-		return a
-	}
-	return a.Context.Value(key)
-}
 
 func attemptOf(ctx context.Context) *attempt {
 	a, _ := ctx.Value(attemptKey{}).(*attempt)
@@ -69,13 +75,6 @@ func OperationFromContext(ctx context.Context) (op Operation, attempt int) {
 		return a.op, a.number
 	}
 	return "", 0
-}
-
-func (a *attempt) newBody() io.ReadCloser {
-	if a.body == nil {
-		return nil
-	}
-	return io.NopCloser(bytes.NewReader(a.body))
 }
 
 // enter lets a request pass to the transport: once if the call is mutating.
@@ -107,8 +106,14 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		a.dialled++
 	}
 	if a.dialled > maxDialled {
-		a.deadline.cancel(errReconnects)
+		a.cancel()
 	}
+}
+
+func (a *attempt) loops() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.dialled > maxDialled
 }
 
 // end closes the attempt to late requests of middleware and reports whether it

@@ -12,25 +12,25 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// The cache holds at most cachedAnswers bodies of at most cachedBytes each.
+// The cache holds at most maxCached bodies of at most cachedBytes each.
 const (
-	cachedAnswers = 512
-	cachedBytes   = 128 << 10
+	maxCached   = 512
+	cachedBytes = 128 << 10
 )
 
-// cache keeps the answers to reads as they came, so that every caller decodes a
-// value of his own.
+// cache keeps the responses to reads as they came, so that every caller decodes
+// its own copy.
 type cache struct {
-	ttl     time.Duration
-	answers *lru.Cache[string, *answer]
-	flights singleflight.Group
-	// era is part of every key: what was asked for before a spend, even if the
-	// answer comes later, is never found after it.
-	era atomic.Uint64
+	ttl       time.Duration
+	responses *lru.Cache[string, *cachedResponse]
+	flights   singleflight.Group
+	// generation is part of every key, so that a response to a request sent before a
+	// mutating call is never returned after it.
+	generation atomic.Uint64
 }
 
-// answer is how a read ended.
-type answer struct {
+// cachedResponse is how a read ended.
+type cachedResponse struct {
 	at       time.Time
 	status   int
 	header   http.Header
@@ -38,16 +38,16 @@ type answer struct {
 	attempts int
 	key      *apiKey
 	err      error
-	personal bool        // err is about the one who asked: his context, his limiter
-	spoiled  atomic.Bool // the body turned out to be unreadable
+	own      bool        // caused by the first caller's context or limiter; the others must retry
+	invalid  atomic.Bool // the body turned out to be unreadable
 }
 
 func newCache(ttl time.Duration) *cache {
-	answers, err := lru.New[string, *answer](cachedAnswers)
+	responses, err := lru.New[string, *cachedResponse](maxCached)
 	if err != nil {
 		panic("whozex: " + err.Error()) // its one cause is a size below 1
 	}
-	return &cache{ttl: ttl, answers: answers}
+	return &cache{ttl: ttl, responses: responses}
 }
 
 // empty forgets everything. A nil cache is empty always.
@@ -55,80 +55,81 @@ func (c *cache) empty() {
 	if c == nil {
 		return
 	}
-	c.era.Add(1)
-	c.answers.Purge()
+	c.generation.Add(1)
+	c.responses.Purge()
 }
 
-// read answers req from memory, or by one request for all who ask the same at
-// the same time. That request runs under the context of whoever came first; if
-// it fails for his reasons, another takes it over.
-func (c *cache) read(ctx context.Context, req request, ask func(context.Context, request) (*exchange, error)) (*exchange, error) {
+// read returns the response to req from memory, or coalesces equal requests into
+// one. That one runs under the context of the first caller; if it fails because of
+// that, another caller takes over.
+func (c *cache) read(ctx context.Context, req request, ask func(context.Context, request) (*callState, error)) (*callState, error) {
 	for {
-		key := strconv.FormatUint(c.era.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
+		key := strconv.FormatUint(c.generation.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
 		if kept := c.kept(key); kept != nil {
-			return kept.tell(ctx, req, 0)
+			return kept.state(req, 0)
 		}
 		var first atomic.Bool
 		flight := c.flights.DoChan(key, func() (any, error) {
-			// The flight before may have landed since the look above.
+			// The request before may have ended since the check above.
 			if kept := c.kept(key); kept != nil {
 				return kept, nil
 			}
 			first.Store(true)
-			x, err := ask(ctx, req)
-			return c.keep(key, x, err), nil
+			s, err := ask(ctx, req)
+			return c.keep(ctx, key, s, err), nil
 		})
 		select {
 		case result := <-flight:
-			a := result.Val.(*answer)
+			a := result.Val.(*cachedResponse)
 			switch {
 			case first.Load():
-				return a.tell(ctx, req, a.attempts)
-			case !a.personal:
-				return a.tell(ctx, req, 0)
+				return a.state(req, a.attempts)
+			case !a.own:
+				return a.state(req, 0)
 			}
 		case <-ctx.Done():
 			if first.Load() {
-				// The request ends now too, and knows better why.
-				a := (<-flight).Val.(*answer)
-				return a.tell(ctx, req, a.attempts)
+				// The request ends now too, with the better error.
+				a := (<-flight).Val.(*cachedResponse)
+				return a.state(req, a.attempts)
 			}
-			x := newExchange(ctx, req)
-			return x, x.failure(ctx.Err())
+			s := newCallState(req)
+			return s, s.transportError(ctx.Err())
 		}
 	}
 }
 
-func (c *cache) kept(key string) *answer {
-	if a, ok := c.answers.Get(key); ok && time.Since(a.at) < c.ttl && !a.spoiled.Load() {
+func (c *cache) kept(key string) *cachedResponse {
+	if a, ok := c.responses.Get(key); ok && time.Since(a.at) < c.ttl && !a.invalid.Load() {
 		return a
 	}
 	return nil
 }
 
-// keep remembers a success, and returns what to tell those who wait for it.
-func (c *cache) keep(key string, x *exchange, err error) *answer {
-	defer x.release()
-	a := &answer{
+// keep stores a success, and returns what those who wait for it receive.
+func (c *cache) keep(ctx context.Context, key string, s *callState, err error) *cachedResponse {
+	defer s.release()
+	a := &cachedResponse{
 		at:       time.Now(),
-		status:   x.status,
-		header:   x.header,
-		body:     bytes.Clone(x.body.Bytes()),
-		attempts: x.attempts,
-		key:      x.key,
+		status:   s.last.status,
+		header:   s.last.header,
+		body:     bytes.Clone(s.received()),
+		attempts: s.last.number,
+		key:      s.last.key,
 		err:      err,
-		personal: err != nil && (x.stopped != nil || x.Err() != nil),
+		own:      err != nil && (s.stopped != nil || ctx.Err() != nil),
 	}
 	if err == nil && len(a.body) <= cachedBytes {
-		c.answers.Add(key, a)
+		c.responses.Add(key, a)
 	}
 	return a
 }
 
-// tell makes the answer one caller's own.
-func (a *answer) tell(ctx context.Context, req request, attempts int) (*exchange, error) {
-	x := newExchange(ctx, req)
-	x.status, x.header, x.attempts, x.key, x.shared = a.status, a.header, attempts, a.key, a
-	x.body.Write(a.body)
-	return x, a.err
+// state is the call of one caller who receives the response.
+func (a *cachedResponse) state(req request, attempts int) (*callState, error) {
+	s := newCallState(req)
+	s.last = &attempt{number: attempts, key: a.key, status: a.status, header: a.header}
+	s.cached = a
+	s.buffer.Write(a.body)
+	return s, a.err
 }

@@ -1,13 +1,9 @@
 package whozex
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"time"
 
@@ -23,21 +19,11 @@ const userAgent = "whozex-go/" + Version
 // with [New] or [FromEnv] for each API key and keep it, since it holds the
 // connections and what it knows of the rate limit.
 type Client struct {
-	base  *url.URL
-	keys  *keyring
-	retry *retryablehttp.Client
-	wire  *transport
-	cache *cache // nil without WithCache
-	limits
-}
-
-// limits bound what one call may take.
-type limits struct {
-	maxRetries    int
-	minBackoff    time.Duration
-	maxBackoff    time.Duration
-	maxRetryAfter time.Duration
-	grace         time.Duration
+	settings
+	keys      *keyring
+	cache     *cache // nil without WithCache
+	retries   *retryablehttp.Client
+	transport *transport
 }
 
 // New returns a client for the API key, which an admin of Whozex grants.
@@ -50,7 +36,7 @@ type limits struct {
 //
 // The error is a [*ParamError]; for an empty key it matches [ErrMissingAPIKey].
 func New(apiKey string, opts ...Option) (*Client, error) {
-	s := settings{
+	c := &Client{settings: settings{
 		timeout:          DefaultTimeout,
 		maxRetries:       DefaultMaxRetries,
 		minBackoff:       DefaultMinBackoff,
@@ -59,44 +45,35 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		maxResponseBytes: DefaultMaxResponseBytes,
 		grace:            DefaultGrace,
 		userAgent:        userAgent,
-	}
-	if s.base, _ = parseBaseURL(DefaultBaseURL); s.base == nil {
+	}}
+	if c.base, _ = parseBaseURL(DefaultBaseURL); c.base == nil {
 		panic("whozex: the default base URL is not one")
 	}
 	for _, opt := range opts {
-		if err := opt(&s); err != nil {
+		if err := opt(&c.settings); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.checkGrace(); err != nil {
+	if err := c.checkGrace(); err != nil {
 		return nil, err
 	}
-	keys, err := newKeyring(apiKey, s.ownKeyHeader)
-	if err != nil {
+	var err error
+	if c.keys, err = newKeyring(apiKey, c.ownKeyHeader); err != nil {
 		return nil, err
 	}
-	c := &Client{
-		base: s.base,
-		keys: keys,
-		wire: newTransport(&s, keys),
-		limits: limits{
-			maxRetries:    s.maxRetries,
-			minBackoff:    s.minBackoff,
-			maxBackoff:    s.maxBackoff,
-			maxRetryAfter: s.maxRetryAfter,
-			grace:         s.grace,
-		},
+	if c.cacheTTL > 0 {
+		c.cache = newCache(c.cacheTTL)
 	}
-	if s.cacheTTL > 0 {
-		c.cache = newCache(s.cacheTTL)
+	c.transport = newTransport(&c.settings, c.keys)
+	c.retries = &retryablehttp.Client{
+		HTTPClient:   c.transport.client(c.httpClient),
+		RetryWaitMin: c.minBackoff,
+		RetryWaitMax: c.maxBackoff,
+		RetryMax:     c.maxRetries,
+		CheckRetry:   c.checkRetry,
+		Backoff:      c.backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	c.retry = retryablehttp.NewClient()
-	c.retry.Logger = nil
-	c.retry.HTTPClient = c.wire.client(s.httpClient)
-	c.retry.RetryMax = s.maxRetries
-	c.retry.CheckRetry = c.mayRetry
-	c.retry.Backoff = waitOnTheWire
-	c.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	return c, nil
 }
 
@@ -120,7 +97,7 @@ func (c *Client) SetAPIKey(key string) error {
 
 // CloseIdleConnections closes the idle connections that the client opened
 // itself. A pool that came with [WithHTTPClient] is left alone.
-func (c *Client) CloseIdleConnections() { c.wire.closeIdle() }
+func (c *Client) CloseIdleConnections() { c.transport.closeIdle() }
 
 // Format implements [fmt.Formatter]: whatever the verb, a client prints as its
 // base URL.
@@ -202,52 +179,4 @@ type Meta struct {
 	Timestamp time.Time `json:"timestamp"`
 	// Version is the API's version, such as "1.0.0".
 	Version string `json:"version"`
-}
-
-// Do calls a route that this SDK does not know: the same envelope, errors and
-// rules as any other call. path is below the base URL and already escaped;
-// query and body may be nil; body is sent as JSON; the data of the answer is
-// decoded into out unless that is nil. Every method but GET and HEAD is taken
-// for a spend: it is not repeated unless it provably did nothing, and may come
-// back as an [OutcomeUnknownError].
-func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
-	req := request{op: Operation(method + " " + path), method: method, query: query, body: body}
-	if _, err := http.NewRequest(method, "", nil); err != nil {
-		req.check(invalid("method", "%q is not one", method))
-	}
-	req.setPath(path)
-	if !spends(method) && body != nil {
-		req.check(invalid("body", "cannot be sent with %s", method))
-	}
-	x, err := c.send(ctx, req, opts)
-	if err != nil {
-		return err
-	}
-	defer x.release()
-	if method == http.MethodHead {
-		return nil
-	}
-	data, err := decode[json.RawMessage](x.body.Bytes())
-	switch {
-	case errors.Is(err, errNoData) && out == nil:
-		return nil
-	case err == nil && out != nil:
-		err = unmarshal(*data, out)
-	}
-	return x.decoded(err)
-}
-
-// call is the one way of every endpoint: it sends req and decodes the data of
-// the answer's envelope into a T.
-func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*T, error) {
-	x, err := c.send(ctx, req, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer x.release()
-	data, err := decode[T](x.body.Bytes())
-	if err != nil {
-		return nil, x.decoded(err)
-	}
-	return data, nil
 }

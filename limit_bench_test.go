@@ -28,7 +28,7 @@ func BenchmarkGateWithout429(b *testing.B) {
 		b.Fatal(err)
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Content-Length": {"54"}, "Date": {"Thu, 01 Jan 2026 00:00:00 GMT"}}
-	var calls, gates time.Duration
+	var calls, limiter time.Duration
 	for b.Loop() {
 		const batch = 1000
 		start := time.Now()
@@ -40,13 +40,13 @@ func BenchmarkGateWithout429(b *testing.B) {
 		calls += time.Since(start)
 		start = time.Now()
 		for range batch {
-			e, err := client.wire.gate.pass(b.Context(), time.Time{})
+			e, err := client.transport.limiter.wait(b.Context())
 			if err != nil {
 				b.Fatal(err)
 			}
-			client.wire.gate.observe(e, http.StatusOK, header)
+			client.transport.limiter.observe(e, http.StatusOK, header)
 		}
-		gates += time.Since(start)
+		limiter += time.Since(start)
 	}
-	b.ReportMetric(float64(gates)/float64(calls), "of-call")
+	b.ReportMetric(float64(limiter)/float64(calls), "of-call")
 }

@@ -28,8 +28,6 @@ const (
 	OpCreateWebhook        Operation = "CreateWebhook"
 )
 
-// spends reports whether a request with this method may change anything. What
-// cannot be shown to be a read is handled as a spend.
-func spends(method string) bool {
+func mutates(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead
 }

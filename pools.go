@@ -1,6 +1,7 @@
 package whozex
 
 import (
+	"context"
 	"crypto/tls"
 	"maps"
 	"net/http"
@@ -62,21 +63,21 @@ func newRoute(s *settings, keys *keyring, to sender) route {
 	return p
 }
 
-func (r *route) roundTrip(a *attempt, req *http.Request) (*http.Response, error) {
+func (r *route) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*http.Response, error) {
 	// Each attempt has headers of its own: the transport may still be reading
 	// those of one that timed out.
 	header := make(http.Header, len(req.Header)+4)
 	maps.Copy(header, req.Header)
 	header["User-Agent"], header["Accept"] = r.sender.userAgent, jsonType
-	if a.body != nil {
+	if a.payload != nil {
 		header["Content-Type"] = jsonType
 	}
 	if r.chain == nil {
-		return r.sender.send(a, req, header, a.newBody())
+		return r.sender.send(ctx, req, header, a.body())
 	}
 	// Middleware may change what it gets, and the next attempt needs the original.
-	out := req.Clone(a)
-	out.Header, out.Body = header.Clone(), a.newBody()
+	out := req.Clone(ctx)
+	out.Header, out.Body = header, a.body()
 	return r.chain.RoundTrip(out)
 }
 

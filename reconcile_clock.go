@@ -73,7 +73,7 @@ func sameProcess(t time.Time) bool { return t != t.Round(0) }
 func (c *Client) onItsWay(unknown *OutcomeUnknownError) time.Duration {
 	took := unknown.Until.Sub(unknown.SentAt)
 	if unknown.Until.IsZero() || took < 0 { // not stated, or the clock was set meanwhile
-		took = c.wire.deadlines.timeout
+		took = c.timeout
 	}
 	return took
 }

@@ -12,50 +12,57 @@ import (
 	"time"
 )
 
-// mayRetry is the retry policy: retryablehttp asks it after every attempt.
-func (c *Client) mayRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	x := exchangeOf(ctx)
-	if x.stopped != nil || x.attempts > c.maxRetries || !x.repeatable() {
+// checkRetry is the retry policy: retryablehttp asks it after every attempt.
+func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	s := callStateOf(ctx)
+	if ctx.Err() != nil || !c.mayRetry(s) {
 		return false, nil
 	}
-	switch {
-	case x.err != nil:
-		x.retrying = x.failure(x.err)
-	default:
-		x.retrying = x.apiError()
-	}
-	if ctx.Err() != nil {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < c.retryAfter(s.last.status, s.last.header) {
+		s.stopped = context.DeadlineExceeded
 		return false, nil
 	}
-	wait := jitter(c.minBackoff, c.maxBackoff, x.attempts)
-	if asked := parseRetryAfter(x.header); asked > 0 {
-		// After a 429 the gate makes every call wait, this one too.
-		wait = 0
-		if x.status != http.StatusTooManyRequests {
-			wait = min(asked, c.maxRetryAfter)
-		}
-	}
-	x.notBefore = time.Now().Add(wait)
 	return true, nil
 }
 
-// waitOnTheWire is retryablehttp's backoff: none, because the transport waits,
-// where the pause and the limiter are known and the attempt's time-out has not
-// begun.
-func waitOnTheWire(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 0 }
+// backoff is how long retryablehttp waits after attempt n, from 0.
+func (c *Client) backoff(least, most time.Duration, n int, resp *http.Response) time.Duration {
+	if resp != nil {
+		if resp.StatusCode == http.StatusTooManyRequests && parseRetryAfter(resp.Header) > 0 {
+			return 0 // the limiter makes every call wait, this one too
+		}
+		if asked := c.retryAfter(resp.StatusCode, resp.Header); asked > 0 {
+			return asked
+		}
+	}
+	return jitter(least, most, n+1)
+}
+
+// retryAfter is what a response other than 429 asks one call to wait.
+func (c *Client) retryAfter(status int, header http.Header) time.Duration {
+	if status == http.StatusTooManyRequests {
+		return 0
+	}
+	return min(parseRetryAfter(header), c.maxRetryAfter)
+}
+
+func (c *Client) mayRetry(s *callState) bool {
+	return s.stopped == nil && s.last.number <= c.maxRetries && s.repeatable()
+}
 
 // repeatable reports whether the last attempt may be made again. This is where
 // money could be spent twice: a mutating call needs proof that it did nothing.
-func (x *exchange) repeatable() bool {
+func (s *callState) repeatable() bool {
+	a := s.last
 	switch {
-	case x.err == nil && x.status == http.StatusTooManyRequests:
-		return !x.spends || x.definite()
-	case x.spends:
-		return x.err != nil && x.unsent && !permanent(x.err)
-	case x.err != nil:
-		return !permanent(x.err)
+	case a.err == nil && a.status == http.StatusTooManyRequests:
+		return !a.mutating || s.definite()
+	case a.mutating:
+		return a.err != nil && a.unsent && !permanent(a.err)
+	case a.err != nil:
+		return !permanent(a.err)
 	}
-	switch x.status {
+	switch a.status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
@@ -67,16 +74,16 @@ func (x *exchange) repeatable() bool {
 // 408: gateways send it, as 499 and 460 outside the registry, while the server
 // behind them goes on. A documented code always does. A body that claims success
 // never does, nor one that is too long to be read.
-func (x *exchange) definite() bool {
-	body := x.body.Bytes()
-	if x.over || claimsSuccess(body) {
+func (s *callState) definite() bool {
+	body, status := s.received(), s.last.status
+	if s.last.tooLong || claimsSuccess(body) {
 		return false
 	}
 	code, _ := failureOf(body)
 	if sentinelByCode[code] != nil {
 		return true
 	}
-	return x.status/100 == 4 && x.status != http.StatusRequestTimeout && http.StatusText(x.status) != ""
+	return status/100 == 4 && status != http.StatusRequestTimeout && http.StatusText(status) != ""
 }
 
 // permanent reports whether err would only come again: no such host, a

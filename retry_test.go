@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -374,4 +375,46 @@ func TestRedirectsAreNeverFollowed(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestAWaitBeyondTheDeadlineFailsAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		status   int
+		sentinel error
+	}{
+		{name: "a read that failed", status: 503, sentinel: whozex.ErrServer},
+		{name: "rate limited", status: 429, sentinel: whozex.ErrRateLimited},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var requests int
+				client := over(t, func(req *http.Request) (*http.Response, error) {
+					requests++
+					return reply(req, test.status, "", "Retry-After", "3"), nil
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				began := time.Now()
+				_, err := client.GetAccount(ctx)
+				assert.ErrorIs(t, err, test.sentinel)
+				assert.ErrorContains(t, err, "not sent again")
+				assert.Zero(t, time.Since(began))
+				assert.Equal(t, 1, requests)
+			})
+		})
+	}
+}
+
+func TestAContextThatEndsBetweenAttemptsIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, func(req *http.Request) (*http.Response, error) {
+			return reply(req, 503, "", "Retry-After", "3"), nil
+		})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(errors.New("shutting down")) })
+		_, err := client.GetAccount(ctx)
+		assert.ErrorIs(t, err, whozex.ErrServer)
+		assert.ErrorContains(t, err, "not sent again: shutting down")
+	})
 }

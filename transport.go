@@ -16,26 +16,22 @@ import (
 // deliberately has no CloseIdleConnections: retryablehttp would call it after each
 // failure and flush a pool that others use.
 type transport struct {
-	reads     route
-	writes    route
-	own       []*http.Transport
-	keys      *keyring
-	deadlines *deadlines
-	grace     time.Duration
-	maxBytes  int64
-	gate      *gate
-	clock     serverClock
-	log       *slog.Logger
+	*settings
+	reads    route
+	writes   route
+	own      []*http.Transport
+	keys     *keyring
+	limiter  *limiter
+	clock    serverClock
+	timedOut error
 }
 
 func newTransport(s *settings, keys *keyring) *transport {
 	t := &transport{
-		keys:      keys,
-		deadlines: newDeadlines(s.timeout),
-		grace:     s.grace,
-		maxBytes:  s.maxResponseBytes,
-		gate:      newGate(s.limiter, s.maxRetryAfter),
-		log:       s.logger,
+		settings: s,
+		keys:     keys,
+		limiter:  newLimiter(s.limiter, s.maxRetryAfter),
+		timedOut: errAttemptTimeout{s.timeout},
 	}
 	t.reads, t.writes, t.own = newRoutes(s, keys)
 	return t
@@ -61,99 +57,100 @@ func (t *transport) closeIdle() {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	x := exchangeOf(req.Context())
+	ctx := req.Context()
+	s := callStateOf(ctx)
 	began := time.Now()
-	inTime, err := t.gate.pass(x, x.notBefore)
+	pass, err := t.limiter.wait(ctx)
 	if err == nil {
-		if err = x.announce(t); err != nil {
-			t.gate.observe(inTime, 0, nil)
+		if err = t.notify(ctx, s); err != nil {
+			t.limiter.observe(pass, 0, nil)
 		}
 	}
 	if err != nil {
-		x.stopped = err
-		closeBody(req)
+		s.stopped = err
 		return nil, err
 	}
-	x.begin(t.keys.current.Load())
-	x.serverTime = t.clock.at(x.sentAt)
-	resp, err := t.attempt(x, req)
-	x.err, x.endedAt = err, time.Now()
-	if x.status != 0 {
-		t.clock.observe(x.sentAt, x.header)
+	a := s.newAttempt(t.keys.current.Load())
+	if a.mutating {
+		a.serverTime = t.clock.at(a.sentAt)
 	}
-	t.gate.observe(inTime, x.status, x.header)
-	if t.log != nil {
-		t.report(x, x.sentAt.Sub(began))
+	resp, err := t.attempt(ctx, s, a, req)
+	a.err, a.endedAt = err, time.Now()
+	if a.status != 0 {
+		t.clock.observe(a.sentAt, a.header)
+	}
+	t.limiter.observe(pass, a.status, a.header)
+	if t.logger != nil {
+		t.report(ctx, a, a.sentAt.Sub(began))
 	}
 	return resp, err
 }
 
-func (x *exchange) begin(key *apiKey) {
-	x.attempts++
-	x.key, x.sentAt = key, time.Now()
-	x.status, x.header, x.err, x.unsent, x.over = 0, nil, nil, false, false
-	x.retrying = nil
-	x.body.Reset()
+func (s *callState) newAttempt(key *apiKey) *attempt {
+	s.buffer.Reset()
+	s.last = &attempt{
+		op: s.op, number: s.last.number + 1, mutating: s.mutating(), key: key, payload: s.encoded,
+		sentAt: time.Now(),
+	}
+	return s.last
 }
 
-func (t *transport) attempt(x *exchange, req *http.Request) (*http.Response, error) {
-	a := newAttempt(x)
-	a.Context = t.deadlines.begin(x, &a.deadline)
-	defer t.deadlines.end(&a.deadline)
+func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (*http.Response, error) {
+	ctx, a.cancel = context.WithTimeoutCause(ctx, t.timeout, t.timedOut)
+	defer a.cancel()
+	ctx = context.WithValue(ctx, attemptKey{}, a)
 	by := &t.reads
-	if x.spends {
+	if a.mutating {
 		by = &t.writes
 	}
-	resp, err := by.roundTrip(a, req)
+	resp, err := by.roundTrip(ctx, a, req)
 	if err == nil && (resp == nil || resp.StatusCode == 0) {
 		err = errNoResponse
 	}
 	if err != nil {
-		x.unsent = a.end(by.sender.owned)
-		return nil, attemptError(a, err)
+		a.unsent = a.end(by.sender.owned)
+		return nil, attemptError(ctx, a, err)
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
 	defer resp.Body.Close()
-	x.status, x.header = resp.StatusCode, resp.Header
-	if x.status < http.StatusOK {
-		// The body of 101 Switching Protocols is the connection itself: reading it
-		// would never end.
-		resp.Body = http.NoBody
-		return resp, nil
-	}
-	if err := x.readBody(resp, t.maxBytes); err != nil && (x.spends || x.status/100 == 2) {
-		return nil, attemptError(a, fmt.Errorf("response cut short: %w", err))
+	a.status, a.header = resp.StatusCode, resp.Header
+	// The body of 101 Switching Protocols is the connection itself: reading it would
+	// never end.
+	if a.status >= http.StatusOK {
+		a.tooLong, err = a.readBody(s.buffer, resp, t.maxResponseBytes)
+		// A status outside 2xx says enough of a read even if its body is cut short;
+		// of a mutating call the rest might have claimed success.
+		if err != nil && (a.mutating || a.status/100 == 2) {
+			return nil, attemptError(ctx, a, fmt.Errorf("response cut short: %w", err))
+		}
 	}
 	resp.Body = http.NoBody
 	return resp, nil
 }
 
-// readBody keeps what arrives, up to most bytes. A status outside 2xx says enough of
-// a read even if its body is cut short; of a mutating call the rest might have
-// claimed success.
-func (x *exchange) readBody(resp *http.Response, most int64) error {
+// readBody keeps what arrives, up to most bytes.
+func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64) (tooLong bool, err error) {
 	if n := resp.ContentLength; n > 0 && n <= most {
-		x.body.Grow(int(n) + bytes.MinRead)
+		buffer.Grow(int(n) + bytes.MinRead)
 	}
-	x.reader = io.LimitedReader{R: resp.Body, N: most + 1}
-	_, err := x.body.ReadFrom(&x.reader)
-	if int64(x.body.Len()) > most {
-		x.body.Truncate(int(most))
-		x.over = true
-		return nil
+	a.reader = io.LimitedReader{R: resp.Body, N: most + 1}
+	_, err = buffer.ReadFrom(&a.reader)
+	if int64(buffer.Len()) > most {
+		buffer.Truncate(int(most))
+		return true, nil
 	}
-	return err
+	return false, err
 }
 
 // attemptError names the time-out of the attempt, which the transport reports
 // as any other deadline.
-func attemptError(ctx context.Context, err error) error {
-	if cause, ok := errors.AsType[errAttemptTimeout](context.Cause(ctx)); ok {
-		return cause
+func attemptError(ctx context.Context, a *attempt, err error) error {
+	if a.loops() {
+		return errReconnects
 	}
-	if cause := context.Cause(ctx); cause == errReconnects {
+	if cause, ok := errors.AsType[errAttemptTimeout](context.Cause(ctx)); ok {
 		return cause
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
@@ -162,23 +159,25 @@ func attemptError(ctx context.Context, err error) error {
 	return err
 }
 
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-}
+// errAttemptTimeout is the end of an attempt by [WithTimeout].
+type errAttemptTimeout struct{ after time.Duration }
+
+func (e errAttemptTimeout) Error() string   { return fmt.Sprintf("no whole answer within %s", e.after) }
+func (e errAttemptTimeout) Timeout() bool   { return true }
+func (e errAttemptTimeout) Temporary() bool { return true }
+func (e errAttemptTimeout) Unwrap() error   { return context.DeadlineExceeded }
 
 // report logs an attempt, by allow-list.
-func (t *transport) report(x *exchange, waited time.Duration) {
+func (t *transport) report(ctx context.Context, a *attempt, waited time.Duration) {
 	level := slog.LevelDebug
-	if x.attempts > 1 {
+	if a.number > 1 {
 		level = slog.LevelWarn
 	}
-	t.log.LogAttrs(x, level, "whozex request",
-		slog.String("operation", string(x.op)),
-		slog.Int("attempt", x.attempts),
-		slog.Int("status", x.status),
-		slog.Duration("duration", time.Since(x.sentAt)),
+	t.logger.LogAttrs(ctx, level, "whozex request",
+		slog.String("operation", string(a.op)),
+		slog.Int("attempt", a.number),
+		slog.Int("status", a.status),
+		slog.Duration("duration", a.endedAt.Sub(a.sentAt)),
 		slog.Duration("wait", waited),
 	)
 }

@@ -1,0 +1,181 @@
+package whozex
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// A call goes down through these, and its result back up:
+//
+//	endpoint   account.go, users.go, …   a request, and the type of its data
+//	call       call.go
+//	cache      cache.go                  for reads, WithCache
+//	encode     request.go
+//	retries    retry.go                  the policy; retryablehttp loops and waits
+//	limiter    limit.go                  and BeforeSend, notify.go
+//	attempt    transport.go              one time-out, one response
+//	wire       pools.go, sender.go       beneath middleware; attempt.go is its trace
+//	decode     envelope.go
+//	errors     call_error.go             what each of these found, as the caller's error
+
+// call makes a request and decodes the data of its response into a T. Every
+// endpoint goes through it.
+func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*T, error) {
+	s, err := c.send(ctx, req, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release()
+	data, err := decode[T](s.received())
+	if err != nil {
+		return nil, s.decodeError(err)
+	}
+	return data, nil
+}
+
+// Do calls a route that this SDK does not know: the same envelope, errors and
+// rules as any other call. path is below the base URL and already escaped;
+// query and body may be nil; body is sent as JSON; the data of the answer is
+// decoded into out unless that is nil. Every method but GET and HEAD is taken
+// for a spend: it is not repeated unless it provably did nothing, and may come
+// back as an [OutcomeUnknownError].
+func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
+	req := request{op: Operation(method + " " + path), method: method, query: query, body: body}
+	if _, err := http.NewRequest(method, "", nil); err != nil {
+		req.check(invalid("method", "%q is not one", method))
+	}
+	req.setPath(path)
+	if !req.mutating() && body != nil {
+		req.check(invalid("body", "cannot be sent with %s", method))
+	}
+	s, err := c.send(ctx, req, opts)
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	if method == http.MethodHead {
+		return nil
+	}
+	data, err := decode[json.RawMessage](s.received())
+	switch {
+	case errors.Is(err, errNoData) && out == nil:
+		return nil
+	case err == nil && out != nil:
+		err = unmarshal(*data, out)
+	}
+	return s.decodeError(err)
+}
+
+// send makes req, from the cache where that is allowed. On success the status is
+// 2xx, and the caller decodes the body and releases the state.
+func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*callState, error) {
+	o := collect(opts)
+	if o.capture != nil {
+		*o.capture = Response{}
+	}
+	if ctx == nil {
+		req.check(missing("context"))
+	}
+	if req.err != nil {
+		return nil, req.err
+	}
+	req.beforeSend = o.before
+	var s *callState
+	var err error
+	switch {
+	case req.mutating():
+		c.cache.empty()
+		s, err = c.perform(ctx, req)
+		c.cache.empty()
+	case c.cache != nil && !o.fresh:
+		s, err = c.cache.read(ctx, req, c.perform)
+	default:
+		s, err = c.perform(ctx, req)
+	}
+	if o.capture != nil {
+		*o.capture = s.response()
+	}
+	if err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+// perform makes req over the network. It returns a state even with an error.
+func (c *Client) perform(ctx context.Context, req request) (*callState, error) {
+	s := newCallState(req)
+	httpReq, err := s.encode(ctx, c.base)
+	if err != nil {
+		return s, err
+	}
+	_, err = c.retries.Do(httpReq) //nolint:bodyclose // the transport has read and closed it
+	return s, c.finalError(ctx, s, err)
+}
+
+// callState is one call: what it asks for, its last attempt, and why there was no
+// other. retryablehttp hands nothing but a context to both the policy and the
+// transport, so they find it there.
+type callState struct {
+	request
+	encoded json.RawMessage // the body to send
+
+	last    *attempt
+	stopped error // why no further attempt was made, though one was allowed
+
+	buffer *bytes.Buffer   // for the response's body
+	cached *cachedResponse // where the response comes from, nil if from the network
+
+	url       url.URL
+	retryable retryablehttp.Request // in here to be allocated at once
+}
+
+// noAttempt stands for the last attempt until there is one.
+var noAttempt = new(attempt)
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func newCallState(req request) *callState {
+	return &callState{request: req, last: noAttempt, buffer: buffers.Get().(*bytes.Buffer)}
+}
+
+// received is the body of the last response, as far as it came. It is valid until release.
+func (s *callState) received() []byte { return s.buffer.Bytes() }
+
+// release gives the buffer back. Nothing may refer to its bytes then.
+func (s *callState) release() {
+	const keep = 256 << 10
+	if s.buffer != nil && s.buffer.Cap() <= keep {
+		s.buffer.Reset()
+		buffers.Put(s.buffer)
+	}
+	s.buffer = nil
+}
+
+func (s *callState) response() Response {
+	return Response{
+		StatusCode: s.last.status,
+		Header:     s.last.header.Clone(),
+		Meta:       metaOf(s.received()),
+		Body:       bytes.Clone(s.received()),
+		Attempts:   s.last.number,
+	}
+}
+
+type callStateKey struct{}
+
+func withCallState(ctx context.Context, s *callState) context.Context {
+	return context.WithValue(ctx, callStateKey{}, s)
+}
+
+func callStateOf(ctx context.Context) *callState {
+	s, _ := ctx.Value(callStateKey{}).(*callState)
+	return s
+}

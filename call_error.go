@@ -1,0 +1,112 @@
+package whozex
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// finalError is the call's error once retryablehttp has returned err. It is nil if
+// the last response is 2xx.
+func (c *Client) finalError(ctx context.Context, s *callState, err error) error {
+	if s.last == noAttempt {
+		if s.stopped != nil {
+			return s.transportError(s.stopped)
+		}
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		return s.transportError(err)
+	}
+	failed := s.attemptError()
+	if s.stopped == nil && ctx.Err() != nil && c.mayRetry(s) {
+		s.stopped = context.Cause(ctx)
+	}
+	if s.stopped != nil && !errors.Is(failed, s.stopped) {
+		return fmt.Errorf("%w; not sent again: %w", failed, s.stopped)
+	}
+	return failed
+}
+
+// attemptError is what the last attempt ended with, nil for a 2xx response.
+func (s *callState) attemptError() error {
+	switch a := s.last; {
+	case a.err != nil && s.mutating() && !a.unsent:
+		return s.outcomeUnknown(s.transportError(a.err))
+	case a.err != nil:
+		return s.transportError(a.err)
+	case a.status/100 == 2:
+		return nil
+	case s.mutating() && !s.definite():
+		return s.outcomeUnknown(s.statusError())
+	}
+	return s.statusError()
+}
+
+// transportError is the error of a call without a whole response.
+func (s *callState) transportError(cause error) error {
+	return &callError{method: s.method, path: tidy(s.path, s.last.key), attempts: s.last.number, cause: cause}
+}
+
+// statusError reads the response as a failure that the server reports.
+func (s *callState) statusError() *Error {
+	body := bytes.Clone(s.received())
+	code, message := failureOf(body)
+	return &Error{
+		Code:       tidy(code, s.last.key),
+		Message:    tidy(message, s.last.key),
+		StatusCode: s.last.status,
+		Method:     s.method,
+		Path:       tidy(s.path, s.last.key),
+		RetryAfter: parseRetryAfter(s.last.header),
+		Attempts:   s.last.number,
+		Meta:       metaOf(body),
+		Body:       body,
+	}
+}
+
+// decodeError is the error of a 2xx response that cause keeps from being decoded,
+// nil if there is no cause.
+func (s *callState) decodeError(cause error) error {
+	if cause != nil && s.cached != nil {
+		s.cached.invalid.Store(true)
+	}
+	switch {
+	case cause == nil:
+		return nil
+	case errors.Is(cause, errNotDone):
+		return s.statusError()
+	case s.last.tooLong:
+		cause = errors.New("the answer is too long")
+	}
+	err := &ResponseError{
+		StatusCode: s.last.status,
+		Method:     s.method,
+		Path:       tidy(s.path, s.last.key),
+		Attempts:   s.last.number,
+		Body:       bytes.Clone(s.received()),
+		Err:        cause,
+	}
+	if s.mutating() {
+		return s.outcomeUnknown(err)
+	}
+	return err
+}
+
+func (s *callState) outcomeUnknown(cause error) error {
+	a := s.last
+	err := s.newOutcomeUnknown(a.sentAt, a.number)
+	err.StatusCode, err.Body, err.Err = a.status, bytes.Clone(s.received()), cause
+	err.Until, err.ServerTime = a.endedAt, a.serverTime
+	return err
+}
+
+func (s *callState) newOutcomeUnknown(sentAt time.Time, attempts int) *OutcomeUnknownError {
+	return &OutcomeUnknownError{
+		Operation: s.op, Method: s.method, Path: s.path, ID: s.id, Request: s.encoded,
+		SentAt: sentAt, Attempts: attempts,
+	}
+}

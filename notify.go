@@ -1,0 +1,43 @@
+package whozex
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+)
+
+var errStaleRecord = errors.New("BeforeSend took more than a tenth of the grace, twice")
+
+// notify calls BeforeSend for the attempt that is about to be made, once more if
+// that took so long that its record is out of date. Nothing is sent if the context
+// ends meanwhile: here that is still certain.
+func (t *transport) notify(ctx context.Context, s *callState) error {
+	if s.beforeSend == nil || !s.mutating() {
+		return nil
+	}
+	for range 2 {
+		sentAt := time.Now()
+		record := s.newOutcomeUnknown(sentAt, s.last.number+1)
+		record.Request = bytes.Clone(s.encoded)
+		record.Until = sentAt.Add(t.timeout).Add(t.grace / 10) // the record may be that old
+		record.ServerTime = t.clock.at(sentAt)
+		if err := s.beforeSend(record); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if t.grace == 0 || elapsed(sentAt) <= t.grace/10 {
+			return nil
+		}
+	}
+	return errStaleRecord
+}
+
+// elapsed is the time since t by the clock that reports more: the monotonic one
+// stops while the machine is suspended, and the wall clock may be set back.
+func elapsed(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+}
