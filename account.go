@@ -118,7 +118,7 @@ func (k *RegeneratedKey) UnmarshalJSON(data []byte) error {
 //
 // POST /account/regenerate-key, documented; the new key's field is inferred.
 func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (*RegeneratedKey, error) {
-	s, err := c.send(ctx, spend(OpRegenerateKey, "/account/regenerate-key"), opts)
+	s, err := c.send(ctx, write(OpRegenerateKey, "/account/regenerate-key"), opts)
 	if err != nil {
 		return nil, err
 	}

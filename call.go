@@ -43,9 +43,9 @@ func call[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 // Do calls a route that this SDK does not know: the same envelope, errors and
 // rules as any other call. path is below the base URL and already escaped;
 // query and body may be nil; body is sent as JSON; the data of the answer is
-// decoded into out unless that is nil. Every method but GET and HEAD is taken
-// for a spend: it is not repeated unless it provably did nothing, and may come
-// back as an [OutcomeUnknownError].
+// decoded into out unless that is nil. Every method but GET and HEAD counts as
+// mutating: the call is retried only if it provably did nothing, and may end with
+// an [OutcomeUnknownError].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
 	req := request{op: Operation(method + " " + path), method: method, query: query, body: body}
 	if _, err := http.NewRequest(method, "", nil); err != nil {

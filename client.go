@@ -132,7 +132,7 @@ func collect(opts []CallOption) callOptions {
 // Fresh asks the API even if [WithCache] has an answer.
 func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
 
-// BeforeSend has keep called just before each request of a call that may spend,
+// BeforeSend has keep called just before each request of a mutating call,
 // with what [Client.Reconcile] needs if the answer to that request is lost.
 // A program that stores it can settle the call even if it crashes in the middle.
 // What keep gets is a copy. If keep takes longer than a tenth of the grace (see

@@ -39,7 +39,7 @@ var (
 	ErrRateLimited = errors.New("whozex: rate limited")
 	// ErrServer means that the server failed. Status 500 and above.
 	ErrServer = errors.New("whozex: server error")
-	// ErrOutcomeUnknown means that a call that may spend was sent and that
+	// ErrOutcomeUnknown means that a mutating call was sent and that
 	// nothing tells whether the server carried it out: do not repeat it blindly,
 	// see [OutcomeUnknownError].
 	ErrOutcomeUnknown = errors.New("whozex: outcome unknown")
@@ -141,7 +141,7 @@ func (e *Error) GoString() string { return e.Error() }
 
 // ResponseError is a 2xx answer that cannot be read: not JSON, no envelope, no
 // data, a type that does not fit, a number of more than 64 characters, or more
-// than [WithMaxResponseBytes]. On a call that may spend it comes inside an
+// than [WithMaxResponseBytes]. On a mutating call it comes inside an
 // [OutcomeUnknownError]: the bytes may be the only copy of a key or a password.
 type ResponseError struct {
 	StatusCode int

@@ -28,6 +28,7 @@ const (
 	OpCreateWebhook        Operation = "CreateWebhook"
 )
 
+// mutates reports whether a request with this method may change anything.
 func mutates(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead
 }

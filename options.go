@@ -133,8 +133,8 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithMaxRetries sets how often a call may be sent again after its first
-// attempt, [DefaultMaxRetries] if not given; 0 turns retries off. A call that
-// may spend is sent again only if the last attempt provably did nothing.
+// attempt, [DefaultMaxRetries] if not given; 0 turns retries off. A
+// mutating call is retried only if the last attempt provably did nothing.
 func WithMaxRetries(n int) Option {
 	return func(s *settings) error {
 		if n < 0 {
@@ -197,7 +197,7 @@ func WithLimiter(limiter Limiter) Option {
 // WithCache answers reads from memory for ttl, and makes equal reads at the same
 // time one request. The API's page asks to cache. Off if not given.
 //
-// Any call of this client that may spend empties the cache, and so does
+// Any mutating call of this client empties the cache, and so does
 // [Client.SetAPIKey]; what other clients change is seen after ttl at the latest.
 // Every caller gets a value of his own, and one who cancels disturbs no other.
 // Only successes are kept, the latest 512, unless longer than 128 KiB. A

@@ -75,7 +75,7 @@ func (p PurchasePackageParams) validate() error {
 //
 // POST /users/{user_id}/packages, documented.
 func (c *Client) PurchasePackage(ctx context.Context, userID string, params PurchasePackageParams, opts ...CallOption) (*Package, error) {
-	req := spend(OpPurchasePackage, "/users/{user_id}/packages", userID)
+	req := write(OpPurchasePackage, "/users/{user_id}/packages", userID)
 	req.check(params.validate())
 	req.body = params
 	return call[Package](ctx, c, req, opts)
@@ -104,7 +104,7 @@ type AddGBParams struct {
 //
 // POST /packages/{package_id}/add-gb, documented; the answer is inferred, see [Package].
 func (c *Client) AddGB(ctx context.Context, packageID string, params AddGBParams, opts ...CallOption) (*Package, error) {
-	req := spend(OpAddGB, "/packages/{package_id}/add-gb", packageID)
+	req := write(OpAddGB, "/packages/{package_id}/add-gb", packageID)
 	req.check(positive("gb", params.GB))
 	req.body = params
 	return call[Package](ctx, c, req, opts)

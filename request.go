@@ -31,9 +31,9 @@ func read(op Operation, route string, ids ...string) request {
 	return newRequest(op, http.MethodGet, route, ids)
 }
 
-// spend is a request that may change something, and is sent again only on proof
-// that it did not.
-func spend(op Operation, route string, ids ...string) request {
+// write is a request that may change something. It is retried only on proof that it
+// did not.
+func write(op Operation, route string, ids ...string) request {
 	return newRequest(op, http.MethodPost, route, ids)
 }
 

@@ -96,7 +96,7 @@ func (p CreateUserParams) validate() error {
 //
 // POST /users, documented.
 func (c *Client) CreateUser(ctx context.Context, params CreateUserParams, opts ...CallOption) (*User, error) {
-	req := spend(OpCreateUser, "/users")
+	req := write(OpCreateUser, "/users")
 	req.check(params.validate())
 	req.body = params
 	return call[User](ctx, c, req, opts)
@@ -133,7 +133,7 @@ func (c *Client) DeductBalance(ctx context.Context, userID string, amount decima
 }
 
 func (c *Client) changeBalance(ctx context.Context, op Operation, action, userID string, amount decimal.Decimal, note string, opts []CallOption) (*BalanceChange, error) {
-	req := spend(op, "/users/{user_id}/balance", userID)
+	req := write(op, "/users/{user_id}/balance", userID)
 	req.check(checkAmount(amount))
 	req.body = balanceRequest{Action: action, Amount: money(amount), Note: note}
 	return call[BalanceChange](ctx, c, req, opts)

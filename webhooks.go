@@ -77,7 +77,7 @@ func (p CreateWebhookParams) validate() error {
 //
 // POST /webhooks, documented.
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, opts ...CallOption) (*Webhook, error) {
-	req := spend(OpCreateWebhook, "/webhooks")
+	req := write(OpCreateWebhook, "/webhooks")
 	req.check(params.validate())
 	req.body = params
 	return call[Webhook](ctx, c, req, opts)

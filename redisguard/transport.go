@@ -20,7 +20,7 @@ const (
 // no other clock matters. A 429 without Retry-After pauses no one. With a nil
 // base it has a pool of its own, like that of whozex.New.
 //
-// whozex.New lets connections for calls that may spend idle for half a second
+// whozex.New lets connections for mutating calls idle for half a second
 // only, but cannot do so behind a transport that is not an *http.Transport. So
 // this one does: when base is nil or an *http.Transport, all but GET and HEAD
 // travel by a clone of it with that idle time. Any other base must see to it
