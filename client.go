@@ -11,7 +11,7 @@ import (
 )
 
 // Version is the SDK's version, as sent in the User-Agent header.
-const Version = "0.1.0"
+const Version = "0.2.0-dev"
 
 const userAgent = "whozex-go/" + Version
 
