@@ -76,12 +76,15 @@ func whole[T any](result *T, key, id string, complete completer[T]) error {
 // attempt claims the key as the request is about to leave, and stores how the
 // call ended.
 func attempt[T any](ctx context.Context, o *Once, r *Record, of *spec, opts []whozex.CallOption, call caller[T], complete completer[T]) (*T, error) {
-	var buying buyer
-	var packages *int
-	if of.operation == whozex.OpPurchasePackage {
+	purchase := of.operation == whozex.OpPurchasePackage
+	if purchase || !o.timed.Load() {
 		if err := invalid(ctx, o, call); err != nil {
 			return nil, err
 		}
+	}
+	var buying buyer
+	var packages *int
+	if purchase {
 		leave, err := o.buyers.enter(ctx, of.subject)
 		if err != nil {
 			return nil, fmt.Errorf("idempotency: wait for another purchase of user %s, nothing was sent: %w", of.subject, err)
@@ -90,6 +93,9 @@ func attempt[T any](ctx context.Context, o *Once, r *Record, of *spec, opts []wh
 		if buying, packages, err = o.beforePurchase(ctx, r.Key, of.subject); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.seeTime(ctx); err != nil {
+		return nil, fmt.Errorf("idempotency: before key %s, nothing was sent: %w", r.Key, err)
 	}
 	s := &sending{Once: o, claim: claim{r.Key, r.Attempts + 1, o.owner, o.lease}, spec: of, after: r.Attempts, buying: buying, packages: packages, ended: make(chan struct{})}
 	defer close(s.ended)
@@ -131,8 +137,18 @@ func attempt[T any](ctx context.Context, o *Once, r *Record, of *spec, opts []wh
 	return result, whole(result, r.Key, "", complete)
 }
 
+// seeTime has the client see the server's time, which goes into the records.
+func (o *Once) seeTime(ctx context.Context) error {
+	if o.timed.Load() {
+		return nil
+	}
+	_, err := o.client.GetAccount(ctx, whozex.Fresh())
+	o.timed.Store(err == nil)
+	return err
+}
+
 // invalid is what the client has to say of the call's parameters, which must not
-// cost the reading calls before a purchase.
+// cost a reading call.
 func invalid[T any](ctx context.Context, o *Once, call caller[T]) error {
 	_, err := call(o.stored.with(ctx, nil), o.stored.client)
 	if wrong, ok := errors.AsType[*whozex.ParamError](err); ok {
@@ -180,7 +196,7 @@ type sending struct {
 func (s *sending) before(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
 	unknown.PackagesBefore = s.packages
 	s.tried = true
-	for {
+	for range mostHolds {
 		began := time.Now()
 		if err := s.hold(ctx, unknown); err != nil || elapsed(began) < s.lease/2 {
 			return err
@@ -189,7 +205,11 @@ func (s *sending) before(ctx context.Context, unknown *whozex.OutcomeUnknownErro
 			return err
 		}
 	}
+	return keyError(ErrFenced, s.claim.key, "the store is slower than half the lease, nothing was sent")
 }
+
+// mostHolds bounds how often a slow claim is renewed.
+const mostHolds = 3
 
 // elapsed is the time since t by the clock that says more: the monotonic one stops
 // while the machine is suspended, and the wall clock may be set back.
@@ -200,6 +220,9 @@ func elapsed(t time.Time) time.Duration {
 
 func (s *sending) hold(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
 	s.step(StepClaim)
+	if err := s.store.db.Gone(); err != nil {
+		return fmt.Errorf("idempotency: claim key %s, nothing was sent: %w", s.claim.key, err)
+	}
 	won, err := s.claimOrRenew(ctx, unknown)
 	switch {
 	case errors.Is(err, ErrUserBusy) || errors.Is(err, errRaced):

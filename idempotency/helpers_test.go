@@ -1,7 +1,10 @@
 package idempotency_test
 
 import (
+	"context"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +23,7 @@ func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
 type world struct {
 	t      *testing.T
 	server *whozextest.Server
-	client *whozex.Client
+	opts   []whozex.Option // of the clients
 	user   string
 	pkg    string
 	source string
@@ -28,12 +31,15 @@ type world struct {
 
 func newWorld(t *testing.T, opts ...whozex.Option) *world {
 	t.Helper()
-	server := whozextest.NewServer(whozextest.WithBalance(dec("100000")))
+	var ago atomic.Int64
+	ago.Store(int64(30 * time.Hour)) // or Reconcile may take the first purchase for the next
+	server := whozextest.NewServer(whozextest.WithBalance(dec("100000")),
+		whozextest.WithClock(func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }))
 	t.Cleanup(server.Close)
 	w := &world{t: t, server: server, source: "sqlite:" + filepath.Join(t.TempDir(), "orders.db")}
-	w.client = server.Client(append([]whozex.Option{
-		whozex.WithGrace(0), whozex.WithBackoff(time.Millisecond, time.Millisecond), whozex.WithTimeout(300 * time.Millisecond),
-	}, opts...)...)
+	w.opts = append([]whozex.Option{
+		whozex.WithGrace(0), whozex.WithBackoff(time.Millisecond, time.Millisecond), whozex.WithTimeout(time.Minute),
+	}, opts...)
 	var err error
 	w.user, err = server.AddUser("john@example.com", "John")
 	require.NoError(t, err)
@@ -41,33 +47,44 @@ func newWorld(t *testing.T, opts ...whozex.Option) *world {
 	bought, err := server.Client().PurchasePackage(t.Context(), w.user, whozex.PurchasePackageParams{GB: 1})
 	require.NoError(t, err)
 	w.pkg = bought.ID
+	ago.Store(0)
+	_, err = server.Client().AddBalance(t.Context(), w.user, dec("1"), "the clock is right")
+	require.NoError(t, err)
 	return w
 }
 
-// open is a process on the store; it ends with the test.
+// open is a process on the store, with a client of its own; it ends with the test.
 func (w *world) open(opts ...idempotency.Option) *idempotency.Once {
+	w.t.Helper()
+	return w.openWith(nil, opts...)
+}
+
+func (w *world) openWith(client []whozex.Option, opts ...idempotency.Option) *idempotency.Once {
 	w.t.Helper()
 	store, err := idempotency.Open(w.t.Context(), w.source)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { assert.NoError(w.t, store.Close()) })
-	return idempotency.New(w.client, store, opts...)
+	return idempotency.New(w.server.Client(slices.Concat(w.opts, client)...), store, opts...)
 }
 
+func (w *world) calls() calls { return callsOf(w.t.Context(), w.user, w.pkg) }
+
 // calls are the operations, each with the id of its result.
-func (w *world) calls() map[whozex.Operation]func(once *idempotency.Once, key string) (id string, err error) {
-	ctx := w.t.Context()
+type calls = map[whozex.Operation]func(once *idempotency.Once, key string) (id string, err error)
+
+func callsOf(ctx context.Context, user, pkg string) calls {
 	return map[whozex.Operation]func(*idempotency.Once, string) (string, error){
 		whozex.OpPurchasePackage: func(once *idempotency.Once, key string) (string, error) {
-			return idOf(once.PurchasePackage(ctx, key, w.user, whozex.PurchasePackageParams{GB: 20}))(func(p *whozex.Package) string { return p.ID })
+			return idOf(once.PurchasePackage(ctx, key, user, whozex.PurchasePackageParams{GB: 20}))(func(p *whozex.Package) string { return p.ID })
 		},
 		whozex.OpAddGB: func(once *idempotency.Once, key string) (string, error) {
-			return idOf(once.AddGB(ctx, key, w.pkg, whozex.AddGBParams{GB: 5}))(func(p *whozex.Package) string { return p.ID })
+			return idOf(once.AddGB(ctx, key, pkg, whozex.AddGBParams{GB: 5}))(func(p *whozex.Package) string { return p.ID })
 		},
 		whozex.OpAddBalance: func(once *idempotency.Once, key string) (string, error) {
-			return idOf(once.AddBalance(ctx, key, w.user, dec("7.50"), ""))(func(c *whozex.BalanceChange) string { return c.UserID })
+			return idOf(once.AddBalance(ctx, key, user, dec("7.50"), ""))(func(c *whozex.BalanceChange) string { return c.UserID })
 		},
 		whozex.OpDeductBalance: func(once *idempotency.Once, key string) (string, error) {
-			return idOf(once.DeductBalance(ctx, key, w.user, dec("2"), "refund"))(func(c *whozex.BalanceChange) string { return c.UserID })
+			return idOf(once.DeductBalance(ctx, key, user, dec("2"), "refund"))(func(c *whozex.BalanceChange) string { return c.UserID })
 		},
 		whozex.OpCreateUser: func(once *idempotency.Once, key string) (string, error) {
 			return idOf(once.CreateUser(ctx, key, whozex.CreateUserParams{Email: key + "@example.com"}))(func(u *whozex.User) string { return u.ID })
@@ -77,6 +94,13 @@ func (w *world) calls() map[whozex.Operation]func(once *idempotency.Once, key st
 				func(h *whozex.Webhook) string { return h.ID })
 		},
 	}
+}
+
+// leasesRunOut is what the minute after a crash brings.
+func leasesRunOut(t *testing.T, once *idempotency.Once) {
+	t.Helper()
+	_, err := once.Store().Database().ExecContext(t.Context(), `UPDATE whozex_operations SET lease_until = 0`)
+	require.NoError(t, err)
 }
 
 func idOf[T any](result *T, err error) func(func(*T) string) (string, error) {
@@ -89,6 +113,8 @@ func idOf[T any](result *T, err error) func(func(*T) string) (string, error) {
 }
 
 // before is what the sandbox had carried out when the world was made.
-var before = map[whozex.Operation]int{whozex.OpPurchasePackage: 1}
+var before = map[whozex.Operation]int{whozex.OpPurchasePackage: 1, whozex.OpAddBalance: 1}
 
 func (w *world) commits(op whozex.Operation) int { return w.server.Commits(op) - before[op] }
+
+func (w *world) requests(op whozex.Operation) int { return w.server.Requests(op) - before[op] }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -20,6 +21,9 @@ const DefaultLease = time.Minute
 // safe for concurrent use. Every process that writes with the same keys needs one
 // on the same store.
 //
+// Before the first call a process reads the account, if it did not read anything
+// else: without the server's time a crash in that call could not be settled.
+//
 // Each method takes the key first, and then what the client's method of that name
 // takes. See the package's documentation for what happens when a key comes again.
 // Of the options [whozex.BeforeSend] and [whozex.CaptureResponse] are replaced.
@@ -29,6 +33,7 @@ type Once struct {
 	stored *replayer
 	buyers queue
 	owner  string
+	timed  atomic.Bool // the client has seen the server's time
 	lease  time.Duration
 	shared bool                           // others buy for the same users
 	news   func(context.Context, *Record) // see WithOnSettled

@@ -3,8 +3,10 @@ package idempotency_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,7 +31,7 @@ func TestTheSameKeyIsCarriedOutOnce(t *testing.T) {
 			first, err := call(w.open(), "order-1")
 			require.NoError(t, err)
 			require.NotEmpty(t, first)
-			requests := w.server.Requests(op)
+			requests := w.requests(op)
 			for range 2 { // restarts
 				once := w.open()
 				again, err := call(once, "order-1")
@@ -41,7 +43,7 @@ func TestTheSameKeyIsCarriedOutOnce(t *testing.T) {
 				assert.Equal(t, idempotency.FromResponse, r.Source)
 			}
 			assert.Equal(t, 1, w.commits(op))
-			assert.Equal(t, requests, w.server.Requests(op))
+			assert.Equal(t, requests, w.requests(op))
 			_, err = call(w.open(), "order-2")
 			require.NoError(t, err)
 			assert.Equal(t, 2, w.commits(op), "another key is another call")
@@ -60,8 +62,12 @@ func TestNoFaultCarriesItOutTwice(t *testing.T) {
 				w.server.Inject(op, fault, 1)
 				var last error
 				var once *idempotency.Once
-				for range 3 {
-					once = w.open()
+				for i := range 3 {
+					timeout := whozex.WithTimeout(time.Minute)
+					if i == 0 && strings.HasPrefix(fault.String(), "stall") {
+						timeout = whozex.WithTimeout(200 * time.Millisecond)
+					}
+					once = w.openWith([]whozex.Option{timeout})
 					_, last = w.calls()[op](once, "order-1")
 				}
 				w.agrees(once, op, "order-1", last)
@@ -117,7 +123,7 @@ func TestTheSameKeyWithOtherParametersIsRefused(t *testing.T) {
 	} {
 		assert.ErrorIs(t, call(), idempotency.ErrKeyReused, name)
 	}
-	assert.Equal(t, 1, w.server.Requests(whozex.OpAddBalance)+w.server.Requests(whozex.OpDeductBalance))
+	assert.Equal(t, 1, w.requests(whozex.OpAddBalance)+w.requests(whozex.OpDeductBalance))
 }
 
 func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
@@ -127,7 +133,7 @@ func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
 		_, err := once.AddBalance(t.Context(), key, w.user, dec("5"), "")
 		assert.ErrorIs(t, err, idempotency.ErrInvalidKey, "%q", key)
 	}
-	assert.Zero(t, w.server.Requests(whozex.OpAddBalance))
+	assert.Zero(t, w.requests(whozex.OpAddBalance))
 }
 
 func TestWhatTheClientRefusesLeavesNoRowAndCostsNoRequest(t *testing.T) {

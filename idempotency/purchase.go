@@ -80,6 +80,7 @@ func (o *Once) beforePurchase(ctx context.Context, key, userID string) (buyer, *
 	if err != nil {
 		return failed(err)
 	}
+	o.timed.Store(true)
 	if user == nil {
 		return b, nil, nil // the API says what is wrong with the id
 	}

@@ -212,7 +212,7 @@ func TestACrashBetweenCallAndAnswerBuysOnce(t *testing.T) {
 				t.Setenv("WEBHOOK_URL", "")
 			}
 			first := s.process()
-			button, n := s.open(), len(s.chat.Sent())
+			button := s.open()
 			s.api.Inject(whozex.OpPurchasePackage, whozextest.StallAfterCommit(), 1)
 			tap := s.chat.Tap(buyer, buyer, button)
 			require.Eventually(t, func() bool { return s.api.Commits(whozex.OpPurchasePackage) == 1 }, 20*time.Second, time.Millisecond)
@@ -220,7 +220,7 @@ func TestACrashBetweenCallAndAnswerBuysOnce(t *testing.T) {
 			require.NoError(t, first.Process.Kill())
 			_ = first.Wait()
 
-			n = len(s.chat.Sent())
+			n := len(s.chat.Sent())
 			second := s.process()
 			s.chat.Again(tap)
 			s.hears(n, "is being carried out") // for all that is known, it is

@@ -39,6 +39,9 @@ type DB struct {
 	*sql.DB
 	Dialect Dialect
 
+	path string      // of SQLite's file; empty in memory
+	file os.FileInfo // as it was when it was opened
+
 	statements sync.Map // of a query as written to the dialect's
 }
 
@@ -61,7 +64,25 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if db.path != "" {
+		if db.file, err = os.Stat(db.path); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
 	return db, nil
+}
+
+// Gone is an error if SQLite's file was removed or replaced since it was opened:
+// what is written would be lost without one.
+func (db *DB) Gone() error {
+	if db.path == "" {
+		return nil
+	}
+	now, err := os.Stat(db.path)
+	if err == nil && !os.SameFile(now, db.file) {
+		err = fmt.Errorf("%s was replaced while it was open", db.path)
+	}
+	return err
 }
 
 // openSQLite commits by WAL and one fsync. One connection is enough: SQLite has
@@ -90,7 +111,10 @@ func openSQLite(rest string) (*DB, error) {
 	pool.SetMaxOpenConns(1)
 	pool.SetMaxIdleConns(1)
 	pool.SetConnMaxIdleTime(0)
-	return &DB{DB: pool, Dialect: SQLite}, nil
+	if file == ":memory:" || values.Get("mode") == "memory" {
+		file = ""
+	}
+	return &DB{DB: pool, Dialect: SQLite, path: file}, nil
 }
 
 // private creates a missing file so that nobody else can read it: SQLite would
