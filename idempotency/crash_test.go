@@ -71,8 +71,9 @@ func crash(ctx context.Context) error {
 	return fmt.Errorf("it was not killed: %w", err)
 }
 
+var steps = []idempotency.Step{idempotency.StepClaim, idempotency.StepClaimed, idempotency.StepEnded, idempotency.StepStored}
+
 func TestAProcessThatIsKilledAtAnyStep(t *testing.T) {
-	steps := []idempotency.Step{idempotency.StepClaim, idempotency.StepClaimed, idempotency.StepEnded, idempotency.StepStored}
 	for _, step := range steps {
 		for op := range newWorld(t).calls() {
 			t.Run(string(step)+"/"+string(op), func(t *testing.T) {

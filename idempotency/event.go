@@ -47,10 +47,10 @@ func (o *Once) HandleEvent(ctx context.Context, event *webhookverify.Event) erro
 		if _, err := o.store.hear(ctx, r, created.PackageID); err != nil {
 			return fmt.Errorf("idempotency: hear of package %s: %w", created.PackageID, err)
 		}
-		r.heard = append(r.heard, created.PackageID)
 	}
-	if r.InProgress {
-		return nil // the response may still come, and says more
+	// The call may have ended meanwhile, without having seen that.
+	if r, err = o.store.get(ctx, r.Key); err != nil || r == nil || r.InProgress || !r.open() {
+		return err
 	}
 	_, err = o.settle(ctx, r)
 	return err

@@ -7,9 +7,10 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/idempotency"
@@ -24,6 +25,9 @@ var (
 // perWorld bounds the transactions that every look for a lost call has to read.
 const perWorld = 50
 
+// lossy are the faults that take no time.
+var lossy = slices.DeleteFunc(slices.Clone(faults), func(f whozextest.Fault) bool { return strings.HasPrefix(f.String(), "stall") })
+
 // Random keys are called again and again, by processes that die at random steps,
 // over a network that loses what it likes. Whatever the row says at last is what
 // the server's ledger says.
@@ -33,64 +37,65 @@ func TestRandomRuns(t *testing.T) {
 	}
 	chance := rand.New(rand.NewPCG(*seed, 23))
 	t.Logf("-seed %d", *seed)
-	steps := []idempotency.Step{idempotency.StepClaim, idempotency.StepClaimed, idempotency.StepEnded, idempotency.StepStored}
-	lossy := slices.DeleteFunc(slices.Clone(faults), func(f whozextest.Fault) bool {
-		return f.String() == whozextest.StallAfterCommit().String() || f.String() == whozextest.StallBeforeCommit().String()
-	})
 	states := map[idempotency.State]int{}
-	var w *world
-	for i := range *runs {
-		if i%perWorld == 0 {
-			w = newWorld(t)
-		}
-		ops := slices.Sorted(maps.Keys(w.calls()))
-		op := ops[chance.IntN(len(ops))]
-		key := fmt.Sprintf("order-%d", i)
-		commits := w.commits(op)
-		for range 2 + chance.IntN(4) {
-			w.server.ClearFaults()
-			if chance.IntN(2) == 0 {
-				w.server.Inject(op, lossy[chance.IntN(len(lossy))], 1+chance.IntN(2))
+	for first := 0; first < *runs; first += perWorld {
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			w := newWorld(t)
+			for i := first; i < min(first+perWorld, *runs); i++ {
+				states[w.randomRun(chance, fmt.Sprintf("order-%d", i))]++
 			}
-			var dies idempotency.Step
-			if chance.IntN(3) == 0 {
-				dies = steps[chance.IntN(len(steps))]
-			}
-			w.dare(op, key, dies)
-		}
-		w.server.ClearFaults()
-		once := w.open()
-		leasesRunOut(t, once)
-		_, last := w.calls()[op](once, key)
-		r, err := once.Get(t.Context(), key)
-		if errors.Is(err, idempotency.ErrUnknownKey) {
-			assert.Equal(t, commits, w.commits(op))
-			continue
-		}
-		states[r.State]++
-		assert.LessOrEqual(t, w.commits(op), commits+1)
-		switch r.State {
-		case idempotency.Succeeded:
-			assert.Equal(t, commits+1, w.commits(op), r)
-		case idempotency.Failed:
-			assert.Equal(t, commits, w.commits(op), r)
-		case idempotency.Indeterminate:
-			assert.ErrorIs(t, last, idempotency.ErrIndeterminate)
-			// A person looks, and the next purchase of the user may go on.
-			_, err := once.Resolve(t.Context(), key, idempotency.Resolution{Applied: w.commits(op) > commits, ResultID: "PKG-1"})
-			assert.NoError(t, err)
-		default:
-			assert.Fail(t, "not settled", r.String())
-		}
-		if t.Failed() {
-			t.Fatalf("run %d: %s: %v", i, r, last)
-		}
-		if r.State == idempotency.Succeeded && r.ResultID == "" {
-			_, err := once.Resolve(t.Context(), key, idempotency.Resolution{Applied: true, ResultID: fmt.Sprintf("PKG-%d", i)})
-			assert.NoError(t, err)
-		}
+		})
 	}
 	t.Logf("%d runs: %v", *runs, states)
+}
+
+// randomRun calls a key some times, and returns the state that it came to.
+func (w *world) randomRun(chance *rand.Rand, key string) idempotency.State {
+	t := w.t
+	ops := slices.Sorted(maps.Keys(w.calls()))
+	op := ops[chance.IntN(len(ops))]
+	commits := w.commits(op)
+	for range 2 + chance.IntN(4) {
+		w.server.ClearFaults()
+		if chance.IntN(2) == 0 {
+			w.server.Inject(op, lossy[chance.IntN(len(lossy))], 1+chance.IntN(2))
+		}
+		var dies idempotency.Step
+		if chance.IntN(3) == 0 {
+			dies = steps[chance.IntN(len(steps))]
+		}
+		w.dare(op, key, dies)
+	}
+	w.server.ClearFaults()
+	once := w.open()
+	leasesRunOut(t, once)
+	var last error
+	if chance.IntN(2) == 0 {
+		_, last = w.calls()[op](once, key)
+	} else {
+		_, err := once.Settle(t.Context())
+		require.NoError(t, err)
+	}
+	r, err := once.Get(t.Context(), key)
+	if errors.Is(err, idempotency.ErrUnknownKey) {
+		require.Equal(t, commits, w.commits(op))
+		return "no row"
+	}
+	require.LessOrEqual(t, w.commits(op), commits+1)
+	switch r.State {
+	case idempotency.Succeeded:
+		require.Equal(t, commits+1, w.commits(op), "%s: %v", r, last)
+	case idempotency.Failed:
+		require.Equal(t, commits, w.commits(op), "%s: %v", r, last)
+	default:
+		require.Equal(t, idempotency.Indeterminate, r.State)
+	}
+	if r.State == idempotency.Indeterminate || r.ResultID == "" && r.State == idempotency.Succeeded {
+		// A person looks, and the next purchase of the user may go on.
+		_, err := once.Resolve(t.Context(), key, idempotency.Resolution{Applied: w.commits(op) > commits, ResultID: "PKG-" + key})
+		require.NoError(t, err)
+	}
+	return r.State
 }
 
 // dare makes a call by a process that may die at a step, after the lease of the

@@ -121,20 +121,26 @@ func (o *Once) notify(ctx context.Context, before, now *Record) {
 // settleOwn finds out what became of an open row that nobody carries out, and returns
 // the row as it is then. With an error it is as it was.
 func (o *Once) settleOwn(ctx context.Context, r *Record) (*Record, error) {
-	end, err := o.findOut(ctx, r)
-	if err != nil {
-		return r, fmt.Errorf("idempotency: settle key %s: %w", r.Key, err)
-	}
-	if end != nil {
-		if _, err := o.store.settle(ctx, r, *end); err != nil {
+	for {
+		end, err := o.findOut(ctx, r)
+		if err != nil {
 			return r, fmt.Errorf("idempotency: settle key %s: %w", r.Key, err)
 		}
+		won := true
+		if end != nil {
+			if won, err = o.store.settle(ctx, r, *end); err != nil {
+				return r, fmt.Errorf("idempotency: settle key %s: %w", r.Key, err)
+			}
+		}
+		now, err := o.store.get(ctx, r.Key)
+		if err != nil || now == nil {
+			return r, err
+		}
+		if won || !now.open() || now.InProgress {
+			return now, nil
+		}
+		r = now // another process settled it meanwhile, and knew less
 	}
-	now, err := o.store.get(ctx, r.Key)
-	if err != nil || now == nil {
-		return r, err
-	}
-	return now, nil
 }
 
 // findOut is what an open row comes to; nil if there is nothing new to say.
