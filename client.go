@@ -54,6 +54,9 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 			return nil, err
 		}
 	}
+	if err := c.checkScheme(); err != nil {
+		return nil, err
+	}
 	if err := c.checkGrace(); err != nil {
 		return nil, err
 	}
@@ -78,13 +81,21 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 }
 
 // FromEnv returns a client for the key in WHOZEX_API_KEY and, when it is set,
-// the base URL in WHOZEX_BASE_URL. Options come after and win. Without a key
-// the error matches [ErrMissingAPIKey].
+// the base URL in WHOZEX_BASE_URL. WHOZEX_INSECURE_HTTP=1 is [WithInsecureHTTP].
+// Options come after and win. Without a key the error matches [ErrMissingAPIKey].
 func FromEnv(opts ...Option) (*Client, error) {
+	var given []Option
 	if base := os.Getenv("WHOZEX_BASE_URL"); base != "" {
-		opts = append([]Option{WithBaseURL(base)}, opts...)
+		given = append(given, WithBaseURL(base))
 	}
-	return New(os.Getenv("WHOZEX_API_KEY"), opts...)
+	switch value := os.Getenv("WHOZEX_INSECURE_HTTP"); value {
+	case "1":
+		given = append(given, WithInsecureHTTP())
+	case "", "0":
+	default:
+		return nil, invalid("WHOZEX_INSECURE_HTTP", "must be 1 or 0, not %q", value)
+	}
+	return New(os.Getenv("WHOZEX_API_KEY"), append(given, opts...)...)
 }
 
 // SetAPIKey makes all later requests use key; those in flight end with the key

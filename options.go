@@ -3,7 +3,6 @@ package whozex
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,6 +27,7 @@ type Option func(*settings) error
 
 type settings struct {
 	base             *url.URL
+	insecureHTTP     bool
 	httpClient       *http.Client
 	middleware       []func(http.RoundTripper) http.RoundTripper
 	ownKeyHeader     bool
@@ -54,7 +54,7 @@ type Limiter interface {
 
 // WithBaseURL sets the API's address, [DefaultBaseURL] if not given. It must be
 // https; plain http is taken for loopback addresses alone, for development
-// against a stand-in such as package whozextest.
+// against a stand-in such as package whozextest, unless [WithInsecureHTTP] is given.
 func WithBaseURL(address string) Option {
 	return func(s *settings) error {
 		base, err := parseBaseURL(address)
@@ -277,23 +277,8 @@ func parseBaseURL(address string) (*url.URL, error) {
 		return nil, invalid(field, "%q names no host", address)
 	case base.RawQuery != "" || base.ForceQuery || strings.Contains(address, "#"):
 		return nil, invalid(field, "%q must not hold a query or fragment", address)
-	case !secureOrLoopback(base):
-		return nil, invalid(field, "%q must be https (http is for loopback alone)", address)
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = strings.TrimRight(base.RawPath, "/")
 	return base, nil
-}
-
-// secureOrLoopback reports whether address may carry a key or a signed event:
-// https, or http that does not leave the machine.
-func secureOrLoopback(address *url.URL) bool {
-	switch address.Scheme {
-	case "https":
-		return true
-	case "http":
-		host := address.Hostname()
-		return host == "localhost" || net.ParseIP(host).IsLoopback()
-	}
-	return false
 }

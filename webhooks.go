@@ -42,19 +42,20 @@ func (w Webhook) LogValue() slog.Value { return logSafe(w) }
 
 // CreateWebhookParams describe a receiver of events.
 type CreateWebhookParams struct {
-	// URL must be https; plain http is taken for loopback alone, for development.
+	// URL must be https; plain http is taken for loopback alone, for development,
+	// unless [WithInsecureHTTP] is given.
 	URL string `json:"url"`
 	// Events are the names to subscribe to, at least one; names that this SDK
 	// does not know are sent as they are.
 	Events []string `json:"events"`
 }
 
-func (p CreateWebhookParams) validate() error {
+func (p CreateWebhookParams) validate(s *settings) error {
 	if p.URL == "" {
 		return missing("url")
 	}
 	target, err := url.Parse(p.URL)
-	if err != nil || target.Host == "" || !secureOrLoopback(target) {
+	if err != nil || target.Host == "" || !s.mayReceive(target) {
 		return invalid("url", "must be an https address")
 	}
 	if len(p.Events) == 0 {
@@ -78,7 +79,7 @@ func (p CreateWebhookParams) validate() error {
 // POST /webhooks, documented.
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, opts ...CallOption) (*Webhook, error) {
 	req := write(OpCreateWebhook, "/webhooks")
-	req.check(params.validate())
+	req.check(params.validate(&c.settings))
 	req.body = params
 	return call[Webhook](ctx, c, req, opts)
 }

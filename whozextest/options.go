@@ -90,6 +90,16 @@ func WithAddr(addr string) Option {
 	}
 }
 
+// WithAddrAnywhere is [WithAddr] for any address, such as "0.0.0.0:8787", for a
+// server in a container. Its clients need [whozex.WithInsecureHTTP].
+func WithAddrAnywhere(addr string) Option {
+	return func(s *settings) error {
+		s.addr = addr
+		_, _, err := net.SplitHostPort(addr)
+		return check(err == nil, "%q is no address with a port", addr)
+	}
+}
+
 // WithUsers starts with n sub-users, user1@example.com and so on, none with a
 // balance.
 func WithUsers(n int) Option {
@@ -127,9 +137,9 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// WithDeliveriesAnywhere sends events to any host that a webhook names, over
-// https. Without it only loopback is sent to, and events for other hosts are
-// dropped.
+// WithDeliveriesAnywhere sends events to any host that a webhook names, and accepts
+// webhooks over plain http. Without it only loopback is sent to, and events for
+// other hosts are dropped.
 func WithDeliveriesAnywhere() Option {
 	return func(s *settings) error {
 		s.anywhere = true

@@ -103,3 +103,22 @@ func TestSlowReceiver(t *testing.T) {
 	s.Close()
 	require.NoError(t, s.WaitDeliveries(t.Context()))
 }
+
+func TestAnywhere(t *testing.T) {
+	const hook = `{"url":"http://app.example:8080/webhooks","events":["user.created"]}`
+	for _, tt := range []struct {
+		name   string
+		opts   []Option
+		status int
+	}{
+		{name: "loopback alone", status: 400},
+		{name: "anywhere", opts: []Option{WithAddrAnywhere("0.0.0.0:0"), WithDeliveriesAnywhere()}, status: 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, tt.opts...)
+			assert.Equal(t, tt.status, do(t, s, "POST", "/webhooks", hook).status)
+		})
+	}
+	_, err := Start(WithAddrAnywhere("8080"))
+	assert.ErrorContains(t, err, "no address with a port")
+}

@@ -3,7 +3,8 @@
 //
 //	eval "$(sandbox | head -2)"
 //
-// It serves until it is interrupted.
+// It serves until it is interrupted. With -network it serves other machines and
+// containers too, see compose.yaml.
 package main
 
 import (
@@ -42,6 +43,7 @@ func parse(args []string, stderr io.Writer) ([]whozextest.Option, error) {
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:8787", "loopback `address` to listen on")
+	network := flags.Bool("network", false, "listen on any address, and send events to any host")
 	balance := decimal.NewFromInt(150)
 	flags.TextVar(&balance, "balance", balance, "the reseller's first balance in `USD`")
 	users := flags.Int("users", 0, "`number` of sub-users to start with")
@@ -58,7 +60,12 @@ func parse(args []string, stderr io.Writer) ([]whozextest.Option, error) {
 		return nil, err
 	}
 	options := []whozextest.Option{
-		whozextest.WithAddr(*addr), whozextest.WithBalance(balance), whozextest.WithUsers(*users), whozextest.WithLatency(*latency),
+		whozextest.WithBalance(balance), whozextest.WithUsers(*users), whozextest.WithLatency(*latency),
+	}
+	if *network {
+		options = append(options, whozextest.WithAddrAnywhere(*addr), whozextest.WithDeliveriesAnywhere())
+	} else {
+		options = append(options, whozextest.WithAddr(*addr))
 	}
 	if *rate != 0 {
 		options = append(options, whozextest.WithRateLimit(*rate, *burst))

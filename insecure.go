@@ -1,0 +1,50 @@
+package whozex
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
+)
+
+// WithInsecureHTTP accepts plain http to any host, in [WithBaseURL] and in
+// [CreateWebhookParams]. Whoever can read the network then reads the API key and
+// every password: it is for a sandbox that is a service of its own, as in
+// docker-compose. A client that makes use of it says so in its log, once.
+func WithInsecureHTTP() Option {
+	return func(s *settings) error {
+		s.insecureHTTP = true
+		return nil
+	}
+}
+
+func (s *settings) checkScheme() error {
+	switch {
+	case secureOrLoopback(s.base):
+		return nil
+	case s.base.Scheme != "http" || !s.insecureHTTP:
+		return invalid("base URL", "%q must be https (http is for loopback, or with WithInsecureHTTP)", s.base)
+	case s.logger != nil:
+		s.logger.LogAttrs(context.Background(), slog.LevelWarn, "whozex: the API key travels unencrypted",
+			slog.String("base_url", s.base.String()))
+	}
+	return nil
+}
+
+// mayReceive reports whether address may be registered for signed events.
+func (s *settings) mayReceive(address *url.URL) bool {
+	return secureOrLoopback(address) || s.insecureHTTP && address.Scheme == "http"
+}
+
+// secureOrLoopback reports whether address may carry a key or a signed event:
+// https, or http that does not leave the machine.
+func secureOrLoopback(address *url.URL) bool {
+	switch address.Scheme {
+	case "https":
+		return true
+	case "http":
+		host := address.Hostname()
+		return host == "localhost" || net.ParseIP(host).IsLoopback()
+	}
+	return false
+}
