@@ -67,6 +67,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	if c.cacheTTL > 0 {
 		c.cache = newCache(c.cacheTTL)
 	}
+	c.addDebugWriter()
 	c.transport = newTransport(&c.settings, c.keys)
 	c.retries = &retryablehttp.Client{
 		HTTPClient:   c.transport.client(c.httpClient),

@@ -2,6 +2,7 @@ package whozex
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -42,6 +43,7 @@ type settings struct {
 	grace            time.Duration
 	ownGrace         bool
 	logger           *slog.Logger
+	debug            io.Writer
 	userAgent        string
 }
 

@@ -1,0 +1,150 @@
+package whozex
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// WithDebugWriter writes each request and each response to w as text, headers and
+// body, for a person who looks for a fault. Off if not given. What is written is
+// what leaves and arrives beneath all middleware of [WithMiddleware], one Write for
+// each message; a slow w slows the calls.
+//
+// Masked are the API key wherever it stands, all keys and webhook secrets by their
+// prefixes, cookies, and the JSON texts whose names speak of a password, a secret, a
+// key, a token, a connection string or a command line. Everything else is there to
+// read, such as the emails and balances of users.
+func WithDebugWriter(w io.Writer) Option {
+	return func(s *settings) error {
+		if w == nil {
+			return missing("debug writer")
+		}
+		s.debug = w
+		return nil
+	}
+}
+
+// debugWriter is the innermost middleware, above the sender that adds the API key.
+type debugWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *settings) addDebugWriter() {
+	if s.debug != nil {
+		d := &debugWriter{w: s.debug}
+		s.middleware = append(slices.Clip(s.middleware), d.wrap)
+	}
+}
+
+func (d *debugWriter) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		a := attemptOf(req.Context())
+		if a == nil {
+			return next.RoundTrip(req)
+		}
+		m := d.message(a, '>', "%s %s", req.Method, req.URL)
+		m.body.Write(a.payload)
+		m.write(req.Header)
+		began := time.Now()
+		resp, err := next.RoundTrip(req)
+		switch {
+		case err != nil:
+			d.message(a, '<', "%v, after %s", err, time.Since(began)).write(nil)
+		case resp == nil:
+		case resp.Body == nil:
+			d.message(a, '<', "%s %s, after %s", resp.Proto, resp.Status, time.Since(began)).write(resp.Header)
+		default:
+			m := d.message(a, '<', "%s %s, after %s", resp.Proto, resp.Status, time.Since(began))
+			resp.Body = &debugBody{ReadCloser: resp.Body, message: m, header: resp.Header.Clone()}
+		}
+		return resp, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// debugBody keeps what is read of a response, and writes it when that is closed.
+type debugBody struct {
+	io.ReadCloser
+	message *debugMessage
+	header  http.Header
+	written sync.Once
+}
+
+func (b *debugBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.message.body.Write(p[:n])
+	return n, err
+}
+
+func (b *debugBody) Close() error {
+	b.written.Do(func() { b.message.write(b.header) })
+	return b.ReadCloser.Close()
+}
+
+type debugMessage struct {
+	to        *debugWriter
+	key       *apiKey
+	direction byte
+	head      string
+	body      bytes.Buffer
+}
+
+func (d *debugWriter) message(a *attempt, direction byte, format string, args ...any) *debugMessage {
+	head := fmt.Sprintf("%s, attempt %d: ", a.op, a.number) + fmt.Sprintf(format, args...)
+	return &debugMessage{to: d, key: a.key, direction: direction, head: head}
+}
+
+func (m *debugMessage) write(header http.Header) {
+	var text strings.Builder
+	text.WriteString(m.head + "\n")
+	header = header.Clone()
+	for name := range header {
+		if maskedHeader.MatchString(name) {
+			header[name] = []string{redacted}
+		}
+	}
+	_ = header.Write(&text)
+	if m.body.Len() > 0 {
+		text.WriteString("\n" + m.body.String())
+	}
+	var out strings.Builder
+	for line := range strings.Lines(mask(text.String(), m.key)) {
+		fmt.Fprintf(&out, "%c %s\n", m.direction, strings.Map(printable, strings.TrimRight(line, "\r\n")))
+	}
+	m.to.mu.Lock()
+	defer m.to.mu.Unlock()
+	_, _ = io.WriteString(m.to.w, out.String()+"\n")
+}
+
+var (
+	maskedHeader = regexp.MustCompile(`(?i)cookie|authorization|key|token|secret`)
+	// The closing quote may be missing from a body that was cut short.
+	maskedField = regexp.MustCompile(`(?i)("(?:[^"\\]|\\.)*(?:passw|secret|key|token|connection_string|curl)(?:[^"\\]|\\.)*"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|\\?$)`)
+	maskedText  = regexp.MustCompile(`(?:wx_live_|wxsec_)\w+`)
+)
+
+// mask takes what must stay secret out of a message.
+func mask(text string, key *apiKey) string {
+	text = strings.ReplaceAll(text, key.value, redacted)
+	text = maskedField.ReplaceAllString(text, `${1}"`+redacted+`"`)
+	return maskedText.ReplaceAllString(text, redacted)
+}
+
+// printable keeps a response from steering the terminal that shows it.
+func printable(r rune) rune {
+	if control(r) && r != '\t' {
+		return '.'
+	}
+	return r
+}
