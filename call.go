@@ -101,6 +101,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 	}
 	if o.capture != nil {
 		*o.capture = s.response()
+		o.capture.RateLimit = c.RateLimit()
 	}
 	if err != nil {
 		s.release()

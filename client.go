@@ -169,6 +169,8 @@ type Response struct {
 	// Attempts counts the requests sent; 0 if the answer is another call's, see
 	// [WithCache].
 	Attempts int
+	// RateLimit is what the client knew of the rate limit when the call ended.
+	RateLimit RateLimit
 }
 
 // GoString keeps the body, which may hold a secret, out of %#v.

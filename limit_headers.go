@@ -85,7 +85,11 @@ func digits(s string) int {
 	return n
 }
 
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+// seconds never overflows: what is longer than a year makes no sense anyway.
+func seconds(n int) time.Duration {
+	const year = 365 * 24 * 3600
+	return time.Duration(min(n, year)) * time.Second
+}
 
 // fromRateLimit reads RateLimit in both of its forms. Of several limits it takes
 // the one that allows the least.
@@ -101,13 +105,20 @@ func fromRateLimit(h http.Header) *ratelimit.Quota {
 	var least *ratelimit.Quota
 	for _, limit := range limits {
 		for _, policy := range policies {
-			if policy.name != limit.name || policy.params["qu"] != "" && policy.params["qu"] != "requests" {
+			if policy.name != limit.name || !countsRequests(policy) {
 				continue
 			}
 			least = lesser(least, quota(policy.number("q"), limit.number("r"), max(policy.number("w"), 0), max(limit.number("t"), 0)))
 		}
 	}
 	return least
+}
+
+// countsRequests reports whether the policy's unit is a request: the default, or
+// by either of the names that versions of the draft have for it.
+func countsRequests(policy item) bool {
+	unit := policy.params["qu"]
+	return unit == "" || unit == "request" || unit == "requests"
 }
 
 // fromPairs reads limit=100, remaining=50, reset=30.
@@ -144,17 +155,23 @@ func windowOf(policies []item, limit int) int {
 	return 0
 }
 
-// untilReset reads seconds to go, or the time of the reset in seconds since 1970
-// or milliseconds: no window is so long that the one could be the other. The
-// server's Date, if it sends one, is the clock that a time is for.
+// untilReset reads seconds to go, 0 if there is no such header, or the time of the
+// reset in seconds since 1970 or milliseconds: no window is so long that one could
+// be the other. The time is by the server's clock, which Date shows.
 func untilReset(h http.Header, prefix string, now time.Time) int {
-	const year2001 = 1_000_000_000
+	const (
+		leastTime    = 100_000_000 // seconds: in 1973, or in three years
+		millisDigits = 12          // as many as leastTime has in milliseconds
+	)
 	text := strings.TrimSpace(h.Get(prefix + "Reset"))
-	if len(text) == 13 {
-		text = text[:10]
+	if text == "" {
+		return 0
+	}
+	if len(text) >= millisDigits {
+		text = text[:len(text)-3]
 	}
 	n := digits(text)
-	if n < year2001 {
+	if n < leastTime {
 		return n
 	}
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {

@@ -63,5 +63,6 @@
 //     arrive before the answer of the call that caused them. What is changed
 //     through [Server]'s methods sends no event but package.low_gb. Events for
 //     hosts that are not loopback are dropped, unless [WithDeliveriesAnywhere].
-//   - The rate limit is a token bucket in real time, one for the account.
+//   - The rate limit is a token bucket in real time, one for the account. No
+//     header reports it unless [WithRateLimitHeaders] asks for one.
 package whozextest

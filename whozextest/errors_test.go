@@ -154,6 +154,8 @@ func TestStartRefusesWhatMakesNoSense(t *testing.T) {
 		"users":              WithUsers(-1),
 		"latency":            WithLatency(-1),
 		"rate limit":         WithRateLimit(0, 1),
+		"rate-limit headers": WithRateLimitHeaders("none"),
+		"need a rate limit":  WithRateLimitHeaders(RateLimitHeadersIETF),
 		"clock":              WithClock(nil),
 		"API key":            WithAPIKey(""),
 		"API key, two words": WithAPIKey("two words"),

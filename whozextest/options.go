@@ -23,6 +23,7 @@ type settings struct {
 	latency   time.Duration
 	perSecond float64
 	burst     int
+	headers   RateLimitHeaders
 	clock     func() time.Time
 	anywhere  bool
 }
@@ -124,6 +125,18 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	return func(s *settings) error {
 		s.perSecond, s.burst = perSecond, burst
 		return check(perSecond > 0 && burst >= 1, "the rate limit needs a rate above 0 and a burst of at least 1")
+	}
+}
+
+// WithRateLimitHeaders reports the state of the rate limit with every response
+// that the limit was asked for, in the form given. It needs [WithRateLimit]. The
+// limit reported is that of the shortest window of whole seconds that has room
+// for a burst; what remains is what the bucket holds, and the reset is when the
+// bucket is full.
+func WithRateLimitHeaders(form RateLimitHeaders) Option {
+	return func(s *settings) error {
+		s.headers = form
+		return check(rateLimitForms[form] != nil, "%q is no form of rate-limit headers", form)
 	}
 }
 

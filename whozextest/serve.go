@@ -22,7 +22,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.pause(s.settings.latency) {
 		panic(http.ErrAbortHandler)
 	}
-	failed, fault := s.admit(r, found, allowed, entry)
+	failed, fault := s.admit(w, r, found, allowed, entry)
 	if failed != nil {
 		s.finish(w, entry, newAnswer(nil, failed, time.Now()))
 		return
@@ -52,13 +52,18 @@ func (s *Server) open(r *http.Request, op whozex.Operation, body []byte) *Reques
 }
 
 // admit checks all that comes before the operation itself, and picks its fault.
-func (s *Server) admit(r *http.Request, found *route, allowed []string, entry *Request) (*failure, *Fault) {
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, found *route, allowed []string, entry *Request) (*failure, *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if failed := s.authenticate(r); failed != nil {
 		return failed, nil
 	}
-	if wait := s.limit.take(time.Now()); wait > 0 {
+	now := time.Now()
+	wait := s.limit.take(now)
+	if s.settings.headers != "" {
+		rateLimitForms[s.settings.headers](w.Header(), s.limit.report(now))
+	}
+	if wait > 0 {
 		seconds := max(1, int((wait+time.Second-1)/time.Second))
 		return tooManyRequests(strconv.Itoa(seconds)), nil
 	}

@@ -77,6 +77,9 @@ func Start(opts ...Option) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := check(set.headers == "" || set.perSecond > 0, "rate-limit headers need a rate limit"); err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", set.addr)
 	if err != nil {
 		return nil, fmt.Errorf("whozextest: %w", err)

@@ -50,6 +50,7 @@ func parse(args []string, stderr io.Writer) ([]whozextest.Option, error) {
 	latency := flags.Duration("latency", 0, "hold every request for so long")
 	rate := flags.Float64("rate", 0, "requests a `second`, beyond which the answer is 429; 0 for no limit")
 	burst := flags.Int("burst", 10, "`number` of requests at once within the rate")
+	headers := flags.String("rate-headers", "", "report the rate limit in this `form`: IETF, draft 7, draft 6, Kong, Envoy or GitHub")
 	key := flags.String("key", "", "API `key`; a random one if empty")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -69,6 +70,9 @@ func parse(args []string, stderr io.Writer) ([]whozextest.Option, error) {
 	}
 	if *rate != 0 {
 		options = append(options, whozextest.WithRateLimit(*rate, *burst))
+	}
+	if *headers != "" {
+		options = append(options, whozextest.WithRateLimitHeaders(whozextest.RateLimitHeaders(*headers)))
 	}
 	if *key != "" {
 		options = append(options, whozextest.WithAPIKey(*key))

@@ -7,7 +7,7 @@ type Quota struct {
 	Limit     int           // requests allowed in a window
 	Remaining int           // of them, now
 	Window    time.Duration // 0 if not reported
-	Reset     time.Duration // until Remaining is Limit again, rounded up to seconds
+	Reset     time.Duration // until Remaining is Limit again, rounded up to seconds; 0 if not reported
 }
 
 // Bounds of what is believed.
@@ -79,10 +79,10 @@ func (r *reported) update(q Quota, now time.Time) bool {
 // at is the quota at now: after its reset all of it is there again.
 func (r *reported) at(now time.Time) Quota {
 	q := r.quota
-	q.Reset = max(q.Reset-now.Sub(r.when), 0)
-	if q.Reset == 0 {
+	if q.Reset > 0 && now.Sub(r.when) >= q.Reset {
 		q.Remaining = q.Limit
 	}
+	q.Reset = max(q.Reset-now.Sub(r.when), 0)
 	return q
 }
 

@@ -1,0 +1,56 @@
+package whozex
+
+import "time"
+
+// RateLimitSource says where the client knows a rate limit from.
+type RateLimitSource string
+
+const (
+	// RateLimitUnknown means that nothing was reported or refused: requests are
+	// neither spaced nor paused.
+	RateLimitUnknown RateLimitSource = ""
+	// RateLimitReported means that the headers of a response reported the limit.
+	RateLimitReported RateLimitSource = "reported"
+	// RateLimitLearned means that the client learned a rate from 429 responses.
+	RateLimitLearned RateLimitSource = "learned"
+)
+
+// RateLimit is what the client knows of the API's rate limit, and what it makes of
+// it. The API documents neither a limit nor headers that report one, so every
+// field is inferred. The client sees what other clients of the same key use only
+// in what the API reports or refuses.
+type RateLimit struct {
+	Source RateLimitSource
+	// Limit is the number of requests allowed in a Window; 0 unless reported.
+	Limit int
+	// Remaining is the number of requests left in the current window; 0 unless
+	// reported.
+	Remaining int
+	// Window is the time that Limit is for; 0 unless reported.
+	Window time.Duration
+	// Reset is when Remaining is Limit again; zero unless reported, or if that
+	// time has passed.
+	Reset time.Time
+	// PerSecond is the number of requests a second that the client keeps to; 0
+	// if it does not space them.
+	PerSecond float64
+	// PausedUntil is the end of the pause that holds all calls; zero without one.
+	PausedUntil time.Time
+}
+
+// RateLimit returns what the client knows of the API's rate limit at this moment.
+// It makes no request.
+func (c *Client) RateLimit() RateLimit {
+	state := c.transport.limiter.adaptive.State()
+	r := RateLimit{PerSecond: state.Rate, PausedUntil: state.Paused}
+	switch q := state.Quota; {
+	case q != nil:
+		r.Source, r.Limit, r.Remaining, r.Window = RateLimitReported, q.Limit, q.Remaining, q.Window
+		if q.Reset > 0 {
+			r.Reset = time.Now().Add(q.Reset)
+		}
+	case state.Rate > 0 || !state.Paused.IsZero():
+		r.Source = RateLimitLearned
+	}
+	return r
+}
