@@ -3,6 +3,7 @@ package whozex
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"log/slog"
 	"time"
@@ -99,7 +100,13 @@ type RegeneratedKey struct {
 func (k *RegeneratedKey) RawJSON() json.RawMessage { return rawCopy(k.raw) }
 
 // LogValue implements [slog.LogValuer] without the key.
-func (k RegeneratedKey) LogValue() slog.Value { return logSafe(k) }
+func (k RegeneratedKey) LogValue() slog.Value { return logGroup(k) }
+
+// Format implements [fmt.Formatter], see [Secret].
+func (k RegeneratedKey) Format(f fmt.State, verb rune) {
+	type plain RegeneratedKey
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(k))
+}
 
 // UnmarshalJSON finds the key. Data without one is an error.
 func (k *RegeneratedKey) UnmarshalJSON(data []byte) error {

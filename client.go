@@ -3,6 +3,7 @@ package whozex
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -161,16 +162,22 @@ func BeforeSend(keep func(*OutcomeUnknownError) error) CallOption {
 // Response is what came back over HTTP, see [CaptureResponse].
 type Response struct {
 	// StatusCode is 0 when no answer came.
-	StatusCode int
-	Header     http.Header
-	Meta       Meta
-	// Body is the answer as it came, bounded by [WithMaxResponseBytes].
-	Body []byte
+	StatusCode int         `json:"status_code"`
+	Header     http.Header `json:"header"`
+	Meta       Meta        `json:"meta"`
+	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
+	// secrets, and so is not part of the JSON.
+	Body []byte `json:"-"`
 	// Attempts counts the requests sent; 0 if the answer is another call's, see
 	// [WithCache].
-	Attempts int
+	Attempts int `json:"attempts"`
 	// RateLimit is what the client knew of the rate limit when the call ended.
-	RateLimit RateLimit
+	RateLimit RateLimit `json:"rate_limit"`
+}
+
+// LogValue implements [slog.LogValuer] without header and body.
+func (r Response) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("status_code", r.StatusCode), slog.Int("attempts", r.Attempts), slog.Int("bytes", len(r.Body)))
 }
 
 // GoString keeps the body, which may hold a secret, out of %#v.

@@ -32,10 +32,22 @@ type ProxyEndpoint struct {
 }
 
 // LogValue implements [slog.LogValuer] without passwords.
-func (c Credentials) LogValue() slog.Value { return logSafe(c) }
+func (c Credentials) LogValue() slog.Value { return logGroup(c) }
+
+// Format implements [fmt.Formatter], see [Secret].
+func (c Credentials) Format(f fmt.State, verb rune) {
+	type plain Credentials
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(c))
+}
 
 // LogValue implements [slog.LogValuer] without passwords.
-func (e ProxyEndpoint) LogValue() slog.Value { return logSafe(e) }
+func (e ProxyEndpoint) LogValue() slog.Value { return logGroup(e) }
+
+// Format implements [fmt.Formatter], see [Secret].
+func (e ProxyEndpoint) Format(f fmt.State, verb rune) {
+	type plain ProxyEndpoint
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(e))
+}
 
 // HTTPProxyURL returns the HTTP proxy's URL, ready for [net/http.ProxyURL], with
 // the targeting that the connection string carries. Print it with Redacted.

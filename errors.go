@@ -100,8 +100,9 @@ type Error struct {
 	// Attempts counts the requests this call sent, the failed one included.
 	Attempts int
 	Meta     Meta
-	// Body is the answer as it came, bounded by [WithMaxResponseBytes].
-	Body []byte
+	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
+	// secrets, and so is not part of the JSON.
+	Body []byte `json:"-"`
 }
 
 // Error says what failed, without the body and with the API key masked.
@@ -148,8 +149,9 @@ type ResponseError struct {
 	Method     string
 	Path       string
 	Attempts   int
-	// Body is the answer as it came, bounded by [WithMaxResponseBytes].
-	Body []byte
+	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
+	// secrets, and so is not part of the JSON.
+	Body []byte `json:"-"`
 	// Err is what was wrong with it.
 	Err error
 }
@@ -232,7 +234,8 @@ type OutcomeUnknownError struct {
 	Attempts int `json:"attempts"`
 	// StatusCode is 0 when no answer came.
 	StatusCode int `json:"status_code,omitempty"`
-	// Body holds whatever bytes of an answer arrived.
+	// Body holds whatever bytes of an answer arrived, secrets too: store the JSON of
+	// this error, and log its text.
 	Body []byte `json:"body,omitempty"`
 	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: how many
 	// packages the user had just before, if it was counted with no other purchase

@@ -145,7 +145,7 @@ func ExampleClient_RegenerateKey() {
 		fmt.Println(err)
 		return
 	}
-	// string(key.APIKey) is the key, to be stored; it prints as something else.
+	// key.APIKey.Reveal() is the key, to be stored; it prints as something else.
 	fmt.Println(key.APIKey)
 	_, err = client.GetAccount(ctx)
 	fmt.Println(err)
@@ -373,7 +373,7 @@ func ExampleClient_CreateWebhook() {
 		fmt.Println(err)
 		return
 	}
-	// Store hook.ID and string(hook.Secret): neither can be asked for again.
+	// Store hook.ID and hook.Secret.Reveal(): neither can be asked for again.
 	fmt.Println(hook.Events, hook.Secret)
 	// Output: [package.created package.low_gb] [redacted]
 }

@@ -3,6 +3,7 @@ package whozex
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"regexp"
@@ -49,7 +50,13 @@ type Package struct {
 }
 
 // LogValue implements [slog.LogValuer] without the password.
-func (p Package) LogValue() slog.Value { return logSafe(p) }
+func (p Package) LogValue() slog.Value { return logGroup(p) }
+
+// Format implements [fmt.Formatter], see [Secret].
+func (p Package) Format(f fmt.State, verb rune) {
+	type plain Package
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(p))
+}
 
 // PurchasePackageParams describe a package to buy.
 type PurchasePackageParams struct {

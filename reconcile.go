@@ -46,6 +46,12 @@ type Outcome struct {
 	NotBefore time.Time
 }
 
+// Format implements [fmt.Formatter], see [Secret].
+func (o Outcome) Format(f fmt.State, verb rune) {
+	type plain Outcome
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(o))
+}
+
 // Reconcile looks for traces of a call that ended with an
 // [OutcomeUnknownError]. It only reads, and never from [WithCache].
 //

@@ -2,6 +2,7 @@ package whozex
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 
@@ -38,7 +39,13 @@ type Webhook struct {
 }
 
 // LogValue implements [slog.LogValuer] without the secret.
-func (w Webhook) LogValue() slog.Value { return logSafe(w) }
+func (w Webhook) LogValue() slog.Value { return logGroup(w) }
+
+// Format implements [fmt.Formatter], see [Secret].
+func (w Webhook) Format(f fmt.State, verb rune) {
+	type plain Webhook
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(w))
+}
 
 // CreateWebhookParams describe a receiver of events.
 type CreateWebhookParams struct {

@@ -62,7 +62,7 @@ func (d *dashboard) demo(ctx context.Context, webhooks string, pace time.Duratio
 	if err != nil {
 		return err
 	}
-	if err := d.listenFor(string(hook.Secret)); err != nil {
+	if err := d.listenFor(hook.Secret.Reveal()); err != nil {
 		return err
 	}
 	names := strings.Split(customers, ",")

@@ -146,7 +146,7 @@ func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		v.Problem = explain(err)
 	} else {
-		v.Secrets = &secrets{string(c.HTTP.ConnectionString), string(c.SOCKS5.ConnectionString), c.Username, string(c.Password)}
+		v.Secrets = &secrets{c.HTTP.ConnectionString.Reveal(), c.SOCKS5.ConnectionString.Reveal(), c.Username, c.Password.Reveal()}
 	}
 	d.render(w, r, http.StatusOK, "package", "Package "+id, v)
 }

@@ -43,7 +43,7 @@ func fetchDemo(ctx context.Context, o order, out io.Writer) error {
 	}
 	// As at the provider: the package's password, and targeting after it.
 	allow := func(user, password string) int {
-		targeting, found := strings.CutPrefix(password, string(pkg.EvomiPassword))
+		targeting, found := strings.CutPrefix(password, pkg.EvomiPassword.Reveal())
 		if user != pkg.EvomiUsername || !found || targeting != "" && targeting[0] != '_' {
 			return http.StatusProxyAuthRequired
 		}

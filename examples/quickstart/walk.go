@@ -84,7 +84,7 @@ func (d *day) webhook(ctx context.Context) error {
 		return err
 	}
 	say(d.out, "webhook", "%s for %v, secret %s", hook.ID, hook.Events, hook.Secret)
-	return inbox.serve(string(hook.Secret))
+	return inbox.serve(hook.Secret.Reveal())
 }
 
 func (d *day) newUser(ctx context.Context) error {

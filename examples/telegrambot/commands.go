@@ -217,7 +217,7 @@ func (b *bot) credentials(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return say("HTTP\n<code>%v</code>\nSOCKS5\n<code>%v</code>", string(access.HTTP.ConnectionString), string(access.SOCKS5.ConnectionString)), nil
+	return say("HTTP\n<code>%v</code>\nSOCKS5\n<code>%v</code>", access.HTTP.ConnectionString.Reveal(), access.SOCKS5.ConnectionString.Reveal()), nil
 }
 
 var dollars = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,2})?$`)

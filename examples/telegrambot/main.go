@@ -107,7 +107,7 @@ func (b *bot) serve(ctx context.Context) error {
 		if err != nil {
 			b.alarm(ctx, say("There are no webhooks: %v.", err))
 		} else {
-			tasks.Go(func() error { return b.shop.Receive(ctx, listener, string(hook.Secret), b.onEvent) })
+			tasks.Go(func() error { return b.shop.Receive(ctx, listener, hook.Secret.Reveal(), b.onEvent) })
 		}
 	}
 	tasks.Go(func() error { b.shop.Settle(ctx, 30*time.Second); return nil })

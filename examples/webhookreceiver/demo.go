@@ -23,7 +23,7 @@ func register(ctx context.Context, server *whozextest.Server, url string) (secre
 	if err != nil {
 		return "", err
 	}
-	return string(hook.Secret), nil
+	return hook.Secret.Reveal(), nil
 }
 
 // trade does what causes one event of each kind, and waits for their delivery.
