@@ -19,7 +19,7 @@ import (
 
 // TestMain is a process of its own, to be killed, when a test starts it as one.
 func TestMain(m *testing.M) {
-	for name, child := range map[string]func(context.Context) error{"CRASH_STEP": crash} {
+	for name, child := range map[string]func(context.Context) error{"CRASH_STEP": crash, "WORK_KEYS": work} {
 		if os.Getenv(name) != "" {
 			if err := child(context.Background()); err != nil {
 				fmt.Fprintln(os.Stderr, err)
