@@ -2,13 +2,14 @@ package whozex
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // Account is your reseller account. All fields are documented; that
@@ -23,6 +24,8 @@ type Account struct {
 	APIKey  KeyInfo         `json:"api_key"`
 	Stats   AccountTotals   `json:"stats"`
 	Pricing AccountPricing  `json:"pricing"`
+
+	origin
 }
 
 // KeyInfo says when the account's API key was last used.
@@ -63,20 +66,18 @@ type AccountStats struct {
 	GBByProxyType map[string]decimal.Decimal `json:"gb_by_proxy_type" api:"inferred"`
 	Chart         []ChartPoint               `json:"chart" api:"inferred,list"`
 
-	raw *json.RawMessage
+	origin
 }
 
-// RawJSON returns a copy of the data as it came.
-func (s *AccountStats) RawJSON() json.RawMessage { return rawCopy(s.raw) }
-
 // UnmarshalJSON recognises what it can and keeps the rest raw.
-func (s *AccountStats) UnmarshalJSON(data []byte) error {
+func (s *AccountStats) UnmarshalJSON(data []byte) error { return s.infer(data) }
+
+func (s *AccountStats) infer(data []byte) error {
 	found := recognise(data)
 	*s = AccountStats{
 		GBByProxyType: found.breakdown("gb", "type", "bandwidth"),
 		Spending:      found.breakdown("spen", "cost"),
 		Chart:         found.chart(),
-		raw:           rawKeep(data),
 	}
 	return nil
 }
@@ -93,11 +94,8 @@ func (c *Client) GetAccountStats(ctx context.Context, opts ...CallOption) (*Acco
 type RegeneratedKey struct {
 	APIKey Secret `json:"api_key" api:"inferred"`
 
-	raw *json.RawMessage
+	origin
 }
-
-// RawJSON returns a copy of the data as it came, the key included.
-func (k *RegeneratedKey) RawJSON() json.RawMessage { return rawCopy(k.raw) }
 
 // LogValue implements [slog.LogValuer] without the key.
 func (k RegeneratedKey) LogValue() slog.Value { return logGroup(k) }
@@ -109,12 +107,14 @@ func (k RegeneratedKey) Format(f fmt.State, verb rune) {
 }
 
 // UnmarshalJSON finds the key. Data without one is an error.
-func (k *RegeneratedKey) UnmarshalJSON(data []byte) error {
+func (k *RegeneratedKey) UnmarshalJSON(data []byte) error { return k.infer(data) }
+
+func (k *RegeneratedKey) infer(data []byte) error {
 	key, err := findKey(data)
 	if err != nil {
 		return err
 	}
-	*k = RegeneratedKey{APIKey: Secret(key), raw: rawKeep(data)}
+	*k = RegeneratedKey{APIKey: Secret(key)}
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (*Regene
 		return nil, err
 	}
 	defer s.release()
-	key, err := decode[RegeneratedKey](s.received())
+	key, err := decode[RegeneratedKey](s)
 	if err == nil {
 		err = c.keys.replace(s.last.key, string(key.APIKey))
 	}
@@ -160,35 +160,19 @@ type Transaction struct {
 	Amount decimal.NullDecimal `json:"amount" api:"inferred"`
 	// BalanceAfter is in USD; null when not recognised.
 	BalanceAfter decimal.NullDecimal `json:"balance_after" api:"inferred"`
-	Note         string              `json:"note" api:"inferred,null"`
+	Note         string              `json:"note" api:"inferred,null,alias=description"`
 	// CreatedAt is zero when not recognised.
 	CreatedAt time.Time `json:"created_at" api:"inferred"`
 
-	raw *json.RawMessage
+	origin
 }
 
-// RawJSON returns a copy of the item as it came.
-func (t *Transaction) RawJSON() json.RawMessage { return rawCopy(t.raw) }
-
-// UnmarshalJSON recognises what it can and keeps the rest raw.
+// UnmarshalJSON reads what it can. The note may stand under description.
 func (t *Transaction) UnmarshalJSON(data []byte) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return err
-	}
-	*t = Transaction{
-		ID:           textOf(fields["id"]),
-		Type:         TransactionType(textOf(fields["type"])),
-		Amount:       decimalOf(fields["amount"]),
-		BalanceAfter: decimalOf(fields["balance_after"]),
-		Note:         textOf(fields["note"]),
-		raw:          rawKeep(data),
-	}
-	if t.Note == "" {
-		t.Note = textOf(fields["description"])
-	}
-	t.CreatedAt, _ = time.Parse(time.RFC3339, textOf(fields["created_at"]))
-	return nil
+	type plain Transaction
+	*t = Transaction{}
+	_, err := lenient.Decode(data, (*plain)(t), lenient.Source{Operation: string(OpListTransactions)})
+	return err
 }
 
 // ListTransactionsParams choose a page of transactions.

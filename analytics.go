@@ -2,7 +2,6 @@ package whozex
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/shopspring/decimal"
 )
@@ -19,21 +18,19 @@ type AnalyticsOverview struct {
 	Packages map[string]decimal.Decimal `json:"packages" api:"inferred"`
 	Chart    []ChartPoint               `json:"chart" api:"inferred,list"`
 
-	raw *json.RawMessage
+	origin
 }
 
-// RawJSON returns a copy of the data as it came.
-func (a *AnalyticsOverview) RawJSON() json.RawMessage { return rawCopy(a.raw) }
-
 // UnmarshalJSON recognises what it can and keeps the rest raw.
-func (a *AnalyticsOverview) UnmarshalJSON(data []byte) error {
+func (a *AnalyticsOverview) UnmarshalJSON(data []byte) error { return a.infer(data) }
+
+func (a *AnalyticsOverview) infer(data []byte) error {
 	found := recognise(data)
 	*a = AnalyticsOverview{
 		Balances: found.breakdown("balance"),
 		Packages: found.breakdown("package"),
 		Spending: found.breakdown("spen", "cost", "revenue"),
 		Chart:    found.chart(),
-		raw:      rawKeep(data),
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ type numbered struct {
 func (c *numbered) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	c.n++
-	status, body := 200, ok(fmt.Sprintf(`{"total":%d,"spending":{"all":%d}}`, c.n, c.n))
+	status, body := 200, ok(fmt.Sprintf(`{"user_id":"u1","price_per_gb":0.90,"total":%d,"spending":{"all":%d}}`, c.n, c.n))
 	if c.status != 0 {
 		status, body = c.status, c.body
 	}
@@ -226,7 +226,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 		assert.EqualValues(t, 601, total(t, client, 1), "the oldest had to go")
 	})
 	t.Run("in size", func(t *testing.T) {
-		server := &numbered{status: 200, body: ok(`{"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
+		server := &numbered{status: 200, body: ok(`{"price_per_gb":0.90,"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		total(t, client, 1)
 		total(t, client, 1)
@@ -239,7 +239,7 @@ func TestNoReaderFallsBetweenMemoryAndRequest(t *testing.T) {
 		var asked atomic.Int32
 		client := over(t, func(r *http.Request) (*http.Response, error) {
 			asked.Add(1)
-			return reply(r, 200, ok(`{"id":"r1"}`)), nil
+			return reply(r, 200, ok(everything)), nil
 		}, whozex.WithCache(time.Hour))
 		var readers sync.WaitGroup
 		for range 16 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -33,7 +32,7 @@ func call[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 		return nil, err
 	}
 	defer s.release()
-	data, err := decode[T](s.received())
+	data, err := decode[T](s)
 	if err != nil {
 		return nil, s.decodeError(err)
 	}
@@ -55,22 +54,20 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	if !req.mutating() && body != nil {
 		req.check(invalid("body", "cannot be sent with %s", method))
 	}
+	return c.do(ctx, req, out, opts)
+}
+
+// do is call for data of any type, nil for none.
+func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption) error {
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return err
 	}
 	defer s.release()
-	if method == http.MethodHead {
+	if req.method == http.MethodHead {
 		return nil
 	}
-	data, err := decode[json.RawMessage](s.received())
-	switch {
-	case errors.Is(err, errNoData) && out == nil:
-		return nil
-	case err == nil && out != nil:
-		err = unmarshal(*data, out)
-	}
-	return s.decodeError(err)
+	return s.decodeError(s.decodeInto(out))
 }
 
 // send makes req, from the cache where that is allowed. On success the status is
@@ -150,10 +147,18 @@ func newCallState(req request) *callState {
 // received is the body of the last response, as far as it came. It is valid until release.
 func (s *callState) received() []byte { return s.buffer.Bytes() }
 
+// keep returns body, which is the one received, for longer than until release.
+func (s *callState) keep(body []byte) []byte {
+	if s.cached != nil {
+		return s.cached.body
+	}
+	return bytes.Clone(body)
+}
+
 // release gives the buffer back. Nothing may refer to its bytes then.
 func (s *callState) release() {
-	const keep = 256 << 10
-	if s.buffer != nil && s.buffer.Cap() <= keep {
+	const most = 256 << 10
+	if s.buffer != nil && s.buffer.Cap() <= most {
 		s.buffer.Reset()
 		buffers.Put(s.buffer)
 	}
@@ -164,7 +169,7 @@ func (s *callState) response() Response {
 	return Response{
 		StatusCode: s.last.status,
 		Header:     s.last.header.Clone(),
-		Meta:       metaOf(s.received()),
+		Meta:       metaOf(readEnvelope(s.received()).meta),
 		Body:       bytes.Clone(s.received()),
 		Attempts:   s.last.number,
 	}

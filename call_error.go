@@ -54,17 +54,18 @@ func (s *callState) transportError(cause error) error {
 // statusError reads the response as a failure that the server reports.
 func (s *callState) statusError() *Error {
 	body := bytes.Clone(s.received())
-	code, message := failureOf(body)
+	env := readEnvelope(body)
 	return &Error{
-		Code:       tidy(code, s.last.key),
-		Message:    tidy(message, s.last.key),
+		Code:       tidy(env.code, s.last.key),
+		Message:    tidy(env.message, s.last.key),
 		StatusCode: s.last.status,
 		Method:     s.method,
 		Path:       tidy(s.path, s.last.key),
 		RetryAfter: parseRetryAfter(s.last.header),
 		Attempts:   s.last.number,
-		Meta:       metaOf(body),
+		Meta:       metaOf(env.meta),
 		Body:       body,
+		foreign:    env.foreign(),
 	}
 }
 

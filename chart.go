@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // ChartPoint is one date of a chart and the figures for it, by the names that
@@ -99,7 +101,7 @@ func chartOf(items []map[string]json.RawMessage) []ChartPoint {
 // decimalOf reads a number, plain or as a string; null for anything else.
 func decimalOf(raw json.RawMessage) decimal.NullDecimal {
 	text := strings.Trim(string(raw), `"`)
-	if text == "" || len(text) > maxNumber {
+	if text == "" || len(text) > lenient.MaxDigits {
 		return decimal.NullDecimal{}
 	}
 	d, err := decimal.NewFromString(text)
@@ -117,27 +119,7 @@ func textOf(raw json.RawMessage) string {
 	return number.String()
 }
 
-func dateOf(text string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly, time.DateTime} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
-		}
-	}
-	return time.Time{}, false
-}
-
-// rawKeep copies data behind a pointer, where no verb of fmt shows it.
-func rawKeep(data []byte) *json.RawMessage {
-	kept := json.RawMessage(bytes.Clone(data))
-	return &kept
-}
-
-func rawCopy(raw *json.RawMessage) json.RawMessage {
-	if raw == nil {
-		return nil
-	}
-	return bytes.Clone(*raw)
-}
+func dateOf(text string) (time.Time, bool) { return lenient.Time(text) }
 
 var errNoKey = errors.New("it holds no API key")
 

@@ -68,7 +68,7 @@ func TestKeysRotateWhileCallsAreMade(t *testing.T) {
 	known := map[string]bool{testKey: true, "wx_live_a": true, "wx_live_b": true}
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.True(t, known[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")])
-		answer(w, 200, ok(`{}`))
+		answer(w, 200, ok(everything))
 	})
 	var wg sync.WaitGroup
 	for i := range 55 {

@@ -18,6 +18,8 @@ type Credentials struct {
 	// Targeting is what the API made of the targeting asked for; a city that is
 	// null is empty.
 	Targeting Targeting `json:"targeting"`
+
+	origin
 }
 
 // ProxyEndpoint is one proxy protocol's address and how to log in to it.

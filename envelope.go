@@ -3,200 +3,152 @@ package whozex
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
-	"time"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// envelope is what every answer comes in. What is rarely needed of it stays raw
-// or out, so that it cannot spoil the reading of the data.
-type envelope[T any] struct {
-	Success *bool           `json:"success"`
-	Data    *T              `json:"data"`
-	Error   json.RawMessage `json:"error"`
+// envelope is what every response comes in, as far as a body is one. All of it is
+// raw: responses are seldom read this way, and then because something is odd.
+type envelope struct {
+	success, data, pagination, meta json.RawMessage
+
+	code, message string // of the error
+	object        bool   // the body is an object
+	failure       bool   // with an error in it
 }
 
-var (
-	errNoEnvelope = errors.New("it is no envelope of the API")
-	errNoData     = errors.New("it holds no data")
-	errLongNumber = errors.New("it holds a number of more than 64 characters")
-	errNotDone    = errors.New("success is false")
-)
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// completer is data that one pass of encoding/json cannot always fill.
-type completer interface {
-	complete(data []byte) error
-}
+func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, byteOrderMark) }
 
-// decode reads the data of a 2xx answer in one pass. The error is errNotDone
-// when the server reports a failure.
-func decode[T any](body []byte) (*T, error) {
-	var env envelope[T]
-	err := unmarshal(body, &env)
-	switch {
-	case err != nil && failed(body), err == nil && env.failed():
-		return nil, errNotDone
-	case err != nil:
-		return nil, err
-	case env.Success == nil:
-		return nil, errNoEnvelope
-	case env.Data == nil:
-		return nil, errNoData
+func readEnvelope(body []byte) envelope {
+	var wire struct {
+		Success    json.RawMessage `json:"success"`
+		Data       json.RawMessage `json:"data"`
+		Pagination json.RawMessage `json:"pagination"`
+		Meta       json.RawMessage `json:"meta"`
+		Error      json.RawMessage `json:"error"`
+		Errors     json.RawMessage `json:"errors"`
+		Code       json.RawMessage `json:"code"`
+		Message    json.RawMessage `json:"message"`
 	}
-	if c, ok := any(env.Data).(completer); ok {
-		if err := c.complete(body); err != nil {
-			return nil, err
-		}
+	if json.Unmarshal(withoutMark(body), &wire) != nil {
+		return envelope{}
 	}
-	return env.Data, nil
-}
-
-// failed reports whether the server says that it did not do what was asked:
-// success is false, or there is a documented error and no word of success.
-func (e *envelope[T]) failed() bool {
-	if e.Success != nil {
-		return !*e.Success
+	e := envelope{success: wire.Success, data: wire.Data, pagination: wire.Pagination, meta: wire.Meta, object: true}
+	e.failure = present(wire.Error) || present(wire.Errors)
+	for _, raw := range []json.RawMessage{wire.Error, wire.Errors} {
+		code, message := failureOf(raw)
+		e.merge(code, message)
 	}
-	code, _ := codeOf(e.Error)
-	return sentinelByCode[code] != nil
+	e.merge(canonicalCode(textOf(wire.Code)), messageOf(wire.Message))
+	return e
 }
 
-func failed(body []byte) bool {
-	var env envelope[json.RawMessage]
-	return json.Unmarshal(body, &env) == nil && env.failed()
+// merge adds what is not known yet.
+func (e *envelope) merge(code, message string) {
+	if e.code == "" {
+		e.code = code
+	}
+	if e.message == "" {
+		e.message = message
+	}
 }
 
-// claimsSuccess reports whether body says that something was done: success is
-// true, or there is data, no error, and no word against it.
-func claimsSuccess(body []byte) bool {
-	var env struct{ Success, Data, Error json.RawMessage }
-	if json.Unmarshal(body, &env) != nil {
+// failureOf reads an error in any of the forms that APIs give it: an object with
+// code and message, an array of such, a bare code, or a bare message.
+func failureOf(raw json.RawMessage) (code, message string) {
+	if items, ok := lenient.Array(raw); ok && len(items) > 0 {
+		return failureOf(items[0])
+	}
+	var fields struct {
+		Code    json.RawMessage `json:"code"`
+		Message json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(raw, &fields) == nil {
+		return canonicalCode(textOf(fields.Code)), messageOf(fields.Message)
+	}
+	text := textOf(raw)
+	if code := canonicalCode(text); sentinelByCode[code] != nil || looksLikeCode(code) {
+		return code, ""
+	}
+	return "", text
+}
+
+// canonicalCode is a documented code as the API writes it, and any other as it came.
+func canonicalCode(code string) string {
+	if upper := strings.ToUpper(code); sentinelByCode[upper] != nil {
+		return upper
+	}
+	return code
+}
+
+// looksLikeCode reports whether text is of the form of NOT_FOUND.
+func looksLikeCode(text string) bool {
+	return strings.Contains(text, "_") && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// messageOf is a text, or the JSON of whatever stands in its place.
+func messageOf(raw json.RawMessage) string {
+	if text := textOf(raw); text != "" || !present(raw) {
+		return text
+	}
+	if string(raw) == `""` {
+		return ""
+	}
+	return string(raw)
+}
+
+func present(raw json.RawMessage) bool {
+	switch string(raw) {
+	case "", "null", "[]", "{}", `""`, "false":
 		return false
 	}
-	switch string(env.Success) {
-	case "true", `"true"`, "1":
+	return true
+}
+
+// succeeded reports whether success is true in any of its spellings.
+func (e *envelope) succeeded() bool {
+	switch string(e.success) {
+	case "true", "1", `"true"`, `"1"`:
 		return true
-	case "", "null":
-		return present(env.Data) && !present(env.Error)
 	}
 	return false
 }
 
-func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
-
-// failureOf reads code and message of an answer that may be no envelope at all.
-func failureOf(body []byte) (code, message string) {
-	var env envelope[json.RawMessage]
-	if json.Unmarshal(body, &env) != nil {
-		return "", ""
+// failed reports whether the server says that it did not do what was asked:
+// success is false, or there is a documented error and no word of success.
+func (e *envelope) failed() bool {
+	switch string(e.success) {
+	case "false", "0", `"false"`, `"0"`:
+		return true
+	case "", "null":
+		return sentinelByCode[e.code] != nil
 	}
-	return codeOf(env.Error)
+	return false
 }
 
-func codeOf(raw json.RawMessage) (code, message string) {
-	var e struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
+// claimsSuccess reports whether the body says that something was done: success is
+// true, or there is data, no error, and no word against it.
+func (e *envelope) claimsSuccess() bool {
+	if e.succeeded() {
+		return true
 	}
-	if json.Unmarshal(raw, &e) != nil {
-		_ = json.Unmarshal(raw, &e.Message)
-	}
-	return e.Code, e.Message
+	return !present(e.success) && !e.failed() && present(e.data) && !e.failure
 }
 
-func metaOf(body []byte) Meta {
-	var env struct {
-		Meta json.RawMessage `json:"meta"`
-	}
-	_ = json.Unmarshal(body, &env)
-	var raw struct {
-		Timestamp string `json:"timestamp"`
-		Version   string `json:"version"`
-	}
-	_ = json.Unmarshal(env.Meta, &raw)
-	at, _ := time.Parse(time.RFC3339, raw.Timestamp)
-	return Meta{Timestamp: at, Version: raw.Version}
+// foreign reports whether the body is not the API's: a page of a proxy, say.
+func (e *envelope) foreign() bool {
+	return !e.object || len(e.success) == 0 && e.code == ""
 }
 
-// unmarshal is json.Unmarshal for bytes from outside: numbers are bounded, and
-// a time that is none reads as zero, since for its sake no word of a purchase
-// may be lost.
-func unmarshal(body []byte, into any) error {
-	if err := checkNumbers(body, into); err != nil {
-		return err
+func metaOf(raw json.RawMessage) Meta {
+	var fields struct {
+		Timestamp json.RawMessage `json:"timestamp"`
+		Version   json.RawMessage `json:"version"`
 	}
-	err := json.Unmarshal(body, into)
-	if err != nil {
-		if cleaned, changed := blankTimes(body); changed {
-			err = json.Unmarshal(cleaned, into)
-		}
-	}
-	return err
-}
-
-const maxNumber = 64
-
-// checkNumbers refuses numbers that would take minutes to become a decimal, as
-// JSON numbers or as strings. A run of 65 characters covers a multiple of 65,
-// so looking at every 65th byte is enough. Digits in a text, such as a name, are
-// no number: with a letter put in front they still decode.
-func checkNumbers(body []byte, into any) error {
-	for i := maxNumber; i < len(body); i += maxNumber + 1 {
-		start, end := i, i
-		for start > 0 && numeric(body[start-1]) && numeric(body[i]) {
-			start--
-		}
-		for end < len(body) && numeric(body[end]) {
-			end++
-		}
-		if end-start <= maxNumber {
-			continue
-		}
-		first := body[start]
-		body[start] = 'x'
-		err := json.Unmarshal(body, into)
-		body[start] = first
-		if err != nil {
-			return errLongNumber
-		}
-		i = end
-	}
-	return nil
-}
-
-func numeric(c byte) bool {
-	return c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
-}
-
-// blankTimes puts null in the place of whatever stands as a time, by the names
-// that times have in this API, and is none.
-func blankTimes(body []byte) (cleaned []byte, changed bool) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	var key string
-	copied := int64(0)
-	for {
-		before := dec.InputOffset()
-		token, err := dec.Token()
-		if err != nil {
-			return append(cleaned, body[copied:]...), changed
-		}
-		text, isText := token.(string)
-		if body[before] != ':' && !bytes.HasPrefix(bytes.TrimLeft(body[before:], " \t\r\n"), []byte(":")) {
-			key = text
-			continue
-		}
-		_, isNumber := token.(json.Number)
-		if isTime(key) && (isNumber || isText && !parsesAsTime(text)) {
-			cleaned = append(append(cleaned, body[copied:before]...), ":null"...)
-			copied, changed = dec.InputOffset(), true
-		}
-	}
-}
-
-func isTime(key string) bool { return strings.HasSuffix(key, "_at") }
-
-func parsesAsTime(s string) bool {
-	_, err := time.Parse(time.RFC3339, s)
-	return err == nil
+	_ = json.Unmarshal(raw, &fields)
+	at, _ := lenient.Time(textOf(fields.Timestamp))
+	return Meta{Timestamp: at, Version: textOf(fields.Version)}
 }

@@ -103,6 +103,8 @@ type Error struct {
 	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
 	// secrets, and so is not part of the JSON.
 	Body []byte `json:"-"`
+
+	foreign bool // the body is not the API's own envelope
 }
 
 // Error says what failed, without the body and with the API key masked.
@@ -125,7 +127,9 @@ func (e *Error) Error() string {
 }
 
 // Is reports whether target is the sentinel of the error's code or, for an
-// unknown code, of its status. Status 429 is always [ErrRateLimited].
+// unknown code, of its status. Status 429 is always [ErrRateLimited], and 500 and
+// above without a known code [ErrServer]. Any other status says nothing by itself
+// if the body is not the API's: it may be the page of a proxy.
 func (e *Error) Is(target error) bool {
 	if e.StatusCode == http.StatusTooManyRequests && target == ErrRateLimited {
 		return true
@@ -134,6 +138,9 @@ func (e *Error) Is(target error) bool {
 		return target == sentinel
 	}
 	sentinel := sentinelByStatus(e.StatusCode)
+	if e.foreign && sentinel != ErrServer {
+		return false
+	}
 	return sentinel != nil && target == sentinel
 }
 

@@ -69,7 +69,7 @@ func walk[T any](page int, pages *ahead[T], id func(T) string, yield func(T, err
 		if err != nil {
 			return err
 		}
-		more := got.more(page)
+		more := got.more(page, pages.limit)
 		size := len(got.Items)
 		items := slices.DeleteFunc(got.Items, func(item T) bool { return seen.before(id(item)) })
 		if seen.stuck(size, len(items), got.Pagination.Total) {
@@ -89,9 +89,14 @@ func walk[T any](page int, pages *ahead[T], id func(T) string, yield func(T, err
 	}
 }
 
-// more reports whether another page follows p, which was asked for as page.
-// has_next false is believed whatever the counts say; true is not, against them.
-func (p *Page[T]) more(page int) bool {
+// more reports whether another page follows p, which was asked for as page with
+// limit. has_next false is believed whatever the counts say; true is not, against
+// them. Without pagination a full page has another after it, also one of the API's
+// default size, for a server that takes no limit.
+func (p *Page[T]) more(page, limit int) bool {
+	if !p.paginated {
+		return len(p.Items) >= min(limit, defaultPageSize)
+	}
 	count := p.Pagination.Pages
 	return p.Pagination.HasNext && len(p.Items) > 0 && (count <= 0 || page < count)
 }

@@ -22,7 +22,7 @@ func (body instantly) RoundTrip(r *http.Request) (*http.Response, error) {
 // leaves the process.
 func BenchmarkGateWithout429(b *testing.B) {
 	client, err := New("wx_live_example", WithHTTPClient(&http.Client{
-		Transport: instantly(`{"success":true,"data":{"id":"r1","balance":150.00}}`),
+		Transport: instantly(`{"success":true,"data":{"id":"r1","balance":150.00,"stats":{"total_spent":0}}}`),
 	}))
 	if err != nil {
 		b.Fatal(err)

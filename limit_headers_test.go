@@ -92,7 +92,7 @@ func TestRateLimitHeadersAreRead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := over(t, func(req *http.Request) (*http.Response, error) {
-					return reply(req, 200, ok(`{}`), test.header...), nil
+					return reply(req, 200, ok(everything), test.header...), nil
 				})
 				var resp whozex.Response
 				_, err := client.GetAccount(t.Context(), whozex.CaptureResponse(&resp))
@@ -144,7 +144,7 @@ func TestRateLimitIsLearnedFrom429(t *testing.T) {
 			if refuse = !refuse; refuse {
 				return reply(req, 429, "", "Retry-After", "2"), nil
 			}
-			return reply(req, 200, ok(`{}`)), nil
+			return reply(req, 200, ok(everything)), nil
 		}, whozex.WithMaxRetries(0))
 		assert.Equal(t, whozex.RateLimit{}, client.RateLimit(), "nothing is known")
 		var resp whozex.Response

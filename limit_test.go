@@ -35,7 +35,7 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	l.mu.Lock()
 	wait, ok := l.admit(time.Now())
 	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: req}
-	body := `{"success":true,"data":{"gb":1}}`
+	body := `{"success":true,"data":` + everything + `}`
 	if ok {
 		l.answered++
 	} else {

@@ -24,7 +24,7 @@ func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
 			answer(w, 503, "secret-of-the-answer "+testKey)
 			return
 		}
-		answer(w, 200, ok(`{"users":[{"email":"secret-of-the-answer"}]}`))
+		answer(w, 200, ok(`{"id":"u2","balance":1,"users":[{"id":"u1","email":"secret-of-the-answer","balance":1}]}`))
 	}, whozex.WithLogger(logger))
 	_, err := client.ListUsers(t.Context(), whozex.ListUsersParams{Search: "secret-of-the-query"})
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func TestWithMiddleware(t *testing.T) {
 			answer(w, 429, "")
 			return
 		}
-		answer(w, 200, ok(`{}`))
+		answer(w, 200, ok(everything))
 	}, whozex.WithMiddleware(note("outer"), note("inner")))
 	_, err := client.GetAccount(t.Context())
 	require.NoError(t, err)
@@ -163,7 +163,7 @@ func TestMiddlewareAtFault(t *testing.T) {
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				sent.Add(1)
 				_, _ = io.Copy(io.Discard, r.Body)
-				answer(w, 200, ok(`{}`))
+				answer(w, 200, ok(everything))
 			}, whozex.WithMiddleware(tt.wrap), whozex.WithMaxRetries(0))
 			_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
 			require.ErrorContains(t, err, tt.says)
@@ -181,7 +181,7 @@ func TestALateRequestIsRefused(t *testing.T) {
 	release := make(chan struct{})
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		sent.Add(1)
-		answer(w, 200, ok(`{}`))
+		answer(w, 200, ok(everything))
 	}, whozex.WithMaxRetries(0), whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
 			go func() {
@@ -227,7 +227,7 @@ func TestBeforeSend(t *testing.T) {
 		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			assert.JSONEq(t, `{"gb":50}`, string(body))
-			answer(w, 200, ok(`{}`))
+			answer(w, 200, ok(everything))
 		})
 		_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 50}, whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
 			for i, c := range record.Request {
@@ -258,7 +258,7 @@ func TestBeforeSend(t *testing.T) {
 				client := over(t, func(*http.Request) (*http.Response, error) {
 					sent++
 					assert.LessOrEqual(t, time.Since(record.SentAt), tt.fresh)
-					return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(ok(`{}`)))}, nil
+					return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(ok(everything)))}, nil
 				}, whozex.WithGrace(tt.grace))
 				_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1}, whozex.BeforeSend(func(r *whozex.OutcomeUnknownError) error {
 					record = r

@@ -21,6 +21,18 @@ const testKey = "wx_live_example"
 
 const testMeta = `{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}`
 
+// everything is data that completes the result of any call.
+const everything = `{"id":"r1","name":"Reseller","email":"reseller@example.com","balance":150.00,"is_vip":false,
+	"api_key":{"last_used_at":null},"stats":{"packages":1,"sub_users":1,"total_spent":30.00},
+	"pricing":{"custom_price_per_gb":null},"custom_price_per_gb":null,"plans":[],
+	"gb":20,"price_per_gb":0.90,"total":18.00,"custom_price":true,
+	"users":[],"pagination":{"total":0,"page":1,"limit":20,"pages":0,"has_next":false,"has_prev":false},
+	"package_count":0,"created_at":"2025-01-01T12:00:00Z","expires_at":null,
+	"user_id":"u1","action":"add","amount":50.00,"user_balance":50.00,"reseller_balance":100.00,
+	"proxy_type":"residential","total_gb":20,"used_gb":0,"remaining_gb":20,"status":"active","live":true,
+	"evomi_username":"wx1","evomi_password":"wxp1","cost":18.00,"user_balance_after":32.00,
+	"username":"wx1","password":"wxp1","url":"https://example.com","events":["package.created"],"secret":"wxsec_1","note":""}`
+
 func ok(data string) string { return `{"success":true,"data":` + data + `,"meta":` + testMeta + `}` }
 
 func refusal(code, message string) string {
@@ -347,7 +359,7 @@ func TestTheKeyCanTravelInItsOwnHeader(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, testKey, r.Header.Get("X-API-Key"))
 		assert.Empty(t, r.Header.Get("Authorization"))
-		answer(w, 200, ok(`{}`))
+		answer(w, 200, ok(everything))
 	}, whozex.WithAPIKeyHeader())
 	_, err := client.GetAccount(t.Context())
 	require.NoError(t, err)

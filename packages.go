@@ -2,7 +2,6 @@ package whozex
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -28,7 +27,7 @@ const (
 // documented and the others inferred; for [Client.AddGB] all are inferred.
 // Fields that an answer does not carry are zero.
 type Package struct {
-	ID          string          `json:"id" api:"documented=PurchasePackage"`
+	ID          string          `json:"id" api:"documented=PurchasePackage,path=GetPackage AddGB"`
 	ProxyType   ProxyType       `json:"proxy_type" api:"documented=PurchasePackage"`
 	TotalGB     decimal.Decimal `json:"total_gb" api:"documented=PurchasePackage"`
 	UsedGB      decimal.Decimal `json:"used_gb" api:"documented=PurchasePackage"`
@@ -47,6 +46,8 @@ type Package struct {
 	ExpiresAt time.Time `json:"expires_at" api:"documented=PurchasePackage,null"`
 	// Live tells that RemainingGB is the provider's figure of this moment.
 	Live bool `json:"live" api:"documented=GetPackage,only=GetPackage"`
+
+	origin
 }
 
 // LogValue implements [slog.LogValuer] without the password.
@@ -204,16 +205,15 @@ type Usage struct {
 	// Totals holds the single figures beside the chart, by the API's names.
 	Totals map[string]decimal.Decimal `json:"totals" api:"inferred,optional"`
 
-	raw *json.RawMessage
+	origin
 }
 
-// RawJSON returns a copy of the data as it came.
-func (u *Usage) RawJSON() json.RawMessage { return rawCopy(u.raw) }
-
 // UnmarshalJSON recognises what it can and keeps the rest raw.
-func (u *Usage) UnmarshalJSON(data []byte) error {
+func (u *Usage) UnmarshalJSON(data []byte) error { return u.infer(data) }
+
+func (u *Usage) infer(data []byte) error {
 	found := recognise(data)
-	*u = Usage{Chart: found.chart(), Totals: found.breakdown("total"), raw: rawKeep(data)}
+	*u = Usage{Chart: found.chart(), Totals: found.breakdown("total")}
 	return nil
 }
 

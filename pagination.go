@@ -1,22 +1,28 @@
 package whozex
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // Page is one page of a list.
 type Page[T any] struct {
 	Items      []T `api:"inferred,list"`
 	Pagination Pagination
+
+	paginated bool // Pagination was in the response
+	origin
 }
 
-// Pagination says where in a list a page stands. It is zero when the answer
-// carries none: then the page is the whole list.
+// Pagination says where in a list a page stands. It is zero when the response
+// carries none: then the list goes on as long as its pages are full.
 type Pagination struct {
 	// Total counts the items of all pages.
 	Total int `json:"total"`
@@ -28,7 +34,10 @@ type Pagination struct {
 	HasPrev bool `json:"has_prev"`
 }
 
-const maxPageSize = 100
+const (
+	maxPageSize     = 100
+	defaultPageSize = 20 // of the API, when a request names none
+)
 
 func (r *request) paged(page, limit int) {
 	r.query = url.Values{}
@@ -47,40 +56,111 @@ func (r *request) paged(page, limit int) {
 }
 
 // listData is the data of a list. Which key the items stand under is inferred:
-// the two likely names are read in the same pass as the rest, any other in a
-// second one.
+// the two likely names are read in the strict pass, any other in the lenient one.
 type listData[T any] struct {
-	Users        []T        `json:"users"`
-	Transactions []T        `json:"transactions"`
-	Pagination   Pagination `json:"pagination"`
+	Users        []T `json:"users" api:"optional"`
+	Transactions []T `json:"transactions" api:"optional"`
+	Pagination   struct {
+		Pagination
+		// HasNext is set if the response has it, without which a walk would end early.
+		HasNext any `json:"has_next"`
+	} `json:"pagination" api:"optional"`
+
+	origin
 }
 
-// complete looks for the one array beside the pagination, whatever its name.
-func (l *listData[T]) complete(body []byte) error {
-	if l.Users != nil || l.Transactions != nil {
-		return nil
+// strict reports whether the strict pass has read a list whole.
+func (l *listData[T]) strict() bool {
+	_, known := l.Pagination.HasNext.(bool)
+	return known && (l.Users != nil || l.Transactions != nil)
+}
+
+func (l *listData[T]) newItem() any { return new(T) }
+
+func (l *listData[T]) readList(env *envelope, from lenient.Source) (lenient.Report, error) {
+	report := lenient.Report{Filled: 1}
+	items, name, err := findItems(env.data)
+	if err != nil {
+		return report, err
 	}
-	var env envelope[map[string]json.RawMessage]
-	if err := unmarshal(body, &env); err != nil {
-		return err
+	l.Users = make([]T, len(items))
+	for i, item := range items {
+		at := fmt.Sprintf("%s[%d]", name, i)
+		found, err := lenient.Decode(item, &l.Users[i], from)
+		if err != nil {
+			return report, unreadable([]string{at})
+		}
+		report.Add(at, found)
 	}
-	var items json.RawMessage
-	for key, value := range *env.Data {
-		if key == "pagination" || !bytes.HasPrefix(value, []byte("[")) {
-			continue
+	found, err := l.readPagination(env)
+	if err == nil {
+		report.Add("pagination", found)
+	}
+	return report, nil
+}
+
+// readPagination looks for the pagination within the data and beside it.
+func (l *listData[T]) readPagination(env *envelope) (lenient.Report, error) {
+	raw := env.pagination
+	members, _ := lenient.Members(env.data)
+	for _, m := range members {
+		if m.Name == "pagination" {
+			raw = m.Value
 		}
-		if items != nil {
-			return errors.New("it holds more than one list")
+	}
+	p := &l.Pagination.Pagination
+	found, err := lenient.Decode(raw, p, lenient.Source{})
+	if err != nil {
+		return found, err
+	}
+	if slices.Contains(slices.Concat(found.Missing, found.Unread), "has_next") {
+		p.HasNext = p.Page < p.Pages || p.Limit > 0 && p.Page*p.Limit < p.Total
+	}
+	l.Pagination.HasNext = p.HasNext
+	return found, nil
+}
+
+// findItems returns the items of a list: the data itself, or what stands under
+// users, transactions or, failing these, the name of the one array.
+func findItems(data json.RawMessage) (items []json.RawMessage, name string, err error) {
+	if items, ok := lenient.Array(data); ok {
+		return items, "", nil
+	}
+	members, ok := lenient.Members(data)
+	if !ok {
+		return nil, "", errNoData
+	}
+	var found []lenient.Member
+	for _, m := range members {
+		switch _, isArray := lenient.Array(m.Value); {
+		case m.Name == "users", m.Name == "transactions":
+			items, err := itemsOf(m)
+			return items, m.Name, err
+		case isArray && m.Name != "pagination":
+			found = append(found, m)
 		}
-		items = value
 	}
 	switch {
-	case items != nil:
-		return unmarshal(items, &l.Users)
-	case l.Pagination != Pagination{} && l.Pagination.Total == 0:
-		return nil
+	case len(found) == 1:
+		items, err := itemsOf(found[0])
+		return items, found[0].Name, err
+	case len(found) > 1:
+		return nil, "", errors.New("it holds more than one list")
+	case len(members) == 1 && members[0].Name == "pagination":
+		return nil, "", nil
 	}
-	return errors.New("it holds no list")
+	return nil, "", errors.New("it holds no list")
+}
+
+// itemsOf reads an array, or what stands for an empty one.
+func itemsOf(m lenient.Member) ([]json.RawMessage, error) {
+	if items, ok := lenient.Array(m.Value); ok {
+		return items, nil
+	}
+	if inner, ok := lenient.Members(m.Value); ok && len(inner) == 0 || string(m.Value) == "null" {
+		return nil, nil
+	}
+	return nil, unreadable([]string{m.Name})
 }
 
 func list[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*Page[T], error) {
@@ -88,9 +168,13 @@ func list[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 	if err != nil {
 		return nil, err
 	}
-	items := data.Users
-	if items == nil {
-		items = data.Transactions
+	page := &Page[T]{Items: data.Users, Pagination: data.Pagination.Pagination, origin: data.origin}
+	if page.Items == nil {
+		page.Items = data.Transactions
 	}
-	return &Page[T]{Items: items, Pagination: data.Pagination}, nil
+	page.Pagination.HasNext, page.paginated = data.Pagination.HasNext.(bool)
+	for i := range page.Items {
+		any(&page.Items[i]).(result).setOrigin(data.source, i)
+	}
+	return page, nil
 }

@@ -47,8 +47,9 @@ type book struct {
 }
 
 type entry struct {
-	ID   string `json:"id,omitempty"`
-	Note string `json:"note,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Note    string `json:"note,omitempty"`
+	Balance int    `json:"balance"` // which a user must have
 }
 
 func entries(from, to int) []entry {
@@ -248,13 +249,13 @@ func TestAllFindsItemsWhateverTheirKey(t *testing.T) {
 	}
 }
 
-func TestAllTakesAListWithoutPaginationForOnePage(t *testing.T) {
+func TestAllGoesOnWithoutPaginationWhilePagesAreFull(t *testing.T) {
 	withAndWithout(t, func(t *testing.T, prefetch int) {
 		b := &book{items: entries(0, 250), say: func(whozex.Pagination) map[string]any { return nil }}
 		ids, err := b.all(t, whozex.ListUsersParams{}, whozex.Prefetch(prefetch))
 		require.NoError(t, err)
-		assert.Equal(t, numbers(0, 100), ids)
-		assert.Equal(t, []int{1}, b.asked)
+		assert.Equal(t, numbers(0, 250), ids)
+		assert.Equal(t, []int{1, 2, 3, 4}, b.asked, "50 items may be a full page of a server that takes no limit")
 	})
 }
 

@@ -14,6 +14,8 @@ type Pricing struct {
 	// CustomPricePerGB is null without a custom price (null: inferred).
 	CustomPricePerGB decimal.NullDecimal `json:"custom_price_per_gb"`
 	Plans            []Plan              `json:"plans"`
+
+	origin
 }
 
 // Plan is a tier: a size and its prices in USD, a GB and in total.
@@ -42,6 +44,8 @@ type Quote struct {
 	IsVIP      bool            `json:"is_vip"`
 	// CustomPrice tells that PricePerGB was agreed with you.
 	CustomPrice bool `json:"custom_price"`
+
+	origin
 }
 
 // CalculatePrice returns the exact cost of gb GB, at least 1.

@@ -3,8 +3,9 @@ package whozex
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // inHand is the outcome by a response that arrived, whole or in part, and says
@@ -25,8 +26,8 @@ func inHand(unknown *OutcomeUnknownError) (outcome Outcome, ok bool) {
 	case OpCreateWebhook:
 		outcome.Webhook = fill[Webhook](data)
 	case OpRegenerateKey:
-		if key := fill[RegeneratedKey](data); key != nil {
-			outcome.APIKey = key.APIKey
+		if key, err := findKey(object(data...)); err == nil {
+			outcome.APIKey = Secret(key)
 		}
 	}
 	return outcome, true
@@ -111,11 +112,9 @@ func readObject(text []byte, next func(name string, value json.RawMessage, rest 
 
 // fill makes a T of the fields that fit; nil if there are none.
 func fill[T any](data []field) *T {
-	fits := slices.DeleteFunc(slices.Clone(data), func(f field) bool {
-		return unmarshal(object(f), new(T)) != nil
-	})
 	into := new(T)
-	if len(fits) == 0 || unmarshal(object(fits...), into) != nil {
+	report, err := lenient.Decode(object(data...), into, lenient.Source{})
+	if err != nil || report.Filled == 0 {
 		return nil
 	}
 	return into

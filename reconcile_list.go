@@ -125,8 +125,8 @@ func (c *Client) readPage(ctx context.Context, op Operation, route string, page 
 	req.query = url.Values{"page": {strconv.Itoa(page)}, "limit": {strconv.Itoa(maxPageSize)}}
 	var resp Response
 	asked := time.Now()
-	data, err := call[json.RawMessage](ctx, c, req, []CallOption{Fresh(), CaptureResponse(&resp)})
-	if err != nil {
+	var data json.RawMessage
+	if err := c.do(ctx, req, &data, []CallOption{Fresh(), CaptureResponse(&resp)}); err != nil {
 		return nil, paging{}, err
 	}
 	l.stamp(&resp, asked)
@@ -134,7 +134,7 @@ func (c *Client) readPage(ctx context.Context, op Operation, route string, page 
 		l.gap = "a cache in between answered for the server: look at the list itself"
 		return nil, paging{}, nil
 	}
-	items, paging, gap := parsePage(*data)
+	items, paging, gap := parsePage(data)
 	switch {
 	case gap != "":
 		l.gap = gap

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // subUser is a sub-user of a list with all its fields.
@@ -20,11 +22,11 @@ func (c *Client) subUsers(ctx context.Context) (users []subUser, l *listing, err
 	}
 	for _, item := range l.items {
 		var u subUser
-		var count struct {
-			Packages *int `json:"package_count"`
+		found, err := lenient.Decode(item, &u.User, lenient.Source{Operation: string(OpListUsers)})
+		readable := err == nil && len(found.IDs)+len(found.Amounts) == 0
+		if !slices.Contains(slices.Concat(found.Missing, found.Unread), "package_count") {
+			u.packages = &u.PackageCount
 		}
-		readable := unmarshal(slices.Clone(item), &u.User) == nil && unmarshal(slices.Clone(item), &count) == nil
-		u.packages = count.Packages
 		if u.fields, readable = fieldsOf(item, readable); !readable && l.gap == "" {
 			l.gap = "there are users whose fields cannot be read: look at the list of users"
 		}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // checkRetry is the retry policy: retryablehttp asks it after every attempt.
@@ -63,10 +65,10 @@ func (s *callState) repeatable() bool {
 		return !permanent(a.err)
 	}
 	switch a.status {
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusNetworkAuthenticationRequired:
+		return false
 	}
-	return false
+	return a.status >= http.StatusInternalServerError
 }
 
 // definite reports whether a status outside 2xx says that a mutating call did
@@ -76,11 +78,11 @@ func (s *callState) repeatable() bool {
 // never does, nor one that is too long to be read.
 func (s *callState) definite() bool {
 	body, status := s.received(), s.last.status
-	if s.last.tooLong || claimsSuccess(body) {
+	env := readEnvelope(body)
+	if s.last.tooLong || env.claimsSuccess() {
 		return false
 	}
-	code, _ := failureOf(body)
-	if sentinelByCode[code] != nil {
+	if sentinelByCode[env.code] != nil {
 		return true
 	}
 	return status/100 == 4 && status != http.StatusRequestTimeout && http.StatusText(status) != ""
@@ -115,18 +117,29 @@ func jitter(min, max time.Duration, attempt int) time.Duration {
 	return rand.N(ceiling)
 }
 
-// parseRetryAfter reads the header in both of its forms; 0 when there is
-// nothing to wait for.
+// parseRetryAfter reads the header in both of its forms, a fraction of a second and
+// a time in seconds or milliseconds since 1970, as some servers send; 0 when there
+// is nothing to wait for.
 func parseRetryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if value == "" {
 		return 0
 	}
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+	const longest = 1e8 // in seconds; more is a time
+	seconds, err := strconv.ParseUint(value, 10, 64)
+	if err == nil && (seconds < longest || seconds > 1e14) || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(seconds, uint64(math.MaxInt64/time.Second))) * time.Second
 	}
-	if at, err := http.ParseTime(value); err == nil {
+	at, err := http.ParseTime(value)
+	known := err == nil
+	if !known {
+		at, known = lenient.Time(value)
+	}
+	if known {
 		return max(time.Until(at), 0)
+	}
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 && seconds < longest {
+		return time.Duration(math.Ceil(seconds*1000)) * time.Millisecond
 	}
 	return 0
 }

@@ -230,7 +230,7 @@ func TestAHeaderThatInvitesReplay(t *testing.T) {
 					hangUp(w)
 					return
 				}
-				answer(w, 200, ok(`{}`))
+				answer(w, 200, ok(everything))
 			}, whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 				return roundTrip(func(r *http.Request) (*http.Response, error) {
 					r.Header[name] = []string{"k"}

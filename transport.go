@@ -2,6 +2,7 @@ package whozex
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -136,6 +137,12 @@ func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64
 		buffer.Grow(int(n) + bytes.MinRead)
 	}
 	a.reader = io.LimitedReader{R: resp.Body, N: most + 1}
+	if resp.Header.Get("Content-Encoding") == "gzip" {
+		// Nobody asked for it, or the transport would have decompressed it.
+		if a.reader.R, err = gzip.NewReader(resp.Body); err != nil {
+			return false, err
+		}
+	}
 	_, err = buffer.ReadFrom(&a.reader)
 	if int64(buffer.Len()) > most {
 		buffer.Truncate(int(most))

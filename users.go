@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 // User is a sub-user of yours. Documented for [Client.CreateUser], inferred for
@@ -20,6 +22,8 @@ type User struct {
 	Balance      decimal.Decimal `json:"balance"`
 	PackageCount int             `json:"package_count"`
 	CreatedAt    time.Time       `json:"created_at"`
+
+	origin
 }
 
 // ListUsersParams choose a page of sub-users.
@@ -104,13 +108,15 @@ func (c *Client) CreateUser(ctx context.Context, params CreateUserParams, opts .
 
 // BalanceChange is the result of moving money between you and a sub-user.
 type BalanceChange struct {
-	UserID string `json:"user_id"`
+	UserID string `json:"user_id" api:"path=AddBalance DeductBalance"`
 	// Action is "add" or "deduct".
 	Action string `json:"action"`
 	// Amount and the balances after the change are in USD.
 	Amount          decimal.Decimal `json:"amount"`
 	UserBalance     decimal.Decimal `json:"user_balance"`
 	ResellerBalance decimal.Decimal `json:"reseller_balance"`
+
+	origin
 }
 
 // AddBalance moves amount, in USD and above zero, from your balance to the
@@ -165,8 +171,8 @@ func checkAmount(amount decimal.Decimal) error {
 		}
 		return invalid("amount", "must be above zero, not negative")
 	}
-	if digits := amount.NumDigits() + int(max(amount.Exponent(), -amount.Exponent())); digits > maxNumber {
-		return invalid("amount", "has more than %d digits", maxNumber)
+	if digits := amount.NumDigits() + int(max(amount.Exponent(), -amount.Exponent())); digits > lenient.MaxDigits {
+		return invalid("amount", "has more than %d digits", lenient.MaxDigits)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package whozex_test
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +58,12 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 		{"zero", 429, is("0"), 0, backoff},
 		{"absent", 429, is(""), 0, backoff},
 		{"negative", 429, is("-5"), 0, backoff},
-		{"a fraction", 429, is("1.5"), 0, backoff},
+		{"a fraction", 429, is("1.5"), 1500 * time.Millisecond, 1500 * time.Millisecond},
+		{"a fraction of a read that failed", 503, is("1.5"), 1500 * time.Millisecond, 1500 * time.Millisecond},
+		{"seconds since 1970", 429, func() string { return strconv.FormatInt(time.Now().Add(5*time.Second).Unix(), 10) }, 5 * time.Second, 5 * time.Second},
+		{"milliseconds since 1970", 503, func() string { return strconv.FormatInt(time.Now().Add(5*time.Second).UnixMilli(), 10) }, 5 * time.Second, 5 * time.Second},
+		{"infinite", 429, is("Inf"), 0, backoff},
+		{"no number", 429, is("NaN"), 0, backoff},
 		{"text", 429, is("soon"), 0, backoff},
 		{"above the cap", 429, is("999999999"), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
 		{"above the cap after 503", 503, is("999999999"), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
@@ -72,7 +78,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 				client := over(t, func(req *http.Request) (*http.Response, error) {
 					sent = append(sent, time.Now())
 					if len(sent) > 1 {
-						return reply(req, 200, ok(`{}`)), nil
+						return reply(req, 200, ok(everything)), nil
 					}
 					return reply(req, test.status, "", "Retry-After", test.header()), nil
 				}, whozex.WithBackoff(backoff, backoff))
@@ -129,7 +135,7 @@ func TestOne429StopsEveryCall(t *testing.T) {
 			if first {
 				return reply(req, 429, "", "Retry-After", "7"), nil
 			}
-			return reply(req, 200, ok(`{}`)), nil
+			return reply(req, 200, ok(everything)), nil
 		})
 		began := time.Now()
 		var group sync.WaitGroup

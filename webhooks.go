@@ -36,6 +36,8 @@ type Webhook struct {
 	// Secret signs the events. It is shown only this once: store it.
 	Secret Secret `json:"secret"`
 	Note   string `json:"note"`
+
+	origin
 }
 
 // LogValue implements [slog.LogValuer] without the secret.

@@ -32,10 +32,10 @@ func TestACallAllocatesNoMoreThanItMay(t *testing.T) {
 	baseBytes, _ := allocated(account(base))
 	t.Logf("account: %.0f allocations, %.3f of the bytes by hand", allocs, bytes/baseBytes)
 	assert.LessOrEqual(t, allocs, 45.0)
-	assert.LessOrEqual(t, bytes/baseBytes, 1.05)
+	assert.LessOrEqual(t, bytes/baseBytes, 1.2)
 	bytes, allocs = allocated(users(ours))
 	baseBytes, baseAllocs := allocated(users(base))
 	t.Logf("users: %.3f of the allocations by hand, %.3f of the bytes", allocs/baseAllocs, bytes/baseBytes)
 	assert.LessOrEqual(t, allocs/baseAllocs, 1.01)
-	assert.LessOrEqual(t, bytes/baseBytes, 0.6)
+	assert.LessOrEqual(t, bytes/baseBytes, 0.65)
 }

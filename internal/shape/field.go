@@ -129,7 +129,7 @@ func membersOf(t reflect.Type, operation string) []member {
 				m.rest = true
 			case "list":
 				m.list = true
-			case "":
+			case "", "path", "alias": // see package lenient
 			default:
 				panic("shape: " + t.String() + "." + f.Name + " has the unknown rule " + rule)
 			}

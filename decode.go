@@ -1,0 +1,144 @@
+package whozex
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/whozex/whozex-go/internal/lenient"
+)
+
+var (
+	errNoEnvelope = errors.New("it is no envelope of the API")
+	errNoData     = errors.New("it holds no data")
+	errLongNumber = errors.New("it holds a number of more than 64 characters")
+	errNotDone    = errors.New("success is false")
+)
+
+// result is what data is decoded into: a type that embeds [origin].
+type result interface{ setOrigin(*source, int) }
+
+// decode reads the data of a 2xx response in one strict pass and, if that fails or
+// leaves out an amount or an id, in a lenient one. The error is errNotDone when the
+// server reports a failure.
+func decode[T any](s *callState) (*T, error) {
+	body := withoutMark(s.received())
+	var strict struct {
+		Success any `json:"success"` // no pointer to a bool, which would be allocated
+		Data    *T  `json:"data"`
+	}
+	from := &source{request: lenient.Source{Operation: string(s.op), PathValue: s.id}, result: reflect.TypeFor[T]()}
+	if longNumber(body) || json.Unmarshal(body, &strict) != nil ||
+		strict.Success != true || strict.Data == nil || !complete(strict.Data, s.op) {
+		var err error
+		if strict.Data, err = decodeLeniently[T](s, body, from); err != nil {
+			return nil, err
+		}
+	}
+	from.body = s.keep(body)
+	any(strict.Data).(result).setOrigin(from, whole)
+	return strict.Data, nil
+}
+
+// complete reports whether the strict pass has left out nothing that matters.
+func complete(data any, op Operation) bool {
+	if l, ok := data.(interface{ strict() bool }); ok && !l.strict() {
+		return false
+	}
+	return lenient.Complete(data, string(op))
+}
+
+func decodeLeniently[T any](s *callState, body []byte, from *source) (*T, error) {
+	env := readEnvelope(body)
+	switch {
+	case !env.object:
+		return nil, syntaxError(body)
+	case env.failed():
+		return nil, errNotDone
+	case !env.succeeded():
+		return nil, errNoEnvelope
+	case !has(env.data):
+		return nil, errNoData
+	}
+	data := new(T)
+	report, err := from.read(&env, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(report.IDs) > 0:
+		return nil, unreadable(report.IDs)
+	case report.Filled == 0, len(report.Amounts) > 0 && !s.mutating():
+		return nil, unreadable(report.Amounts)
+	}
+	return data, nil
+}
+
+// decodeInto decodes the data into out, strictly: nothing is known of its type.
+// Without out there need be no data.
+func (s *callState) decodeInto(out any) error {
+	body := withoutMark(s.received())
+	env := readEnvelope(body)
+	switch {
+	case !env.object:
+		return syntaxError(body)
+	case env.failed():
+		return errNotDone
+	case !env.succeeded():
+		return errNoEnvelope
+	case out == nil:
+		return nil
+	case !has(env.data):
+		return errNoData
+	case longNumber(env.data):
+		return errLongNumber
+	}
+	return json.Unmarshal(env.data, out)
+}
+
+func has(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+// syntaxError says what is wrong with a body that is no object.
+func syntaxError(body []byte) error {
+	var any map[string]json.RawMessage
+	if err := json.Unmarshal(body, &any); err != nil {
+		return err
+	}
+	return errNoEnvelope
+}
+
+func unreadable(paths []string) error {
+	const most = 5
+	if more := len(paths) - most; more > 0 {
+		paths = append(paths[:most:most], fmt.Sprintf("%d more", more))
+	}
+	return fmt.Errorf("missing or unreadable: %s", strings.Join(paths, ", "))
+}
+
+// longNumber reports whether body holds a run of more characters than a number may
+// have: long ones take minutes to become a decimal. A run of 65 covers a multiple
+// of 65, so looking at every 65th byte is enough. The lenient pass tells whether the
+// run is a number.
+func longNumber(body []byte) bool {
+	for i := lenient.MaxDigits; i < len(body); i += lenient.MaxDigits + 1 {
+		if !numeric(body[i]) {
+			continue
+		}
+		start, end := i, i
+		for start > 0 && numeric(body[start-1]) {
+			start--
+		}
+		for end < len(body) && numeric(body[end]) {
+			end++
+		}
+		if end-start > lenient.MaxDigits {
+			return true
+		}
+	}
+	return false
+}
+
+func numeric(c byte) bool {
+	return c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
+}

@@ -1,0 +1,357 @@
+// Package lenient reads JSON that is not quite what its type expects, field by
+// field, and reports what it could not read. It converts only where nothing is
+// lost and never guesses at an amount: "1,220.00" has two meanings.
+package lenient
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// Report is what a reading met beside values. Its paths are those of the JSON, such
+// as plans[2].gb.
+type Report struct {
+	// Unread are there, and no value of their field.
+	Unread []string
+	// Missing are documented, and absent or null.
+	Missing []string
+	// Converted were read from another type or form.
+	Converted []string
+	// Amounts are those of Unread and Missing that the documentation promises in
+	// USD or GB.
+	Amounts []string
+	// IDs are those of Unread and Missing without which the result says nothing.
+	IDs []string
+	// Filled counts the fields that were read.
+	Filled int
+}
+
+// Add adds what was found at path.
+func (r *Report) Add(path string, other Report) {
+	for _, both := range []struct{ to, from *[]string }{
+		{&r.Unread, &other.Unread}, {&r.Missing, &other.Missing}, {&r.Converted, &other.Converted},
+		{&r.Amounts, &other.Amounts}, {&r.IDs, &other.IDs},
+	} {
+		for _, at := range *both.from {
+			*both.to = append(*both.to, join(path, at))
+		}
+	}
+	r.Filled += other.Filled
+}
+
+// Source says where an object comes from.
+type Source struct {
+	Operation string
+	// PathValue is the id in the path of the request, for fields that repeat it.
+	PathValue string
+	// Wrappers are names of an object that may stand around the one asked for, as
+	// in {"user": {…}}.
+	Wrappers []string
+}
+
+var errNoObject = errors.New("it is no object")
+
+// Decode reads data, an object, into the struct that into points to.
+func Decode(data []byte, into any, from Source) (Report, error) {
+	r := reading{Source: from}
+	members, ok := Members(data)
+	if !ok {
+		return r.Report, errNoObject
+	}
+	for _, m := range members {
+		if inner, ok := Members(m.Value); ok && slices.Contains(from.Wrappers, m.Name) {
+			// What stands beside the wrapper is read too, for fields that it lacks.
+			members = append(members, inner...)
+			break
+		}
+	}
+	r.object("", members, reflect.ValueOf(into).Elem())
+	return r.Report, nil
+}
+
+// Member is a name in an object and what stands under it.
+type Member struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Members reads an object in its order, which decides where a name stands twice.
+func Members(data []byte) (members []Member, ok bool) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, false
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, false
+		}
+		m := Member{Name: name.(string)}
+		if dec.Decode(&m.Value) != nil {
+			return nil, false
+		}
+		members = append(members, m)
+	}
+	return members, true
+}
+
+// Array reads the items of an array.
+func Array(data []byte) (items []json.RawMessage, ok bool) {
+	return items, len(data) > 0 && data[0] == '[' && json.Unmarshal(data, &items) == nil
+}
+
+// result is what became of one value.
+type result int
+
+const (
+	absent result = iota // not there, or null
+	read
+	converted
+	unread
+)
+
+type reading struct {
+	Report
+	Source
+}
+
+func (r *reading) object(path string, members []Member, v reflect.Value) {
+	for _, f := range fieldsFor(v.Type(), r.Operation) {
+		at := join(path, f.name)
+		got := absent
+		for _, m := range members {
+			if !strings.EqualFold(m.Name, f.name) && (f.alias == "" || m.Name != f.alias || got == read) {
+				continue
+			}
+			if now := r.value(at, m.Value, v.Field(f.index)); now != absent {
+				got = now
+			}
+		}
+		r.note(at, got, f, v.Field(f.index))
+	}
+}
+
+func (r *reading) note(at string, got result, f field, v reflect.Value) {
+	switch {
+	case got == read:
+		r.Filled++
+		return
+	case got == converted:
+		r.Filled++
+		r.Converted = append(r.Converted, at)
+		return
+	case got == unread:
+		r.Unread = append(r.Unread, at)
+	case f.documented && !f.null:
+		r.Missing = append(r.Missing, at)
+	case !f.path:
+		return
+	}
+	if f.path && r.PathValue != "" {
+		v.SetString(r.PathValue)
+		return
+	}
+	if f.identifies() {
+		r.IDs = append(r.IDs, at)
+	}
+	if f.documented && holdsAmounts(v.Type(), r.Operation) {
+		r.Amounts = append(r.Amounts, at)
+	}
+}
+
+// holdsAmounts reports whether the documentation promises amounts in a t.
+func holdsAmounts(t reflect.Type, operation string) bool {
+	switch {
+	case t == decimalType:
+		return true
+	case t == nullDecimalType, t == timeType:
+		return false
+	case t.Kind() == reflect.Slice:
+		return holdsAmounts(t.Elem(), operation)
+	case t.Kind() != reflect.Struct:
+		return false
+	}
+	return slices.ContainsFunc(fieldsFor(t, operation), func(f field) bool {
+		return f.documented && holdsAmounts(t.Field(f.index).Type, operation)
+	})
+}
+
+// value reads data into v, and leaves v as it is if there is none.
+func (r *reading) value(path string, data json.RawMessage, v reflect.Value) result {
+	if string(data) == "null" {
+		return absent
+	}
+	switch v.Type() {
+	case decimalType:
+		return number(data, v.Addr().Interface().(*decimal.Decimal))
+	case nullDecimalType:
+		return optionalNumber(data, v.Addr().Interface().(*decimal.NullDecimal))
+	case timeType:
+		return moment(data, v)
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return text(data, v)
+	case reflect.Int:
+		return integer(data, v)
+	case reflect.Bool:
+		return boolean(data, v)
+	case reflect.Slice:
+		return r.list(path, data, v)
+	case reflect.Struct:
+		return r.nested(path, data, v)
+	}
+	return unread
+}
+
+func (r *reading) nested(path string, data json.RawMessage, v reflect.Value) result {
+	members, ok := Members(data)
+	got := read
+	if !ok {
+		// An empty array is how some servers write an object without members.
+		if items, isArray := Array(data); !isArray || len(items) > 0 {
+			return unread
+		}
+		got = converted
+	}
+	r.object(path, members, v)
+	return got
+}
+
+func (r *reading) list(path string, data json.RawMessage, v reflect.Value) result {
+	items, ok := Array(data)
+	if !ok {
+		if members, isObject := Members(data); !isObject || len(members) > 0 {
+			return unread
+		}
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+		return converted
+	}
+	made := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		r.note(at, r.value(at, item, made.Index(i)), field{documented: true}, made.Index(i))
+	}
+	v.Set(made)
+	return read
+}
+
+// scalar is the text of a string, or a literal as it stands.
+func scalar(data json.RawMessage) (value string, quoted, ok bool) {
+	if len(data) == 0 || data[0] == '{' || data[0] == '[' {
+		return "", false, false
+	}
+	if data[0] == '"' {
+		return value, true, json.Unmarshal(data, &value) == nil
+	}
+	return string(data), false, true
+}
+
+func isNumber(literal string) bool {
+	return literal != "" && (literal[0] == '-' || literal[0] >= '0' && literal[0] <= '9')
+}
+
+func text(data json.RawMessage, v reflect.Value) result {
+	value, quoted, ok := scalar(data)
+	switch {
+	case ok && quoted:
+		if json.Unmarshal(data, v.Addr().Interface()) != nil {
+			return unread
+		}
+		return read
+	case ok && isNumber(value):
+		v.SetString(value)
+		return converted
+	}
+	return unread
+}
+
+func boolean(data json.RawMessage, v reflect.Value) result {
+	value, quoted, _ := scalar(data)
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "true", "1", "1.0":
+		v.SetBool(true)
+	case "false", "0", "0.0":
+		v.SetBool(false)
+	default:
+		return unread
+	}
+	if quoted || isNumber(value) {
+		return converted
+	}
+	return read
+}
+
+// MaxDigits bounds the text of a number: longer ones take minutes to become a
+// decimal.
+const MaxDigits = 64
+
+// number reads a JSON number, or a text that is one.
+func number(data json.RawMessage, d *decimal.Decimal) result {
+	value, quoted, ok := scalar(data)
+	trimmed := strings.TrimSpace(value)
+	if !ok || len(trimmed) > MaxDigits || !quoted && !isNumber(value) {
+		return unread
+	}
+	made, err := decimal.NewFromString(trimmed)
+	if err != nil || !bounded(made, true) {
+		return unread
+	}
+	*d = made
+	if trimmed != value {
+		return converted
+	}
+	return read
+}
+
+func optionalNumber(data json.RawMessage, d *decimal.NullDecimal) result {
+	if string(data) == `""` {
+		*d = decimal.NullDecimal{}
+		return converted
+	}
+	var made decimal.Decimal
+	got := number(data, &made)
+	if got == read || got == converted {
+		*d = decimal.NewNullDecimal(made)
+	}
+	return got
+}
+
+func integer(data json.RawMessage, v reflect.Value) result {
+	if json.Unmarshal(data, v.Addr().Interface()) == nil {
+		return read
+	}
+	var d decimal.Decimal
+	if got := number(data, &d); got == unread || !d.IsInteger() || !d.BigInt().IsInt64() || v.OverflowInt(d.IntPart()) {
+		return unread
+	}
+	v.SetInt(d.IntPart())
+	return converted
+}
+
+func moment(data json.RawMessage, v reflect.Value) result {
+	if json.Unmarshal(data, v.Addr().Interface()) == nil {
+		return read
+	}
+	value, _, ok := scalar(data)
+	at, known := Time(value)
+	if !ok || !known {
+		return unread
+	}
+	v.Set(reflect.ValueOf(at))
+	return converted
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

@@ -1,0 +1,77 @@
+package lenient
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// field is what the struct tags json and api say of one field, for one operation.
+// Package shape documents the tag api; beside its rules this package reads
+//
+//	path=A B   the caller of the operations A and B named the value
+//	alias=B    B is another name of the field
+type field struct {
+	index      int
+	name       string
+	alias      string
+	documented bool // for the operation
+	null       bool
+	path       bool
+}
+
+type fieldsKey struct {
+	t         reflect.Type
+	operation string
+}
+
+var fieldsOf sync.Map // of []field by fieldsKey
+
+func fieldsFor(t reflect.Type, operation string) []field {
+	key := fieldsKey{t, operation}
+	if known, ok := fieldsOf.Load(key); ok {
+		return known.([]field)
+	}
+	var fields []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "" || name == "-" {
+			continue
+		}
+		fields = append(fields, newField(i, name, f, operation))
+	}
+	fieldsOf.Store(key, fields)
+	return fields
+}
+
+func newField(index int, name string, f reflect.StructField, operation string) field {
+	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType}
+	for rule := range strings.SplitSeq(f.Tag.Get("api"), ",") {
+		what, value, _ := strings.Cut(rule, "=")
+		named := slices.Contains(strings.Fields(value), operation)
+		switch what {
+		case "inferred", "optional":
+			made.documented = false
+		case "documented", "only":
+			made.documented = made.documented && named
+		case "null":
+			made.null = true
+		case "path":
+			made.path = named
+		case "alias":
+			made.alias = value
+		}
+	}
+	return made
+}
+
+var (
+	decimalType     = reflect.TypeFor[decimal.Decimal]()
+	nullDecimalType = reflect.TypeFor[decimal.NullDecimal]()
+	timeType        = reflect.TypeFor[time.Time]()
+)

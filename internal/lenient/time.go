@@ -1,0 +1,52 @@
+package lenient
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// layouts are those of RFC 3339 and its relatives. A time without a zone is UTC.
+var layouts = []string{
+	time.RFC3339Nano,
+	"2006-01-02T15:04:05.999999999Z0700",
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999Z0700",
+	"2006-01-02 15:04:05.999999999 Z0700",
+	"2006-01-02 15:04:05.999999999 MST",
+	"2006-01-02 15:04:05.999999999",
+	"2006-01-02T15:04Z07:00",
+	"2006-01-02 15:04",
+	time.DateOnly,
+	time.RFC1123,
+	time.RFC1123Z,
+}
+
+// Time reads a time in any of its usual forms: RFC 3339, the same with a space or
+// without a zone, a date, a date of HTTP, or seconds or milliseconds since 1970.
+func Time(text string) (time.Time, bool) {
+	text = strings.TrimSpace(text)
+	for _, layout := range layouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, !at.IsZero() && at.Year() > 0
+		}
+	}
+	return epoch(text)
+}
+
+// epoch reads seconds from 1973 to 5138, or milliseconds from 1973 on: no number
+// is both.
+func epoch(text string) (time.Time, bool) {
+	const least, most = 1e8, 1e11
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || n < least || n >= most*1000 || strings.ContainsAny(text, "xX_") {
+		return time.Time{}, false
+	}
+	if n < most {
+		whole, fraction := math.Modf(n)
+		return time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1000).UTC(), true
+	}
+	return time.UnixMilli(int64(n)).UTC(), true
+}
