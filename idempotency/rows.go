@@ -82,7 +82,7 @@ func (s *Store) all(ctx context.Context, where string, args ...any) (found []*Re
 	return found, rows.Err()
 }
 
-const isOpen = `(state IN ('pending', 'indeterminate') OR (state = 'succeeded' AND result_id = ''))`
+const isOpen = `is_open = 1`
 
 // openPurchase returns the one purchase of a user that is not settled.
 func (s *Store) openPurchase(ctx context.Context, userID string) (*Record, error) {

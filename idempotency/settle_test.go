@@ -123,7 +123,7 @@ func TestResolveRefuses(t *testing.T) {
 	require.ErrorIs(t, err, idempotency.ErrKeyReused)
 }
 
-func created(t *testing.T, user, pkg string, gb int, at time.Time) *webhookverify.Event {
+func created(t testing.TB, user, pkg string, gb int, at time.Time) *webhookverify.Event {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"user_id": user, "package_id": pkg, "gb": gb, "cost": 18})
 	require.NoError(t, err)

@@ -75,7 +75,7 @@ func (s *Store) Database() *database.DB { return s.db }
 // again: keep rows for longer than a key can come back.
 func (s *Store) Purge(ctx context.Context, before time.Time) (int64, error) {
 	result, err := s.db.ExecContext(ctx, s.db.SQL(`DELETE FROM whozex_operations
-		WHERE state IN ('succeeded', 'failed') AND updated_at < $1 AND NOT (state = 'succeeded' AND result_id = '')`), before.UnixMilli())
+		WHERE state IN ('succeeded', 'failed') AND updated_at < $1 AND is_open = 0`), before.UnixMilli())
 	if err != nil {
 		return 0, fmt.Errorf("idempotency: purge: %w", err)
 	}

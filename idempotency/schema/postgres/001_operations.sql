@@ -17,16 +17,18 @@ CREATE TABLE whozex_operations (
 	reason          TEXT NOT NULL DEFAULT '', -- for a person
 	not_before      BIGINT NOT NULL DEFAULT 0,-- too early to ask Reconcile again
 	created_at      BIGINT NOT NULL,
-	updated_at      BIGINT NOT NULL
+	updated_at      BIGINT NOT NULL,
+	is_open         INTEGER NOT NULL GENERATED ALWAYS AS ( -- 1 while it is not known what became of it
+		CASE WHEN state IN ('pending', 'indeterminate') OR (state = 'succeeded' AND result_id = '') THEN 1 ELSE 0 END) STORED
 );
 
 -- What is open, for Settle and Pending.
 CREATE INDEX whozex_operations_open ON whozex_operations (updated_at)
-	WHERE state IN ('pending', 'indeterminate') OR (state = 'succeeded' AND result_id = '');
+	WHERE is_open = 1;
 
 -- One purchase of a user at a time: only so can it be attributed.
 CREATE UNIQUE INDEX whozex_operations_purchase ON whozex_operations (subject_id)
-	WHERE operation = 'PurchasePackage' AND (state IN ('pending', 'indeterminate') OR (state = 'succeeded' AND result_id = ''));
+	WHERE operation = 'PurchasePackage' AND is_open = 1;
 
 CREATE INDEX whozex_operations_subject ON whozex_operations (subject_id, created_at) WHERE subject_id <> '';
 
