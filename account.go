@@ -203,7 +203,7 @@ func (c *Client) ListTransactions(ctx context.Context, params ListTransactionsPa
 //
 // GET /account/transactions, documented; the items' fields are inferred.
 func (c *Client) AllTransactions(ctx context.Context, params ListTransactionsParams, opts ...PageOption) iter.Seq2[Transaction, error] {
-	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int) (*Page[Transaction], error) {
-		return c.ListTransactions(ctx, ListTransactionsParams{Page: page, Limit: limit, Type: params.Type})
+	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int, opts ...CallOption) (*Page[Transaction], error) {
+		return c.ListTransactions(ctx, ListTransactionsParams{Page: page, Limit: limit, Type: params.Type}, opts...)
 	}, func(t Transaction) string { return t.ID }, opts)
 }

@@ -59,17 +59,17 @@ func (c *cache) empty() {
 	c.responses.Purge()
 }
 
-// read returns the response to req from memory, or coalesces equal requests into
-// one. That one runs under the context of the first caller; if it fails because of
-// that, another caller takes over.
-func (c *cache) read(ctx context.Context, req request, ask func(context.Context, request) (*callState, error)) (*callState, error) {
+// read returns the response to req from memory, or coalesces equal requests of the
+// same shape into one. That one runs under the context of the first caller; if it
+// fails because of that, another caller takes over.
+func (c *cache) read(ctx context.Context, req request, shape string, ask func(context.Context, request) (*callState, error)) (*callState, error) {
 	for {
 		key := strconv.FormatUint(c.generation.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
 		if kept := c.kept(key); kept != nil {
 			return kept.state(req, 0)
 		}
 		var first atomic.Bool
-		flight := c.flights.DoChan(key, func() (any, error) {
+		flight := c.flights.DoChan(key+shape, func() (any, error) {
 			// The request before may have ended since the check above.
 			if kept := c.kept(key); kept != nil {
 				return kept, nil

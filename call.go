@@ -73,17 +73,21 @@ func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption
 // send makes req, from the cache where that is allowed. On success the status is
 // 2xx, and the caller decodes the body and releases the state.
 func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*callState, error) {
-	o := collect(opts)
+	o := c.collect(opts)
 	if o.capture != nil {
 		*o.capture = Response{}
 	}
 	if ctx == nil {
 		req.check(missing("context"))
 	}
+	req.check(o.err)
+	if req.mutating() && c.grace > 0 && o.timeout > c.grace {
+		req.check(invalid("attempt timeout", "must be at most the grace of %s, not %s", c.grace, o.timeout))
+	}
 	if req.err != nil {
 		return nil, req.err
 	}
-	req.beforeSend = o.before
+	req.options = o
 	var s *callState
 	var err error
 	switch {
@@ -91,8 +95,8 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 		c.cache.empty()
 		s, err = c.perform(ctx, req)
 		c.cache.empty()
-	case c.cache != nil && !o.fresh:
-		s, err = c.cache.read(ctx, req, c.perform)
+	case c.cache != nil && !o.fresh && o.header == nil:
+		s, err = c.cache.read(ctx, req, o.shape(&c.settings), c.perform)
 	default:
 		s, err = c.perform(ctx, req)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"time"
@@ -74,7 +75,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		HTTPClient:   c.transport.client(c.httpClient),
 		RetryWaitMin: c.minBackoff,
 		RetryWaitMax: c.maxBackoff,
-		RetryMax:     c.maxRetries,
+		RetryMax:     math.MaxInt, // checkRetry counts
 		CheckRetry:   c.checkRetry,
 		Backoff:      c.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
@@ -122,43 +123,6 @@ func (c *Client) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "whozex.Client(%s)", c.base)
 }
 
-// CallOption changes a single call.
-type CallOption func(*callOptions)
-
-type callOptions struct {
-	capture *Response
-	fresh   bool
-	before  func(*OutcomeUnknownError) error
-}
-
-func collect(opts []CallOption) callOptions {
-	if len(opts) == 0 {
-		return callOptions{}
-	}
-	var o callOptions
-	for _, opt := range opts {
-		opt(&o)
-	}
-	return o
-}
-
-// Fresh asks the API even if [WithCache] has an answer.
-func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
-
-// BeforeSend has keep called just before each request of a mutating call,
-// with what [Client.Reconcile] needs if the answer to that request is lost.
-// A program that stores it can settle the call even if it crashes in the middle.
-// What keep gets is a copy. If keep takes longer than a tenth of the grace (see
-// [WithGrace]), its record is out of date: it is called once more, and if it is as
-// slow again, the call fails and nothing is sent.
-// If keep returns an error, or the context ends meanwhile, nothing is sent and the
-// call fails with that error.
-// Attempts is 1 at the first request; those before the one at hand are known to
-// have done nothing. Calls that only read never call keep.
-func BeforeSend(keep func(*OutcomeUnknownError) error) CallOption {
-	return func(o *callOptions) { o.before = keep }
-}
-
 // Response is what came back over HTTP, see [CaptureResponse].
 type Response struct {
 	// StatusCode is 0 when no answer came.
@@ -189,7 +153,8 @@ func (r Response) String() string {
 }
 
 // CaptureResponse fills dst with the answer to the call, whether it succeeds or
-// fails. The copy is the caller's.
+// fails; in an iteration, with that for the last page, and not with [Prefetch]. The
+// copy is the caller's.
 func CaptureResponse(dst *Response) CallOption {
 	return func(o *callOptions) { o.capture = dst }
 }

@@ -6,12 +6,23 @@ import (
 	"slices"
 )
 
-// PageOption changes how a list is walked. A value that makes no sense is
-// refused with a [*ParamError], which the walk yields.
-type PageOption func(*pageOptions) error
+// PageOption changes how a list is iterated: [Prefetch], or any [CallOption] for the
+// call of each page. A value that makes no sense is refused with a [*ParamError],
+// which the iterator yields.
+type PageOption interface{ applyPage(*pageOptions) error }
 
 type pageOptions struct {
 	prefetch int
+	calls    []CallOption
+}
+
+type pageOption func(*pageOptions) error
+
+func (p pageOption) applyPage(o *pageOptions) error { return p(o) }
+
+func (c CallOption) applyPage(o *pageOptions) error {
+	o.calls = append(o.calls, c)
+	return nil
 }
 
 // Collect gathers the items of a walk. When the walk ends with an error, the
@@ -28,7 +39,7 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 }
 
 // fetcher asks for one page of a list.
-type fetcher[T any] func(ctx context.Context, page, limit int) (*Page[T], error)
+type fetcher[T any] func(ctx context.Context, page, limit int, opts ...CallOption) (*Page[T], error)
 
 // all is the walk behind every list; page and limit are the caller's. id tells
 // items apart, and is empty for one that has none.
@@ -36,9 +47,12 @@ func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(
 	var o pageOptions
 	var refused error
 	for _, opt := range opts {
-		if err := opt(&o); refused == nil {
+		if err := opt.applyPage(&o); refused == nil {
 			refused = err
 		}
+	}
+	if refused == nil && o.prefetch > 0 && new(settings).collect(o.calls).capture != nil {
+		refused = invalid("prefetch", "asks for pages at once, of which CaptureResponse takes one")
 	}
 	if page == 0 {
 		page = 1
@@ -49,7 +63,7 @@ func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(
 	return func(yield func(T, error) bool) {
 		err := refused
 		if err == nil {
-			pages := &ahead[T]{ctx: ctx, fetch: fetch, limit: limit, most: o.prefetch}
+			pages := &ahead[T]{ctx: ctx, fetch: fetch, limit: limit, most: o.prefetch, opts: o.calls}
 			err = walk(page, pages, id, yield)
 		}
 		if err != nil {

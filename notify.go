@@ -13,16 +13,16 @@ var errStaleRecord = errors.New("BeforeSend took more than a tenth of the grace,
 // that took so long that its record is out of date. Nothing is sent if the context
 // ends meanwhile: here that is still certain.
 func (t *transport) notify(ctx context.Context, s *callState) error {
-	if s.beforeSend == nil || !s.mutating() {
+	if s.options.before == nil || !s.mutating() {
 		return nil
 	}
 	for range 2 {
 		sentAt := time.Now()
 		record := s.newOutcomeUnknown(sentAt, s.last.number+1)
 		record.Request = bytes.Clone(s.encoded)
-		record.Until = sentAt.Add(t.timeout).Add(t.grace / 10) // the record may be that old
+		record.Until = sentAt.Add(s.options.timeout).Add(t.grace / 10) // the record may be that old
 		record.ServerTime = t.clock.at(sentAt)
-		if err := s.beforeSend(record); err != nil {
+		if err := s.options.before(record); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

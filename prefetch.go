@@ -20,13 +20,13 @@ import (
 // Pages asked for at once may be answered out of order. From a list that grows
 // meanwhile items may then be skipped, as otherwise only from one that shrinks.
 func Prefetch(pages int) PageOption {
-	return func(o *pageOptions) error {
+	return pageOption(func(o *pageOptions) error {
 		if pages < 0 {
 			return invalid("prefetch", "must not be negative, not %d", pages)
 		}
 		o.prefetch = pages
 		return nil
-	}
+	})
 }
 
 // ahead gets the pages of a walk, and asks for them before they are taken. Its
@@ -35,6 +35,7 @@ type ahead[T any] struct {
 	ctx   context.Context
 	fetch fetcher[T]
 	limit int
+	opts  []CallOption
 	most  int // pages ahead
 	asked int // the last page asked for ahead
 	last  int // page that is said to be there
@@ -60,7 +61,7 @@ func (a *ahead[T]) take(page int) (*Page[T], error) {
 	a.reach(page)
 	next := a.shift()
 	if next == nil || a.ctx.Err() != nil {
-		return a.fetch(a.ctx, page, a.limit)
+		return a.fetch(a.ctx, page, a.limit, a.opts...)
 	}
 	<-next.done
 	return next.got, next.err
@@ -107,7 +108,7 @@ func (a *ahead[T]) ask(page int) bool {
 	a.running.Go(func() {
 		defer close(next.done)
 		defer cancel()
-		if next.got, next.err = a.fetch(ctx, page, a.limit); next.err != nil {
+		if next.got, next.err = a.fetch(ctx, page, a.limit, a.opts...); next.err != nil {
 			a.stopAfter(next)
 		}
 	})

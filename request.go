@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,7 +24,7 @@ type request struct {
 	body   any // sent as JSON, nil for none
 	err    error
 
-	beforeSend func(*OutcomeUnknownError) error
+	options callOptions
 }
 
 // read is a request that changes nothing.
@@ -118,7 +119,8 @@ func (s *callState) encode(ctx context.Context, base *url.URL) (*retryablehttp.R
 		s.url.RawQuery = s.query.Encode()
 	}
 	plain := emptyRequest.WithContext(withCallState(ctx, s))
-	plain.Method, plain.URL, plain.Host, plain.Header = s.method, &s.url, base.Host, make(http.Header)
+	plain.Method, plain.URL, plain.Host, plain.Header = s.method, &s.url, base.Host, make(http.Header, len(s.options.header))
+	maps.Copy(plain.Header, s.options.header)
 	s.retryable.Request = plain
 	if s.body == nil {
 		return &s.retryable, nil

@@ -49,7 +49,7 @@ func (c *Client) retryAfter(status int, header http.Header) time.Duration {
 }
 
 func (c *Client) mayRetry(s *callState) bool {
-	return s.stopped == nil && s.last.number <= c.maxRetries && s.repeatable()
+	return s.stopped == nil && s.last.number <= s.options.maxRetries && s.repeatable()
 }
 
 // repeatable reports whether the last attempt may be made again. This is where

@@ -97,7 +97,7 @@ func (s *callState) newAttempt(key *apiKey) *attempt {
 }
 
 func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (*http.Response, error) {
-	ctx, a.cancel = context.WithTimeoutCause(ctx, t.timeout, t.timedOut)
+	ctx, a.cancel = context.WithTimeoutCause(ctx, s.options.timeout, t.timedOutAfter(s.options.timeout))
 	defer a.cancel()
 	ctx = context.WithValue(ctx, attemptKey{}, a)
 	by := &t.reads
@@ -166,8 +166,15 @@ func attemptError(ctx context.Context, a *attempt, err error) error {
 	return err
 }
 
-// errAttemptTimeout is the end of an attempt by [WithTimeout].
+// errAttemptTimeout is the end of an attempt by [WithTimeout] or [AttemptTimeout].
 type errAttemptTimeout struct{ after time.Duration }
+
+func (t *transport) timedOutAfter(d time.Duration) error {
+	if d == t.timeout {
+		return t.timedOut // made once
+	}
+	return errAttemptTimeout{d}
+}
 
 func (e errAttemptTimeout) Error() string   { return fmt.Sprintf("no whole answer within %s", e.after) }
 func (e errAttemptTimeout) Timeout() bool   { return true }

@@ -67,8 +67,8 @@ func (c *Client) ListUsers(ctx context.Context, params ListUsersParams, opts ...
 //
 // GET /users, documented; the items' fields are inferred, as in [User].
 func (c *Client) AllUsers(ctx context.Context, params ListUsersParams, opts ...PageOption) iter.Seq2[User, error] {
-	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int) (*Page[User], error) {
-		return c.ListUsers(ctx, ListUsersParams{Page: page, Limit: limit, Search: params.Search})
+	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int, opts ...CallOption) (*Page[User], error) {
+		return c.ListUsers(ctx, ListUsersParams{Page: page, Limit: limit, Search: params.Search}, opts...)
 	}, func(u User) string { return u.ID }, opts)
 }
 
