@@ -17,7 +17,7 @@
 //
 // Nothing is ever sent on a guess. [Once.Settle] goes through what is open,
 // [Once.HandleEvent] settles purchases by their events, and [Once.Resolve] is for
-// what only a person can decide. The same key with other parameters is
+// what only a person can decide; [WithOnSettled] lets know of each. The same key with other parameters is
 // [ErrKeyReused]. Parameters that the client refuses, and a store that cannot be
 // written, are errors before anything is sent, and leave no row.
 //

@@ -79,6 +79,13 @@ func (p *postgres) start() {
 	}, time.Minute, 20*time.Millisecond)
 }
 
+// create makes another database.
+func (p *postgres) create(name string) {
+	p.t.Helper()
+	out, err := p.command("createdb", "-h", "127.0.0.1", "-p", fmt.Sprint(p.port), "-U", "whozex", name).CombinedOutput()
+	require.NoError(p.t, err, "%s", out)
+}
+
 // stop is a crash: the server finishes nothing.
 func (p *postgres) stop() {
 	if p.cmd != nil {
