@@ -124,13 +124,16 @@ func (k *RegeneratedKey) infer(data []byte) error {
 // revoked; look into the error's Body, which may hold the new one.
 //
 // POST /account/regenerate-key, documented; the new key's field is inferred.
-func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (*RegeneratedKey, error) {
-	s, err := c.send(ctx, write(OpRegenerateKey, "/account/regenerate-key"), opts)
+func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (key *RegeneratedKey, err error) {
+	req := write(OpRegenerateKey, "/account/regenerate-key")
+	ctx = c.watch(ctx, &req)
+	defer func() { req.watch.end(err) }()
+	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release()
-	key, err := decode[RegeneratedKey](s)
+	key, err = decode[RegeneratedKey](s)
 	if err == nil {
 		err = c.keys.replace(s.last.key, string(key.APIKey))
 	}

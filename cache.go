@@ -36,6 +36,7 @@ type cachedResponse struct {
 	header   http.Header
 	body     []byte
 	attempts int
+	onWire   time.Duration
 	key      *apiKey
 	err      error
 	own      bool        // caused by the first caller's context or limiter; the others must retry
@@ -115,6 +116,7 @@ func (c *cache) keep(ctx context.Context, key string, s *callState, err error) *
 		header:   s.last.header,
 		body:     bytes.Clone(s.received()),
 		attempts: s.last.number,
+		onWire:   s.onWire,
 		key:      s.last.key,
 		err:      err,
 		own:      err != nil && (s.stopped != nil || ctx.Err() != nil),
@@ -130,6 +132,9 @@ func (a *cachedResponse) state(req request, attempts int) (*callState, error) {
 	s := newCallState(req)
 	s.last = &attempt{number: attempts, key: a.key, status: a.status, header: a.header}
 	s.cached = a
+	if attempts > 0 {
+		s.onWire = a.onWire
+	}
 	s.buffer.Write(a.body)
 	return s, a.err
 }

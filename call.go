@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -26,7 +27,9 @@ import (
 
 // call makes a request and decodes the data of its response into a T. Every
 // endpoint goes through it.
-func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*T, error) {
+func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (result *T, err error) {
+	ctx = c.watch(ctx, &req)
+	defer func() { req.watch.end(err) }()
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return nil, err
@@ -58,7 +61,9 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 }
 
 // do is call for data of any type, nil for none.
-func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption) error {
+func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption) (err error) {
+	ctx = c.watch(ctx, &req)
+	defer func() { req.watch.end(err) }()
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return err
@@ -104,6 +109,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 		*o.capture = s.response()
 		o.capture.RateLimit = c.RateLimit()
 	}
+	req.watch.received(s)
 	if err != nil {
 		s.release()
 		return nil, err
@@ -130,7 +136,8 @@ type callState struct {
 	encoded json.RawMessage // the body to send
 
 	last    *attempt
-	stopped error // why no further attempt was made, though one was allowed
+	stopped error         // why no further attempt was made, though one was allowed
+	onWire  time.Duration // of all attempts
 
 	buffer *bytes.Buffer   // for the response's body
 	cached *cachedResponse // where the response comes from, nil if from the network

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,9 +18,45 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
+// logFields are all that a record may hold, by its message.
+var logFields = map[string][]string{
+	"whozex call": {
+		"operation", "method", "route", "attempts", "status", "cached", "duration", "waited", "on_wire", "outcome", "code", "error",
+	},
+	"whozex attempt": {"operation", "attempt", "status", "duration", "waited", "error"},
+	"whozex retry":   {"operation", "attempt", "status", "reason"},
+}
+
+// records reads a log, and holds it against logFields.
+func records(t *testing.T, log *bytes.Buffer) (lines []string, fields []map[string]any) {
+	t.Helper()
+	for line := range bytes.Lines(log.Bytes()) {
+		var got map[string]any
+		require.NoError(t, json.Unmarshal(line, &got))
+		message := got["msg"].(string)
+		require.Contains(t, logFields, message)
+		for name := range maps.Keys(got) {
+			assert.Contains(t, append([]string{"time", "level", "msg"}, logFields[message]...), name)
+		}
+		for _, name := range []string{"duration", "waited", "on_wire"} {
+			if text, found := got[name]; found {
+				_, err := time.ParseDuration(text.(string))
+				assert.NoError(t, err)
+			}
+		}
+		lines = append(lines, got["level"].(string)+" "+strings.TrimPrefix(message, "whozex "))
+		fields = append(fields, got)
+	}
+	return lines, fields
+}
+
+func debugLog() (*bytes.Buffer, whozex.Option) {
 	var log bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return &log, whozex.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+}
+
+func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
+	log, logged := debugLog()
 	var seen atomic.Int32
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if seen.Add(1) == 1 {
@@ -25,7 +64,7 @@ func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
 			return
 		}
 		answer(w, 200, ok(`{"id":"u2","balance":1,"users":[{"id":"u1","email":"secret-of-the-answer","balance":1}]}`))
-	}, whozex.WithLogger(logger))
+	}, logged)
 	_, err := client.ListUsers(t.Context(), whozex.ListUsersParams{Search: "secret-of-the-query"})
 	require.NoError(t, err)
 	_, err = client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "secret-of@the.body"})
@@ -33,14 +72,70 @@ func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
 
 	assert.NotContains(t, log.String(), "secret")
 	assert.NotContains(t, log.String(), testKey)
-	var statuses []float64
-	for line := range bytes.Lines(log.Bytes()) {
-		var fields map[string]any
-		require.NoError(t, json.Unmarshal(line, &fields))
-		statuses = append(statuses, fields["status"].(float64))
-		for name := range fields {
-			assert.True(t, slices.Contains([]string{"time", "level", "msg", "operation", "attempt", "status", "duration", "wait"}, name), name)
-		}
+	lines, fields := records(t, log)
+	assert.Equal(t, []string{"DEBUG attempt", "WARN retry", "DEBUG attempt", "INFO call", "DEBUG attempt", "INFO call"}, lines)
+	assert.Equal(t, "Service Unavailable", fields[1]["reason"])
+	assert.EqualValues(t, 2, fields[3]["attempts"])
+	assert.Equal(t, "/users", fields[3]["route"])
+	assert.Equal(t, "ok", fields[3]["outcome"])
+}
+
+func TestTheLogOfCallsThatFail(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		handler http.HandlerFunc
+		lines   []string
+		call    map[string]any
+	}{
+		{
+			name: "a lost response", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			lines: []string{"DEBUG attempt", "ERROR call"},
+			call:  map[string]any{"status": 0.0, "outcome": "unknown", "error": "whozex: outcome of AddGB unknown: POST /packages/p/add-gb: EOF"},
+		},
+		{
+			name: "unreadable", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") },
+			lines: []string{"DEBUG attempt", "ERROR call"},
+			call:  map[string]any{"status": 200.0, "outcome": "unknown"},
+		},
+		{
+			name: "refused", handler: func(w http.ResponseWriter, _ *http.Request) {
+				answer(w, 404, refusal("NOT_FOUND", "no such package for "+testKey+"\nERROR forged"))
+			},
+			lines: []string{"DEBUG attempt", "ERROR call"},
+			call: map[string]any{
+				"status": 404.0, "outcome": "error", "code": "NOT_FOUND",
+				"error": "whozex: POST /packages/p/add-gb: NOT_FOUND (404): no such package for [redacted] ERROR forged",
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log, logged := debugLog()
+			client := serve(t, tt.handler, logged)
+			_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+			require.Error(t, err)
+			lines, fields := records(t, log)
+			assert.Equal(t, tt.lines, lines)
+			for name, want := range tt.call {
+				assert.Equal(t, want, fields[len(fields)-1][name], name)
+			}
+			_, failed := fields[0]["error"]
+			assert.Equal(t, tt.call["status"] == 0.0, failed, "an attempt without a response says why")
+			assert.NotContains(t, log.String(), testKey)
+		})
 	}
-	assert.Equal(t, []float64{503, 200, 200}, statuses)
+}
+
+func TestTheLogShowsWhatTheCacheAnswers(t *testing.T) {
+	log, logged := debugLog()
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, ok(`{"is_vip":true,"plans":[]}`))
+	}, logged, whozex.WithCache(time.Hour))
+	for range 2 {
+		_, err := client.GetPricing(t.Context())
+		require.NoError(t, err)
+	}
+	lines, fields := records(t, log)
+	assert.Equal(t, []string{"DEBUG attempt", "INFO call", "INFO call"}, lines)
+	assert.Equal(t, true, fields[2]["cached"])
+	assert.True(t, slices.Equal([]any{1.0, 0.0}, []any{fields[1]["attempts"], fields[2]["attempts"]}))
 }

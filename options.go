@@ -44,6 +44,7 @@ type settings struct {
 	ownGrace         bool
 	logger           *slog.Logger
 	debug            io.Writer
+	hooks            []func(context.Context, CallInfo) (context.Context, func(CallInfo))
 	userAgent        string
 }
 
@@ -237,16 +238,6 @@ func (s *settings) checkGrace() error {
 		return invalid("grace", "must be 0 or at least the timeout of %s, not %s", s.timeout, s.grace)
 	}
 	return nil
-}
-
-// WithLogger tells logger of every attempt, at debug level, and of every retry,
-// at warn level: operation, attempt, status, duration and wait, and nothing
-// else. No body, no query, no key. Without it the client is silent.
-func WithLogger(logger *slog.Logger) Option {
-	return func(s *settings) error {
-		s.logger = logger
-		return nil
-	}
 }
 
 // WithUserAgent puts product, such as "mybot/1.2", before the SDK's own name in

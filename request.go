@@ -18,6 +18,7 @@ import (
 type request struct {
 	op     Operation
 	method string
+	route  string // path with the names of its parameters, empty for Do
 	id     string // of the user or package in the path
 	path   string // escaped, below the base URL
 	query  url.Values
@@ -25,6 +26,7 @@ type request struct {
 	err    error
 
 	options callOptions
+	watch   *watch // nil for none
 }
 
 // read is a request that changes nothing.
@@ -41,7 +43,7 @@ func write(op Operation, route string, ids ...string) request {
 // newRequest puts ids in the place of the route's {parameters}, each as one
 // escaped path segment.
 func newRequest(op Operation, method, route string, ids []string) request {
-	r := request{op: op, method: method, path: route}
+	r := request{op: op, method: method, route: route, path: route}
 	for _, id := range ids {
 		before, rest, _ := strings.Cut(r.path, "{")
 		field, after, _ := strings.Cut(rest, "}")

@@ -24,6 +24,7 @@ func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (boo
 		s.stopped = context.DeadlineExceeded
 		return false, nil
 	}
+	c.logRetry(ctx, s.last)
 	return true, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"time"
 )
@@ -81,9 +80,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.clock.observe(a.sentAt, a.header)
 	}
 	t.limiter.observe(pass, a.status, a.header)
-	if t.logger != nil {
-		t.report(ctx, a, a.sentAt.Sub(began))
-	}
+	s.onWire += a.endedAt.Sub(a.sentAt)
+	t.logAttempt(ctx, a, a.sentAt.Sub(began))
 	return resp, err
 }
 
@@ -180,18 +178,3 @@ func (e errAttemptTimeout) Error() string   { return fmt.Sprintf("no whole answe
 func (e errAttemptTimeout) Timeout() bool   { return true }
 func (e errAttemptTimeout) Temporary() bool { return true }
 func (e errAttemptTimeout) Unwrap() error   { return context.DeadlineExceeded }
-
-// report logs an attempt, by allow-list.
-func (t *transport) report(ctx context.Context, a *attempt, waited time.Duration) {
-	level := slog.LevelDebug
-	if a.number > 1 {
-		level = slog.LevelWarn
-	}
-	t.logger.LogAttrs(ctx, level, "whozex request",
-		slog.String("operation", string(a.op)),
-		slog.Int("attempt", a.number),
-		slog.Int("status", a.status),
-		slog.Duration("duration", a.endedAt.Sub(a.sentAt)),
-		slog.Duration("wait", waited),
-	)
-}

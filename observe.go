@@ -1,0 +1,139 @@
+package whozex
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// CallInfo is one call, from the first attempt to the decoded result. All but Err
+// is free of what users typed, of ids and of secrets, and fit for labels of metrics.
+type CallInfo struct {
+	// Operation is that of the method called; "Do" for [Client.Do].
+	Operation Operation
+	// Method is that of HTTP.
+	Method string
+	// Route is the path with its parameters' names, such as
+	// /users/{user_id}/packages; empty for [Client.Do].
+	Route string
+	// Attempts counts the requests sent: 0 if the response is from [WithCache] or
+	// another call's, or if nothing was sent.
+	Attempts int
+	// StatusCode is that of the last response, 0 without one.
+	StatusCode int
+	// Code is the API's error code, such as "NOT_FOUND"; empty if there is none.
+	Code string
+	// Err is what the call returns.
+	Err error
+	// OutcomeUnknown means that Err matches [ErrOutcomeUnknown].
+	OutcomeUnknown bool
+	// Cached means that the response is from [WithCache], or that of an equal read
+	// at the same time.
+	Cached bool
+	// Start is when the call began, and Duration how long it took. OnWire is what
+	// its attempts took of that, and Waited what it took to get to them: the
+	// limiter, pauses after a 429, the wait before a retry, [BeforeSend].
+	Start                    time.Time
+	Duration, Waited, OnWire time.Duration
+}
+
+// Outcome is how the call ended, in a word: "ok", "error", or "unknown" if
+// [ErrOutcomeUnknown] is what it ended with.
+func (c CallInfo) Outcome() string {
+	switch {
+	case c.OutcomeUnknown:
+		return "unknown"
+	case c.Err != nil:
+		return "error"
+	}
+	return "ok"
+}
+
+// WithObserver has observe called at the end of every call, with the call's
+// context, also if nothing was sent. Each page of an iteration is a call. observe
+// runs on the goroutine of the call, which waits for it.
+func WithObserver(observe func(context.Context, CallInfo)) Option {
+	return func(s *settings) error {
+		if observe == nil {
+			return missing("observer")
+		}
+		s.hooks = append(s.hooks, func(ctx context.Context, _ CallInfo) (context.Context, func(CallInfo)) {
+			return ctx, func(info CallInfo) { observe(ctx, info) }
+		})
+		return nil
+	}
+}
+
+// WithCallHook has begin called at the start of every call, with its operation,
+// method, route and start. The call goes on with the context that begin returns, so
+// that a span of tracing is the parent of the attempts', and calls end when it has
+// ended, see [WithObserver]. Module otelwhozex is made of this.
+func WithCallHook(begin func(context.Context, CallInfo) (ctx context.Context, end func(CallInfo))) Option {
+	return func(s *settings) error {
+		if begin == nil {
+			return missing("call hook")
+		}
+		s.hooks = append(s.hooks, begin)
+		return nil
+	}
+}
+
+// opDo stands for all calls by [Client.Do], whose own operations hold ids.
+const opDo Operation = "Do"
+
+// watch follows one call for the hooks and the log. It is nil if there are none.
+type watch struct {
+	client *Client
+	ctx    context.Context
+	info   CallInfo
+	ends   []func(CallInfo)
+}
+
+// watch begins to follow req.
+func (c *Client) watch(ctx context.Context, req *request) context.Context {
+	if c.hooks == nil && c.logger == nil || ctx == nil {
+		return ctx
+	}
+	w := &watch{client: c, info: CallInfo{Operation: req.op, Method: req.method, Route: req.route, Start: time.Now()}}
+	if req.route == "" {
+		w.info.Operation = opDo
+	}
+	for _, begin := range c.hooks {
+		next, end := begin(ctx, w.info)
+		if next != nil {
+			ctx = next
+		}
+		if end != nil {
+			w.ends = append(w.ends, end)
+		}
+	}
+	w.ctx, req.watch = ctx, w
+	return ctx
+}
+
+// received notes what came back, before it is decoded.
+func (w *watch) received(s *callState) {
+	if w == nil {
+		return
+	}
+	w.info.Attempts, w.info.StatusCode = s.last.number, s.last.status
+	w.info.Cached = s.cached != nil && s.last.number == 0 && s.last.status != 0
+	w.info.OnWire = s.onWire
+	w.info.Waited = time.Since(w.info.Start) - s.onWire
+}
+
+// end reports the call, which ends with err.
+func (w *watch) end(err error) {
+	if w == nil {
+		return
+	}
+	w.info.Duration = time.Since(w.info.Start)
+	w.info.Err, w.info.OutcomeUnknown = err, errors.Is(err, ErrOutcomeUnknown)
+	if failure, ok := errors.AsType[*Error](err); ok {
+		w.info.Code = failure.Code
+	}
+	w.client.logCall(w.ctx, &w.info)
+	for _, end := range w.ends {
+		end(w.info)
+	}
+}
