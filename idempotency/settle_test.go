@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -215,4 +216,55 @@ func TestAnOutcomeThatCannotBeStoredIsFoundOutLater(t *testing.T) {
 	_, err = call(w.open(), "order-1")
 	require.NoError(t, err)
 	assert.Equal(t, 1, w.requests(whozex.OpAddBalance))
+}
+
+// roundTrip is middleware of one function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A process that was slow for longer than its lease, and renews it while another
+// looks for its request, keeps its claim.
+func TestALeaseThatIsRenewedMeanwhileCounts(t *testing.T) {
+	w := newWorld(t, whozex.WithGrace(time.Hour))
+	once := w.seeded()
+	leasesRunOut(t, once)
+	renewing := whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			_, err := once.Store().Database().ExecContext(r.Context(), `UPDATE whozex_operations SET lease_until = 9e15 WHERE idempotency_key = 'pending'`)
+			assert.NoError(t, err)
+			return next.RoundTrip(r)
+		})
+	})
+	report, err := w.openWith([]whozex.Option{whozex.WithGrace(0), renewing}).Settle(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, idempotency.Report{Failed: 1, InProgress: 1}, report)
+}
+
+func TestAPurchaseWithoutItsPackageIsNewsAndStaysOpen(t *testing.T) {
+	w := newWorld(t)
+	var news []string
+	once := w.open(idempotency.WithOnSettled(func(_ context.Context, r *idempotency.Record) {
+		news = append(news, string(r.State)+" "+r.ResultID)
+	}))
+	dying := w.open(idempotency.WithStepHook(func(step idempotency.Step) {
+		if step == idempotency.StepEnded {
+			panic(step)
+		}
+	}))
+	assert.Panics(t, func() { _, _ = w.calls()[whozex.OpPurchasePackage](dying, "order-1") })
+	leasesRunOut(t, once)
+	for range 2 {
+		_, err := once.Settle(t.Context())
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"succeeded "}, news)
+	gone, err := once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	assert.Zero(t, gone)
+	require.NoError(t, once.HandleEvent(t.Context(), created(t, w.user, "PKG-1", 20, time.Now())))
+	require.Equal(t, []string{"succeeded ", "succeeded PKG-1"}, news)
+	gone, err = once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, gone)
 }
