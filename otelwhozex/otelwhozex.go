@@ -1,0 +1,139 @@
+// Package otelwhozex reports the calls of a [whozex.Client] to OpenTelemetry: a span
+// for each call, named by its operation, with a span for each attempt beneath, and
+// metrics.
+//
+//	client, err := whozex.FromEnv(otelwhozex.Options()...)
+//
+// The span of a call is of kind internal and holds http.request.method,
+// url.template, http.response.status_code, error.type, whozex.operation,
+// whozex.attempts, whozex.cached and whozex.outcome: ok, error or unknown. That of an
+// attempt is made by otelhttp: it is of kind client, has the attributes of the
+// semantic conventions, http.request.resend_count among them, and its url.full lacks
+// the query, which may hold emails.
+//
+// The metrics are:
+//
+//	http.client.request.duration   histogram, s, for each attempt, by otelhttp
+//	whozex.client.calls            counter, by whozex.operation, whozex.outcome,
+//	                               http.response.status_code and whozex.cached
+//
+// Labels are free of ids and of what users typed. With Prometheus, give the meter
+// provider OpenTelemetry's exporter for it: the counter is then
+// whozex_client_calls_total.
+package otelwhozex
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/whozex/whozex-go"
+)
+
+const scope = "github.com/whozex/whozex-go/otelwhozex"
+
+// Option changes a default of [Options].
+type Option func(*telemetry)
+
+// WithTracerProvider sets where spans go, the global provider if not given.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return func(t *telemetry) { t.traces = provider }
+}
+
+// WithMeterProvider sets where metrics go, the global provider if not given.
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return func(t *telemetry) { t.meters = provider }
+}
+
+type telemetry struct {
+	traces trace.TracerProvider
+	meters metric.MeterProvider
+	tracer trace.Tracer
+	calls  metric.Int64Counter
+}
+
+// Options returns what makes a client report, for [whozex.New] and [whozex.FromEnv].
+func Options(opts ...Option) []whozex.Option {
+	t := &telemetry{traces: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
+	for _, opt := range opts {
+		opt(t)
+	}
+	t.tracer = t.traces.Tracer(scope, trace.WithInstrumentationVersion(whozex.Version))
+	var err error
+	t.calls, err = t.meters.Meter(scope, metric.WithInstrumentationVersion(whozex.Version)).Int64Counter("whozex.client.calls",
+		metric.WithUnit("{call}"), metric.WithDescription("Calls of the Whozex API by how they ended."))
+	if err != nil {
+		otel.Handle(err)
+	}
+	return []whozex.Option{whozex.WithCallHook(t.begin), whozex.WithMiddleware(t.outer, inner)}
+}
+
+// begin starts the span of a call.
+func (t *telemetry) begin(ctx context.Context, call whozex.CallInfo) (context.Context, func(whozex.CallInfo)) {
+	attributes := []attribute.KeyValue{
+		attribute.String("whozex.operation", string(call.Operation)),
+		semconv.HTTPRequestMethodKey.String(call.Method),
+	}
+	if call.Route != "" {
+		attributes = append(attributes, semconv.URLTemplate(call.Route))
+	}
+	ctx, span := t.tracer.Start(ctx, string(call.Operation), trace.WithTimestamp(call.Start), trace.WithAttributes(attributes...))
+	return ctx, func(call whozex.CallInfo) { t.end(ctx, span, &call) }
+}
+
+func (t *telemetry) end(ctx context.Context, span trace.Span, call *whozex.CallInfo) {
+	shared := []attribute.KeyValue{
+		attribute.String("whozex.outcome", call.Outcome()),
+		attribute.Bool("whozex.cached", call.Cached),
+	}
+	if call.StatusCode != 0 {
+		shared = append(shared, semconv.HTTPResponseStatusCode(call.StatusCode))
+	}
+	t.calls.Add(ctx, 1, metric.WithAttributes(append(slices.Clip(shared), attribute.String("whozex.operation", string(call.Operation)))...))
+	span.SetAttributes(append(slices.Clip(shared), attribute.Int("whozex.attempts", call.Attempts))...)
+	if call.Err != nil {
+		kind := call.Code
+		switch {
+		case call.OutcomeUnknown:
+			kind = "outcome_unknown"
+		case kind == "":
+			kind = semconv.ErrorType(call.Err).Value.AsString()
+		}
+		span.SetAttributes(semconv.ErrorTypeKey.String(kind))
+		span.SetStatus(codes.Error, call.Err.Error())
+	}
+	span.End(trace.WithTimestamp(call.Start.Add(call.Duration)))
+}
+
+// outer makes the span and the metrics of an attempt.
+func (t *telemetry) outer(next http.RoundTripper) http.RoundTripper {
+	return otelhttp.NewTransport(next, otelhttp.WithTracerProvider(t.traces), otelhttp.WithMeterProvider(t.meters),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }))
+}
+
+// inner adds to the span of an attempt what otelhttp does not know.
+func inner(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		span := trace.SpanFromContext(r.Context())
+		if r.URL.RawQuery != "" {
+			span.SetAttributes(semconv.URLFull((&url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path, RawPath: r.URL.RawPath}).String()))
+		}
+		if _, attempt := whozex.OperationFromContext(r.Context()); attempt > 1 {
+			span.SetAttributes(semconv.HTTPRequestResendCount(attempt - 1))
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

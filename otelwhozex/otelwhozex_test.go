@@ -1,0 +1,203 @@
+package otelwhozex_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/otelwhozex"
+	"github.com/whozex/whozex-go/whozextest"
+)
+
+type telemetry struct {
+	t      *testing.T
+	spans  *tracetest.InMemoryExporter
+	traces *sdktrace.TracerProvider
+	reader *sdkmetric.ManualReader
+	server *whozextest.Server
+	client *whozex.Client
+}
+
+func start(t *testing.T, opts ...whozex.Option) *telemetry {
+	t.Helper()
+	o := &telemetry{t: t, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader(), server: whozextest.NewServer(whozextest.WithUsers(1))}
+	t.Cleanup(o.server.Close)
+	o.traces = sdktrace.NewTracerProvider(sdktrace.WithSyncer(o.spans))
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(o.reader))
+	options := otelwhozex.Options(otelwhozex.WithTracerProvider(o.traces), otelwhozex.WithMeterProvider(meters))
+	o.client = o.server.Client(append(append(options, whozex.WithBackoff(0, 0)), opts...)...)
+	t.Cleanup(o.client.CloseIdleConnections)
+	return o
+}
+
+// take is the span of the last call and those of its attempts.
+func (o *telemetry) take() (call tracetest.SpanStub, attempts []tracetest.SpanStub) {
+	o.t.Helper()
+	for _, span := range o.spans.GetSpans() {
+		if span.SpanKind == trace.SpanKindClient {
+			attempts = append(attempts, span)
+		} else {
+			require.Empty(o.t, call.Name, "one call has one span")
+			call = span
+		}
+	}
+	o.spans.Reset()
+	for _, attempt := range attempts {
+		assert.Equal(o.t, call.SpanContext.SpanID(), attempt.Parent.SpanID())
+	}
+	return call, attempts
+}
+
+func attributes(kept []attribute.KeyValue) map[string]any {
+	all := map[string]any{}
+	for _, a := range kept {
+		all[string(a.Key)] = a.Value.AsInterface()
+	}
+	return all
+}
+
+func TestSpans(t *testing.T) {
+	o := start(t, whozex.WithCache(time.Hour))
+	ctx, above := o.traces.Tracer("test").Start(t.Context(), "order")
+	page, err := o.client.ListUsers(ctx, whozex.ListUsersParams{Search: "user1@example.com"})
+	require.NoError(t, err)
+	id := page.Items[0].ID
+	call, attempts := o.take()
+	assert.Equal(t, "ListUsers", call.Name)
+	assert.Equal(t, above.SpanContext().SpanID(), call.Parent.SpanID())
+	assert.Equal(t, map[string]any{
+		"http.request.method": "GET", "url.template": "/users", "http.response.status_code": int64(200),
+		"whozex.operation": "ListUsers", "whozex.attempts": int64(1), "whozex.outcome": "ok", "whozex.cached": false,
+	}, attributes(call.Attributes))
+	require.Len(t, attempts, 1)
+	assert.Equal(t, "GET", attempts[0].Name)
+	got := attributes(attempts[0].Attributes)
+	assert.Equal(t, o.server.URL+"/users", got["url.full"])
+	assert.Equal(t, "GET", got["http.request.method"])
+	assert.EqualValues(t, 200, got["http.response.status_code"])
+	assert.Equal(t, "127.0.0.1", got["server.address"])
+
+	_, err = o.client.ListUsers(t.Context(), whozex.ListUsersParams{Search: "user1@example.com"})
+	require.NoError(t, err)
+	call, attempts = o.take()
+	assert.Empty(t, attempts)
+	assert.Equal(t, true, attributes(call.Attributes)["whozex.cached"])
+
+	o.server.Inject(whozex.OpGetPricing, whozextest.ServerErrorBeforeCommit(http.StatusServiceUnavailable), 1)
+	_, err = o.client.GetPricing(t.Context())
+	require.NoError(t, err)
+	call, attempts = o.take()
+	assert.Equal(t, codes.Unset, call.Status.Code)
+	require.Len(t, attempts, 2)
+	assert.Equal(t, codes.Error, attempts[0].Status.Code)
+	assert.NotContains(t, attributes(attempts[0].Attributes), "http.request.resend_count")
+	assert.EqualValues(t, 1, attributes(attempts[1].Attributes)["http.request.resend_count"])
+
+	for _, tt := range []struct {
+		name  string
+		fault []whozextest.Fault
+		call  func() error
+		want  map[string]any
+	}{
+		{
+			name: "refused", call: func() error {
+				_, err := o.client.PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 20})
+				return err
+			},
+			want: map[string]any{
+				"http.request.method": "POST", "url.template": "/users/{user_id}/packages", "http.response.status_code": int64(402),
+				"error.type": "INSUFFICIENT_BALANCE", "whozex.operation": "PurchasePackage", "whozex.attempts": int64(1),
+				"whozex.outcome": "error", "whozex.cached": false,
+			},
+		},
+		{
+			name: "lost", fault: []whozextest.Fault{whozextest.CommitThenCut()}, call: func() error {
+				_, err := o.client.AddBalance(t.Context(), id, decimal.NewFromInt(1), "x")
+				return err
+			},
+			want: map[string]any{
+				"http.request.method": "POST", "url.template": "/users/{user_id}/balance", "error.type": "outcome_unknown",
+				"whozex.operation": "AddBalance", "whozex.attempts": int64(1), "whozex.outcome": "unknown", "whozex.cached": false,
+			},
+		},
+		{
+			name: "not sent", call: func() error {
+				_, err := o.client.CalculatePrice(t.Context(), 0)
+				return err
+			},
+			want: map[string]any{
+				"http.request.method": "GET", "url.template": "/pricing/calculate", "error.type": "*whozex.ParamError",
+				"whozex.operation": "CalculatePrice", "whozex.attempts": int64(0), "whozex.outcome": "error", "whozex.cached": false,
+			},
+		},
+		{
+			name: "by Do", call: func() error { return o.client.Do(t.Context(), http.MethodDelete, "/users/"+id, nil, nil, nil) },
+			want: map[string]any{
+				"http.request.method": "DELETE", "http.response.status_code": int64(404), "error.type": "NOT_FOUND",
+				"whozex.operation": "Do", "whozex.attempts": int64(1), "whozex.outcome": "error", "whozex.cached": false,
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, fault := range tt.fault {
+				o.server.Inject(whozex.OpAddBalance, fault, 1)
+			}
+			require.Error(t, tt.call())
+			call, attempts := o.take()
+			assert.Equal(t, codes.Error, call.Status.Code)
+			assert.Equal(t, tt.want, attributes(call.Attributes))
+			assert.EqualValues(t, tt.want["whozex.attempts"], len(attempts))
+		})
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	o := start(t)
+	for range 2 {
+		_, err := o.client.GetAccount(t.Context())
+		require.NoError(t, err)
+	}
+	o.server.Inject(whozex.OpCreateUser, whozextest.CommitThenCut(), 1)
+	_, err := o.client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@example.com"})
+	require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
+	var data metricdata.ResourceMetrics
+	require.NoError(t, o.reader.Collect(context.Background(), &data))
+	type point struct {
+		operation, outcome string
+		status             any
+		value              int64
+	}
+	var calls []point
+	var attempts uint64
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch m.Name {
+			case "whozex.client.calls":
+				for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+					labels := attributes(p.Attributes.ToSlice())
+					calls = append(calls, point{labels["whozex.operation"].(string), labels["whozex.outcome"].(string), labels["http.response.status_code"], p.Value})
+				}
+			case "http.client.request.duration":
+				assert.Equal(t, "s", m.Unit)
+				for _, p := range m.Data.(metricdata.Histogram[float64]).DataPoints {
+					attempts += p.Count
+				}
+			}
+		}
+	}
+	assert.ElementsMatch(t, []point{{"GetAccount", "ok", int64(200), 2}, {"CreateUser", "unknown", nil, 1}}, calls)
+	assert.EqualValues(t, 3, attempts)
+}
