@@ -9,6 +9,7 @@ type cycle struct {
 	admitted int
 	began    time.Time // the refusal before, or the start
 	resumed  time.Time // the end of the pause after it
+	last     time.Time // the last admission
 	ended    time.Time // this refusal
 	until    time.Time // the end of the pause to come
 
@@ -34,6 +35,7 @@ func (c *cycle) admit(at time.Time) {
 		c.samples = c.samples[:maxSamples/2]
 		c.stride *= 2
 	}
+	c.last = at
 	if c.admitted%c.stride == 0 {
 		c.samples = append(c.samples, sample{at, c.admitted})
 	}
@@ -60,7 +62,7 @@ func (c *cycle) sustained() float64 {
 func (c *cycle) allowed() float64 {
 	most := c.sustained()
 	for _, s := range c.samples {
-		if d := c.ended.Sub(s.at); d > 0 {
+		if d := c.last.Sub(s.at); d > 0 {
 			// Between nothing and one request of the refill was left at the end.
 			refilled := float64(c.admitted-s.admitted-c.burst) + 0.5
 			most = max(most, refilled/d.Seconds())

@@ -22,18 +22,21 @@
 //     bounds the refill from below, exactly if the burst was whole at the beginning
 //     of the stretch and spent at its end.
 //   - A refusal costs a pause, so the way to the plateau is a multiple of the
-//     pause: 4 of them at first, then 8 and so on up to 20. As long after the
-//     plateau again the rate is the one that was refused last.
+//     pause: 8 of them at first, then 16 and 20. As long after the plateau again
+//     the rate is the one that was refused last.
 //   - A refusal on the way to the plateau means that the limit is lower than it
-//     was or that others use it too. The rate then falls by a fifth and rises with
-//     its square root: of clients with one limit the faster loses, the slower
-//     gains (D. Bansal and H. Balakrishnan, Binomial Congestion Control
+//     was or that others use it too. The rate then falls to half and its square
+//     root, at least by a tenth, the plateau is 4 pauses away, and the rise beyond
+//     it is by the square root: of clients with one limit the faster loses, the
+//     slower gains (D. Bansal and H. Balakrishnan, Binomial Congestion Control
 //     Algorithms, INFOCOM 2001).
 //
 // After the first refusal the rate is sought as in TCP's slow start: it doubles
-// every half second until the next one. A rate that has not been refused for four
-// times the way to the plateau is a limit that is gone, and nothing is spaced any
-// more.
+// every half second until the next one, or ten times in a pause where that is
+// longer. A rate that has not been refused for four times the way to the plateau
+// is a limit that is gone, and nothing is spaced any more.
+//
+// docs/ratelimit.md has what simpler laws came to in the same simulation.
 //
 // The package knows nothing of HTTP, and takes its clock from its caller.
 package ratelimit

@@ -20,14 +20,13 @@ type law interface {
 }
 
 const (
-	doubling   = 500 * time.Millisecond // of the rate in slow start
+	doubling   = 500 * time.Millisecond // of the rate in slow start, at least
+	doublings  = 10                     // in a pause, at most
 	minPauses  = 4                      // on the way to the plateau
 	oncePauses = 8                      // after slow start
 	maxPauses  = 20
-	lowered    = 0.95 // of the rate seen, after a refusal
-	yield      = 0.8  // of the rate sent, after a refusal before the plateau
-	take       = 0.3  // of the square root of it, added
-	minFactor  = 1.05 // from the plateau to the top
+	lowered    = 0.95 // of the rate allowed, after a refusal
+	minYield   = 0.9  // of the rate sent, at most, after a refusal before the plateau
 
 	minPlateau = 2 * time.Second
 	maxPlateau = 20 * time.Minute
@@ -40,43 +39,53 @@ type cubic struct {
 	plateau        time.Duration // from the end of the pause
 	since          time.Time     // the end of the pause
 	pauses         int           // that the plateau is away
-	searching      bool          // slow start
+	doubling       time.Duration // of slow start; 0 when it is over
 }
 
 func (l *cubic) refused(c *cycle) {
+	pause := c.pause()
 	if c.first {
-		*l = cubic{low: max(c.sustained(), 1), searching: true}
-		l.resume(c.until, c.pause())
+		low := max(c.sustained(), min(1, 1/pause.Seconds()))
+		*l = cubic{low: low, doubling: max(doubling, pause/doublings)}
+		l.resume(c.until, pause)
 		return
 	}
 	sent := l.rate(c.ended)
 	switch {
-	case l.searching:
+	case l.doubling > 0:
 		l.high, l.pauses = c.allowed(), oncePauses
 	case c.ended.Before(l.since.Add(l.plateau)):
 		// The limit is lower than it was, or shared with others.
-		l.high, l.pauses = max(yield*sent+take*math.Sqrt(sent), c.sustained()), minPauses
+		l.high = max(min(sent/2+math.Sqrt(sent), minYield*sent), c.sustained())
+		l.pauses = minPauses
 	default:
-		l.high, l.pauses = c.allowed(), min(2*l.pauses, maxPauses)
+		// What was allowed is a lower bound, a loose one if the server counts in windows.
+		l.high = c.allowed()
+		l.high += max(sent-1.2*l.high, 0) / 4
+		l.pauses = min(2*l.pauses, maxPauses)
 	}
 	l.high = max(min(l.high, sent), leastRate)
 	l.low = lowered * l.high
-	l.top = max(sent, minFactor*l.high)
-	l.searching = false
-	l.resume(c.until, c.pause())
+	l.top = max(sent, l.high+math.Sqrt(l.high))
+	l.doubling = 0
+	l.resume(c.until, pause)
 }
 
 func (l *cubic) resume(at time.Time, pause time.Duration) {
 	l.since = at
+	if l.doubling > 0 {
+		l.plateau = outgrownAfter * l.doubling
+		return
+	}
 	l.plateau = min(max(time.Duration(l.pauses)*pause, minPlateau), maxPlateau)
 }
 
 func (l *cubic) rate(now time.Time) float64 {
-	t := max(now.Sub(l.since), 0)
-	if l.searching {
-		return l.low * math.Exp2(min(t.Seconds()/doubling.Seconds(), 40))
+	t := max(now.Sub(l.since), 0).Seconds()
+	if l.doubling > 0 {
+		return l.low * math.Exp2(min(t/l.doubling.Seconds(), 40))
 	}
-	u := t.Seconds()/l.plateau.Seconds() - 1
+	u := t/l.plateau.Seconds() - 1
 	if u < 0 {
 		return l.high + (l.high-l.low)*u*u*u
 	}
@@ -85,6 +94,6 @@ func (l *cubic) rate(now time.Time) float64 {
 
 func (l *cubic) outgrown(now time.Time) bool { return now.Sub(l.since) > outgrownAfter*l.plateau }
 
-// outgrownAfter so many times the way to the plateau the top is exceeded many
-// times over.
+// After so many times the way to the plateau the top is exceeded many times over,
+// and in slow start the rate has doubled 16 times.
 const outgrownAfter = 4

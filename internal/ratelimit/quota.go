@@ -55,6 +55,7 @@ type reported struct {
 	quota  Quota
 	when   time.Time
 	window time.Duration // the longest reset seen with this limit
+	until  time.Time     // the reset, as the first report of this window had it
 }
 
 func (r *reported) known() bool { return !r.when.IsZero() }
@@ -72,6 +73,13 @@ func (r *reported) update(q Quota, now time.Time) bool {
 		r.window = max(r.window, q.Reset)
 		q.Window = r.window
 	}
+	until := now.Add(q.Reset)
+	if q.Limit == r.quota.Limit && until.Sub(r.until).Abs() <= rounding {
+		// Responses may come out of order.
+		q.Remaining = min(q.Remaining, r.quota.Remaining)
+	} else {
+		r.until = until
+	}
 	r.quota, r.when = q, now
 	return true
 }
@@ -87,19 +95,20 @@ func (r *reported) at(now time.Time) Quota {
 }
 
 // exhausted is the time to wait until the reset if nothing remains, 0 if
-// something does or the reset may have come.
+// something does. In a short window the reset may have come.
 func (r *reported) exhausted() time.Duration {
-	if r.quota.Remaining > 0 || r.quota.Reset <= rounding {
+	if r.quota.Remaining > 0 || r.quota.Reset <= rounding && r.quota.Window < longWindow {
 		return 0
 	}
 	return r.quota.Reset
 }
 
 // credit is how many requests may be on their way without being spaced: half of
-// those that remain, since the rest can be spread, and none in a short window.
+// those that remain, since the rest can be spread. In a short window, and from
+// the reset to the next report, there is none.
 func (r *reported) credit(now time.Time) int {
-	if !r.known() || r.quota.Window < longWindow {
+	if r.quota.Window < longWindow || r.at(now).Reset == 0 {
 		return 0
 	}
-	return r.at(now).Remaining / 2
+	return r.quota.Remaining / 2
 }

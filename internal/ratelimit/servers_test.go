@@ -36,11 +36,16 @@ func (b *tokens) admit(now time.Time) (bool, time.Duration) {
 	return true, 0
 }
 
-// A bucket reports the requests of the shortest window of whole seconds.
+// A bucket reports the shortest window of whole seconds that has room for a burst,
+// as the sandbox does.
 func (b *tokens) quota(now time.Time) Quota {
 	b.fill(now)
-	limit, window := perWindow(b.rate)
-	return Quota{Limit: limit, Remaining: int(b.have), Window: window, Reset: seconds((b.burst - b.have) / b.rate)}
+	return bucketQuota(b.rate, b.burst, b.have)
+}
+
+func bucketQuota(rate, burst, have float64) Quota {
+	window := math.Max(1, math.Ceil(burst/rate))
+	return Quota{Limit: max(1, int(rate*window+1e-9)), Remaining: int(have), Window: seconds(window), Reset: seconds((burst - have) / rate)}
 }
 
 func perWindow(rate float64) (int, time.Duration) {
@@ -76,8 +81,7 @@ func (b *leaky) admit(now time.Time) (bool, time.Duration) {
 
 func (b *leaky) quota(now time.Time) Quota {
 	b.leak(now)
-	limit, window := perWindow(b.rate)
-	return Quota{Limit: limit, Remaining: int(b.size - b.level), Window: window, Reset: seconds(b.level / b.rate)}
+	return bucketQuota(b.rate, b.size, b.size-b.level)
 }
 
 // fixed counts in windows that begin by the clock.
@@ -143,11 +147,12 @@ func (s *sliding) admit(now time.Time) (bool, time.Duration) {
 	return true, 0
 }
 
+// The reset is when the oldest request leaves the window, as Python's limits has it.
 func (s *sliding) quota(now time.Time) Quota {
 	s.slide(now)
 	reset := time.Duration(0)
 	if len(s.log) > 0 {
-		reset = s.window - now.Sub(s.log[len(s.log)-1])
+		reset = s.window - now.Sub(s.log[0])
 	}
 	limit, window := s.limit, s.window
 	if window < time.Second {
