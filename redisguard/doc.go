@@ -31,8 +31,8 @@
 // go-redis itself does, a line for each dial that fails, unless you silence it
 // with redis.SetLogger. Any settings of go-redis will do, but by its defaults it
 // dials five times before it says that no one listens: with DialerRetries and
-// MaxRetries of 1, as above, a Redis that is gone is known at once, and the error
-// tells why.
+// MaxRetries of 1, as above and by [ParseURL], a Redis that is gone is known at
+// once, and the error tells why.
 // Redis may lose its memory in a restart: a fresh limit then begins with a full
 // burst, a pause is forgotten by all but those already waiting, and a handled
 // event is forgotten as well, unless Redis writes to disk: for a [ReplayStore] set

@@ -1,7 +1,6 @@
 package whozextest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,11 +10,11 @@ import (
 	"net/http"
 	"syscall"
 	"time"
-
-	"github.com/whozex/whozex-go/webhookverify"
 )
 
 const deliveryTimeout = 10 * time.Second
+
+var errClosed = errors.New("the server is closed")
 
 // newEventClient returns a client that follows no redirect and, unless it may go
 // anywhere, reaches loopback alone, whatever a name resolves to.
@@ -41,19 +40,24 @@ func (s *Server) deliverAll(hook *webhook) {
 		if !ok {
 			return
 		}
+		err := errClosed
 		if s.done.Err() == nil {
-			_ = s.deliver(hook, next)
+			err = s.deliver(hook, next.event)
 		}
+		if err != nil {
+			err = fmt.Errorf("whozextest: webhook %s: %w", hook.id, err)
+		}
+		next.result <- err
 		s.delivered()
 	}
 }
 
-func (s *Server) nextEvent(hook *webhook) (event, bool) {
+func (s *Server) nextEvent(hook *webhook) (queued, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(hook.queue) == 0 {
 		hook.running = false
-		return event{}, false
+		return queued{}, false
 	}
 	next := hook.queue[0]
 	hook.queue = hook.queue[1:]
@@ -73,17 +77,18 @@ func (s *Server) deliver(hook *webhook, e event) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(s.done, http.MethodPost, hook.url, bytes.NewReader(body))
+	req, err := newEventRequest(s.done, hook.url, hook.secret, body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(webhookverify.SignatureHeader, webhookverify.Sign(body, hook.secret))
 	res, err := s.events.Do(req)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, maxBody))
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		err = fmt.Errorf("responded %s", res.Status)
+	}
 	return errors.Join(err, res.Body.Close())
 }
 

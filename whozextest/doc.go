@@ -61,8 +61,8 @@
 //     coming from above. balance.added is sent for added balance alone. Events
 //     come in order for each webhook, once, with 10 seconds to answer, and may
 //     arrive before the answer of the call that caused them. What is changed
-//     through [Server]'s methods sends no event but package.low_gb. Events for
-//     hosts that are not loopback are dropped, unless [WithDeliveriesAnywhere].
+//     through [Server]'s methods sends no event but package.low_gb;
+//     [Server.SendEvent] sends any. Events for hosts that are not loopback are dropped, unless [WithDeliveriesAnywhere].
 //   - The rate limit is a token bucket in real time, one for the account. No
 //     header reports it unless [WithRateLimitHeaders] asks for one.
 package whozextest

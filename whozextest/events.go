@@ -1,10 +1,5 @@
 package whozextest
 
-import (
-	"slices"
-	"time"
-)
-
 // event is the body of a delivery.
 type event struct {
 	Event     string `json:"event"`
@@ -38,22 +33,8 @@ type userCreatedData struct {
 	Name   string `json:"name"`
 }
 
-// emit queues an event for the webhooks that asked for it. The lock is held.
-func (s *Server) emit(name string, data any) {
-	at := s.now().Truncate(time.Millisecond)
-	for _, hook := range s.webhooks {
-		if s.closed || !hook.loopback && !s.settings.anywhere || !slices.Contains(hook.events, name) {
-			continue
-		}
-		if s.pending == 0 {
-			s.idle = make(chan struct{})
-		}
-		s.pending++
-		hook.queue = append(hook.queue, event{Event: name, Data: data, Timestamp: stamp(at)})
-		if !hook.running {
-			hook.running = true
-			s.running.Add(1)
-			go s.deliverAll(hook)
-		}
-	}
+// queued is an event on its way to a webhook, and where its end is reported.
+type queued struct {
+	event  event
+	result chan<- error
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 
 	"github.com/shopspring/decimal"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/webhookverify"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
@@ -43,4 +45,28 @@ func ExampleServer_Inject() {
 	// Output:
 	// true 1
 	// reseller 10
+}
+
+func ExampleNewEventRequest() {
+	verifier, err := webhookverify.New("wxsec_example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := verifier.Handler(func(_ context.Context, event *webhookverify.Event) error {
+		var created whozex.PackageCreated
+		if err := event.Decode(&created); err != nil {
+			return err
+		}
+		fmt.Println(created.PackageID, created.GB)
+		return nil
+	})
+
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, whozextest.NewEventRequest("wxsec_example", whozex.EventPackageCreated,
+		whozex.PackageCreated{PackageID: "PKG-A1B2C3", GB: decimal.NewFromInt(20)}))
+	fmt.Println(w.Code)
+	// Output:
+	// PKG-A1B2C3 20
+	// 200
 }

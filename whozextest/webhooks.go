@@ -15,7 +15,7 @@ type webhook struct {
 	id, url, secret string
 	events          []string
 	loopback        bool
-	queue           []event
+	queue           []queued
 	running         bool
 }
 

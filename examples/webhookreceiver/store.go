@@ -16,13 +16,10 @@ func newStore(url string) (store webhookverify.ReplayStore, end func() error, er
 	if url == "" {
 		return webhookverify.NewMemoryReplayStore(24*time.Hour, 100_000), func() error { return nil }, nil
 	}
-	options, err := redis.ParseURL(url)
+	options, err := redisguard.ParseURL(url)
 	if err != nil {
 		return nil, nil, fmt.Errorf("-redis: %w", err)
 	}
-	// So that a Redis that is gone is known at once, and the sender told to come
-	// again.
-	options.DialerRetries, options.MaxRetries = 1, 1
 	rdb := redis.NewClient(options)
 	shared, err := redisguard.NewReplayStore(rdb, redisguard.WithName("webhookreceiver"))
 	return shared, rdb.Close, err

@@ -1,0 +1,167 @@
+package webhookverify_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go/webhookverify"
+)
+
+func gzipped(t testing.TB, body string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(body))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
+}
+
+func deflated(t testing.TB, body string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, err := w.Write([]byte(body))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
+}
+
+// TestAMismatchIsExplained: each body arrives with the signature of another.
+func TestAMismatchIsExplained(t *testing.T) {
+	spaced := `{ "event": "x", "data": {} }`
+	for _, tt := range []struct{ name, signed, arrives, says string }{
+		{"a newline added", created, created + "\n", "without its last newline"},
+		{"CRLF added", created, created + "\r\n", "without its last newline"},
+		{"a newline taken off", created + "\n", created, "with a newline at its end"},
+		{"compressed after signing", created, gzipped(t, created), "fits the decompressed body"},
+		{"deflated after signing", created, deflated(t, created), "fits the decompressed body"},
+		{"indented after signing", `{"event":"x","data":{}}`, spaced, "without its whitespace"},
+		{"its beginning is gone", created, created[10:], "beginning may have been read"},
+		{"empty", created, "", "the body is empty"},
+		{"gzip of something else", created, gzipped(t, "else"), "the body is gzip"},
+		{"forged", created, strings.Replace(created, "20", "21", 1), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			event, err := newVerifier(t).ParseEvent([]byte(tt.arrives), sign(tt.signed))
+			require.ErrorIs(t, err, webhookverify.ErrSignatureMismatch)
+			assert.Nil(t, event)
+			if tt.says == "" {
+				assert.Equal(t, webhookverify.ErrSignatureMismatch, err)
+				return
+			}
+			assert.ErrorContains(t, err, tt.says)
+
+			in := newInbox(t, nil)
+			resp, answer := in.post(tt.arrives, sign(tt.signed))
+			assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+			assert.Equal(t, "Unauthorized\n", answer, "the reason is for the log alone")
+			require.Len(t, in.failures, 1)
+			assert.ErrorContains(t, in.failures[0], tt.says)
+		})
+	}
+}
+
+// TestReasonsAreRationed: a flood is refused for the price of one HMAC each.
+func TestReasonsAreRationed(t *testing.T) {
+	v := newVerifier(t)
+	explained := 0
+	for range 1000 {
+		_, err := v.ParseEvent([]byte(created+"\n"), sign(created))
+		require.ErrorIs(t, err, webhookverify.ErrSignatureMismatch)
+		if err != webhookverify.ErrSignatureMismatch {
+			explained++
+		}
+	}
+	t.Logf("%d of 1000 explained", explained)
+	assert.GreaterOrEqual(t, explained, 8)
+	assert.Less(t, explained, 50)
+}
+
+// TestACompressionBombIsNotUnpacked: a gigabyte in a megabyte.
+func TestACompressionBombIsNotUnpacked(t *testing.T) {
+	var bomb bytes.Buffer
+	w := gzip.NewWriter(&bomb)
+	zeros := make([]byte, 1<<20)
+	for range 1 << 10 {
+		_, err := w.Write(zeros)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	v := newVerifier(t)
+	result := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			_, err := v.ParseEvent(bomb.Bytes()[:1<<19], sign("x"))
+			require.ErrorIs(b, err, webhookverify.ErrSignatureMismatch)
+		}
+	})
+	t.Log(result.String(), result.MemString())
+	assert.Less(t, result.AllocedBytesPerOp(), int64(16<<20))
+}
+
+func TestABodyThatWasReadBefore(t *testing.T) {
+	read := func(n int64) func(*http.Request) {
+		return func(r *http.Request) { _, _ = io.CopyN(io.Discard, r.Body, n) }
+	}
+	for _, tt := range []struct {
+		name   string
+		before func(*http.Request)
+		length int64
+	}{
+		{"whole", read(1 << 20), int64(len(created))},
+		{"in part", read(10), int64(len(created))},
+		{"whole, chunked", read(1 << 20), -1},
+		{"closed", func(r *http.Request) { _ = r.Body.Close() }, int64(len(created))},
+		{"as a form", func(r *http.Request) {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			_ = r.FormValue("event")
+		}, int64(len(created))},
+		{"taken away", func(r *http.Request) { r.Body = nil }, int64(len(created))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var reported error
+			verifier := newVerifier(t, webhookverify.WithErrorHandler(func(_ *http.Request, err error) { reported = err }))
+			handler := verifier.Handler(func(context.Context, *webhookverify.Event) error { return nil })
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				tt.before(r)
+				handler.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			req, err := http.NewRequest("POST", server.URL, strings.NewReader(created))
+			require.NoError(t, err)
+			req.ContentLength = tt.length
+			req.Header.Set(webhookverify.SignatureHeader, sign(created))
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+			require.ErrorIs(t, reported, webhookverify.ErrBodyConsumed)
+			assert.ErrorContains(t, reported, "ParseEvent")
+		})
+	}
+}
+
+func TestAMaxBytesHandlerUpstreamIs413(t *testing.T) {
+	var reported error
+	verifier := newVerifier(t, webhookverify.WithErrorHandler(func(_ *http.Request, err error) { reported = err }))
+	handler := http.MaxBytesHandler(verifier.Handler(func(context.Context, *webhookverify.Event) error { return nil }), 20)
+	for _, length := range []int64{int64(len(created)), -1} {
+		r := signed(created)
+		r.ContentLength = length
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		assert.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
+		assert.ErrorIs(t, reported, webhookverify.ErrBodyTooLarge)
+	}
+}
