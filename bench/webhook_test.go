@@ -75,11 +75,15 @@ func schemes() (base scheme, others []scheme) {
 	}
 	svixHook, svixErr := svix.NewWebhookRaw([]byte(webhookSecret))
 	hook, err := standardwebhooks.NewWebhookRaw([]byte(webhookSecret))
+	verifier, newErr := webhookverify.New(webhookSecret)
+	if newErr != nil {
+		panic(newErr)
+	}
 	return base, []scheme{
 		{
 			name:   "whozex",
 			sign:   byHand,
-			verify: func(body []byte, header string) bool { return webhookverify.Verify(body, header, webhookSecret) == nil },
+			verify: func(body []byte, header string) bool { return verifier.Verify(body, header) == nil },
 		},
 		{
 			name: "go-github",

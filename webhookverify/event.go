@@ -24,7 +24,8 @@ type Event struct {
 	Data json.RawMessage
 	// Timestamp is the event's time; zero if there was none that can be read.
 	Timestamp time.Time
-	// Body is all of the body, as it was signed.
+	// Body is all of the body, as it was signed. Only if it was signed in the form of
+	// gzip or zlib, which the API does not document, it is decompressed here.
 	Body []byte
 }
 

@@ -50,7 +50,8 @@ func (v *Verifier) fitting(body []byte, claimed digest) string {
 	return ""
 }
 
-// decompress returns at most as much as a body may have.
+// decompress returns the content of gzip or zlib, if it is no more than a body may
+// have.
 func (v *Verifier) decompress(body []byte) ([]byte, bool) {
 	var source io.Reader
 	var err error

@@ -20,6 +20,8 @@ func TestParseEventIsReadRequestWithoutARequest(t *testing.T) {
 		webhookverify.WithMaxAge(time.Hour), webhookverify.WithClock(func() time.Time { return now }),
 		webhookverify.WithSecrets(map[string]string{"WH-1": "wxsec_named"}))
 	long := `{"event":"` + strings.Repeat("x", 500) + `"}`
+	packed := gzipped(t, created)
+	bomb := gzipped(t, `{"event":"`+strings.Repeat("x", 5000)+`"}`)
 	stale := `{"event":"x","timestamp":"2020-01-01T12:00:00Z"}`
 	for _, tt := range []struct {
 		name, body, signature string
@@ -29,6 +31,9 @@ func TestParseEventIsReadRequestWithoutARequest(t *testing.T) {
 		{"genuine", created, sign(created), nil, 200},
 		{"previous secret", created, webhookverify.Sign([]byte(created), old), nil, 200},
 		{"named secret", created, webhookverify.Sign([]byte(created), "wxsec_named"), nil, 200},
+		{"gzip that was signed", packed, sign(packed), nil, 200},
+		{"zlib that was signed", deflated(t, created), sign(deflated(t, created)), nil, 200},
+		{"gzip of too much", bomb, sign(bomb), webhookverify.ErrMalformedEvent, 400},
 		{"no signature", created, "", webhookverify.ErrMissingSignature, 401},
 		{"malformed", created, "sha256=x", webhookverify.ErrMalformedSignature, 401},
 		{"forged", created, sign("x"), webhookverify.ErrSignatureMismatch, 401},
@@ -46,6 +51,12 @@ func TestParseEventIsReadRequestWithoutARequest(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 			assert.Equal(t, tt.status, webhookverify.Status(err))
 			assert.Equal(t, tt.want == nil, event != nil)
+			if tt.status != 413 { // Verify has the body already
+				assert.Equal(t, err, v.Verify([]byte(tt.body), tt.signature))
+			}
+			if event != nil {
+				assert.Equal(t, created, string(event.Body))
+			}
 		})
 	}
 }

@@ -60,15 +60,28 @@ func (v *Verifier) read(body []byte, claimed digest, r *http.Request) (*Event, e
 	if k == nil {
 		return nil, v.explain(body, claimed, r)
 	}
-	event, err := parseEvent(body)
+	event, err := v.parse(body)
 	if err != nil {
 		return nil, err
 	}
 	event.Webhook = k.webhook
-	if err := v.checkAge(event); err != nil {
+	event.ID = v.identify(event)
+	return event, nil
+}
+
+// parse makes an event of a genuine body, which may be unpacked: no JSON begins
+// as gzip or zlib does.
+func (v *Verifier) parse(body []byte) (*Event, error) {
+	if plain, ok := v.decompress(body); ok {
+		body = plain
+	}
+	event, err := parseEvent(body)
+	if err == nil {
+		err = v.checkAge(event)
+	}
+	if err != nil {
 		return nil, err
 	}
-	event.ID = v.identify(event)
 	return event, nil
 }
 

@@ -101,11 +101,8 @@ func (v *Verifier) Verify(body []byte, signature string) error {
 	if v.maxAge == 0 {
 		return nil
 	}
-	event, err := parseEvent(body)
-	if err != nil {
-		return err
-	}
-	return v.checkAge(event)
+	_, err = v.parse(body)
+	return err
 }
 
 // match returns the key that made the signature, nil if none did.

@@ -2,17 +2,19 @@
 package routers
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/gin-gonic/gin"
-	"github.com/go-chi/chi/v5"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -22,94 +24,139 @@ import (
 
 const secret = "wxsec_example"
 
-type handler func(context.Context, *webhookverify.Event) error
+func sign(body string) string { return webhookverify.Sign([]byte(body), secret) }
 
-// routers mount a verifier at /webhooks and make a request of it.
-var routers = map[string]func(*webhookverify.Verifier, handler) func(*http.Request) (*http.Response, error){
-	"net/http": func(v *webhookverify.Verifier, handle handler) func(*http.Request) (*http.Response, error) {
-		r := http.NewServeMux()
-		r.Handle("/webhooks", v.Handler(handle))
-		return record(r)
-	},
-	"chi": func(v *webhookverify.Verifier, handle handler) func(*http.Request) (*http.Response, error) {
-		r := chi.NewRouter()
-		r.Post("/webhooks", v.Handler(handle).ServeHTTP)
-		return record(r)
-	},
-	"gin": func(v *webhookverify.Verifier, handle handler) func(*http.Request) (*http.Response, error) {
-		gin.SetMode(gin.TestMode)
-		r := gin.New()
-		r.POST("/webhooks", gin.WrapH(v.Handler(handle)))
-		return record(r)
-	},
-	"echo": func(v *webhookverify.Verifier, handle handler) func(*http.Request) (*http.Response, error) {
-		e := echo.New()
-		e.POST("/webhooks", echo.WrapHandler(v.Handler(handle)))
-		return record(e)
-	},
-	// fiber's requests are its own: the raw bytes go to Verify.
-	"fiber": func(v *webhookverify.Verifier, handle handler) func(*http.Request) (*http.Response, error) {
-		app := fiber.New()
-		app.Post("/webhooks", func(c *fiber.Ctx) error {
-			if err := v.Verify(c.Body(), c.Get(webhookverify.SignatureHeader)); err != nil {
-				return c.SendStatus(fiber.StatusUnauthorized)
-			}
-			var event struct {
-				Event string `json:"event"`
-			}
-			if err := c.BodyParser(&event); err != nil {
-				return c.SendStatus(fiber.StatusBadRequest)
-			}
-			if err := handle(c.Context(), &webhookverify.Event{Name: event.Event}); err != nil {
-				return c.SendStatus(fiber.StatusInternalServerError)
-			}
-			return c.SendStatus(fiber.StatusOK)
-		})
-		return func(r *http.Request) (*http.Response, error) { return app.Test(r, -1) }
-	},
+func gzipped(t *testing.T, body io.Reader) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.Copy(w, body)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
 }
 
-func record(h http.Handler) func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		return w.Result(), nil
-	}
+// zeros are bytes without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 func TestAVerifierFitsBehindEveryRouter(t *testing.T) {
-	body := `{"event":"package.created","data":{"package_id":"PKG-A1B2C3","gb":20,"cost":30.00},"timestamp":"2025-01-01T12:00:00.000Z"}`
-	other := `{"event":"balance.added","data":{}}`
-	for name, mount := range routers {
-		t.Run(name, func(t *testing.T) {
-			verifier, err := webhookverify.New(secret)
-			require.NoError(t, err)
-			var handled []string
-			send := mount(verifier, func(_ context.Context, event *webhookverify.Event) error {
-				handled = append(handled, event.Name)
-				if event.Name == whozex.EventBalanceAdded {
-					return errors.New("no")
-				}
-				return nil
-			})
-			for _, tt := range []struct {
-				name, body, signature string
-				want                  int
-			}{
-				{"genuine", body, webhookverify.Sign([]byte(body), secret), 200},
-				{"forged", body, webhookverify.Sign([]byte(body), "other"), 401},
-				{"changed", body + " ", webhookverify.Sign([]byte(body), secret), 401},
-				{"handler fails", other, webhookverify.Sign([]byte(other), secret), 500},
-			} {
-				r := httptest.NewRequest("POST", "/webhooks", strings.NewReader(tt.body))
-				r.Header.Set("Content-Type", "application/json")
-				r.Header.Set(webhookverify.SignatureHeader, tt.signature)
-				resp, err := send(r)
-				require.NoError(t, err)
-				assert.Equal(t, tt.want, resp.StatusCode, tt.name)
-				require.NoError(t, resp.Body.Close())
-			}
-			assert.Equal(t, []string{whozex.EventPackageCreated, whozex.EventBalanceAdded}, handled)
-		})
+	const size = 64 << 20
+	created := `{"event":"package.created","data":{"package_id":"PKG-A1B2C3","gb":20,"cost":30.00},"timestamp":"2025-01-01T12:00:00.000Z"}`
+	failing := `{"event":"balance.added","data":{}}`
+	compressed := gzipped(t, strings.NewReader(created))
+	bomb := gzipped(t, io.LimitReader(zeros{}, 400<<20))
+	t.Logf("a bomb of %d bytes", len(bomb))
+	text := func(body string) func() io.Reader {
+		return func() io.Reader { return strings.NewReader(body) }
 	}
+	flood := func() io.Reader { return io.LimitReader(zeros{}, size) }
+	for _, tt := range []struct {
+		name      string
+		path      string
+		body      func() io.Reader
+		length    int64 // -1 is chunked
+		encoding  string
+		signature string
+		want      []int // 0 is a connection that the server closed while the body was sent
+		handled   bool
+	}{
+		{name: "genuine", body: text(created), signature: sign(created), want: []int{200}, handled: true},
+		{name: "chunked", body: text(created), length: -1, signature: sign(created), want: []int{200}, handled: true},
+		{name: "forged", body: text(created), signature: webhookverify.Sign([]byte(created), "other"), want: []int{401}},
+		{name: "unsigned", body: text(created), want: []int{401}},
+		{name: "changed", body: text(created + " "), signature: sign(created), want: []int{401}},
+		{name: "the function fails", body: text(failing), signature: sign(failing), want: []int{500}, handled: true},
+		{name: "gzip", body: text(compressed), encoding: "gzip", signature: sign(compressed), want: []int{200}, handled: true},
+		{name: "gzip, chunked", body: text(compressed), length: -1, encoding: "gzip", signature: sign(compressed), want: []int{200}, handled: true},
+		{name: "gzip of what was signed", body: text(compressed), encoding: "gzip", signature: sign(created), want: []int{401}},
+		{name: "gzip in name only", body: text(created), encoding: "gzip", signature: sign(created), want: []int{200}, handled: true},
+		{name: "unsigned gzip bomb", body: text(bomb), encoding: "gzip", want: []int{401, 0}},
+		{name: "forged gzip bomb", body: text(bomb), encoding: "gzip", signature: sign("other"), want: []int{401}},
+		{name: "64 MiB unsigned", body: flood, length: size, want: []int{401, 413, 0}},
+		{name: "64 MiB unsigned, chunked", body: flood, length: -1, want: []int{401, 413, 0}},
+		{name: "64 MiB forged", body: flood, length: size, signature: sign("other"), want: []int{413, 0}},
+		{name: "64 MiB forged, chunked", body: flood, length: -1, signature: sign("other"), want: []int{413, 0}},
+		{name: "body consumed before", path: "/consumed", body: text(created), signature: sign(created), want: []int{500}},
+	} {
+		for _, router := range routers {
+			t.Run(tt.name+"/"+router.name, func(t *testing.T) {
+				if router.keepsBody && tt.path != "" {
+					tt.want, tt.handled = []int{200}, true
+				}
+				var handled []string
+				verifier, err := webhookverify.New(secret)
+				require.NoError(t, err)
+				url := serve(t, router.mount(verifier, func(_ context.Context, event *webhookverify.Event) error {
+					handled = append(handled, event.Name)
+					if event.Name == whozex.EventBalanceAdded {
+						return errors.New("no")
+					}
+					return nil
+				}))
+				req, err := http.NewRequest("POST", url+"/webhooks", tt.body())
+				require.NoError(t, err)
+				if tt.path != "" {
+					req.URL.Path = tt.path
+				}
+				if tt.length != 0 {
+					req.ContentLength = tt.length
+				}
+				req.Header.Set("Content-Type", "application/json")
+				if tt.encoding != "" {
+					req.Header.Set("Content-Encoding", tt.encoding)
+				}
+				if tt.signature != "" {
+					req.Header.Set(webhookverify.SignatureHeader, tt.signature)
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				began := time.Now()
+				status := send(t, req)
+				took := time.Since(began)
+				runtime.ReadMemStats(&after)
+				assert.Contains(t, tt.want, status)
+				assert.Equal(t, tt.handled, len(handled) == 1, handled)
+				allocated := after.TotalAlloc - before.TotalAlloc
+				assert.Less(t, allocated, uint64(32<<20), "bytes allocated")
+				if len(handled) == 0 {
+					t.Logf("%d in %s, %d KiB", status, took.Round(time.Millisecond), allocated>>10)
+				}
+			})
+		}
+	}
+}
+
+// serve runs a router on loopback until the test ends.
+func serve(t *testing.T, s server) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	t.Cleanup(func() {
+		assert.NoError(t, s.(io.Closer).Close())
+		if err := <-served; !slices.Contains([]error{nil, http.ErrServerClosed}, err) {
+			t.Error(err)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// send returns the status, 0 if the server closed the connection before its
+// response was read.
+func send(t *testing.T, req *http.Request) int {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	resp, err := client.Do(req)
+	if err != nil {
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		return 0
+	}
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
 }
