@@ -72,17 +72,26 @@ func (c *Credentials) SOCKS5ProxyURL() (*url.URL, error) {
 }
 
 func (c *Credentials) proxyURL(scheme string, e ProxyEndpoint) (*url.URL, error) {
-	// SplitN, since a password may hold colons.
-	parts := strings.SplitN(string(e.ConnectionString), ":", 4)
-	if len(parts) != 4 || parts[0] == "" || parts[2] == "" || parts[3] == "" {
+	host, rest, found := cutHost(string(e.ConnectionString))
+	// A password may hold colons.
+	parts := strings.SplitN(rest, ":", 3)
+	if !found || host == "" || len(parts) != 3 || parts[1] == "" || parts[2] == "" {
 		return nil, fmt.Errorf("whozex: the %s connection string is not host:port:username:password", scheme)
 	}
-	if port, err := strconv.ParseUint(parts[1], 10, 16); err != nil || port == 0 {
+	if port, err := strconv.ParseUint(parts[0], 10, 16); err != nil || port == 0 {
 		return nil, fmt.Errorf("whozex: the %s connection string has no valid port", scheme)
 	}
 	return &url.URL{
 		Scheme: scheme,
-		User:   url.UserPassword(parts[2], parts[3]),
-		Host:   net.JoinHostPort(parts[0], parts[1]),
+		User:   url.UserPassword(parts[1], parts[2]),
+		Host:   net.JoinHostPort(host, parts[0]),
 	}, nil
+}
+
+// cutHost splits off the host, which is in brackets if it is an IPv6 address.
+func cutHost(connection string) (host, rest string, found bool) {
+	if inner, ok := strings.CutPrefix(connection, "["); ok {
+		return strings.Cut(inner, "]:")
+	}
+	return strings.Cut(connection, ":")
 }

@@ -1,11 +1,13 @@
 package whozex_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,6 +16,9 @@ import (
 
 	"github.com/whozex/whozex-go"
 )
+
+// claims finds what may be a word of success.
+var claims = regexp.MustCompile(`(?i)success|data`)
 
 // FuzzAnswers holds every operation against whatever a server may answer.
 func FuzzAnswers(f *testing.F) {
@@ -36,9 +41,10 @@ func FuzzAnswers(f *testing.F) {
 		_, err := op.call(t.Context(), client, whozex.CaptureResponse(&response))
 		assert.Equal(t, string(body), string(response.Body), "what arrived is kept as it came")
 		if err == nil {
-			var envelope struct{ Success bool }
-			require.NoError(t, json.Unmarshal(body, &envelope))
-			assert.True(t, envelope.Success && status/100 == 2)
+			var envelope struct{ Success any }
+			require.NoError(t, json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &envelope))
+			assert.Contains(t, []any{true, 1.0, "true", "1"}, envelope.Success)
+			assert.Equal(t, 2, status/100)
 			return
 		}
 		var apiErr *whozex.Error
@@ -50,7 +56,7 @@ func FuzzAnswers(f *testing.F) {
 			assert.Equal(t, string(body), string(unreadable.Body))
 			assert.Equal(t, op.spends, errors.Is(err, whozex.ErrOutcomeUnknown), "a 2xx without a word that can be read")
 		}
-		if status/100 == 4 {
+		if status/100 == 4 && http.StatusText(status) != "" && status != http.StatusRequestTimeout && !claims.Match(body) {
 			assert.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
 		}
 	})

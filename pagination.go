@@ -1,6 +1,7 @@
 package whozex
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,12 +103,11 @@ func (l *listData[T]) readList(env *envelope, from lenient.Source) (lenient.Repo
 // readPagination looks for the pagination within the data and beside it.
 func (l *listData[T]) readPagination(env *envelope) (lenient.Report, error) {
 	raw := env.pagination
-	members, _ := lenient.Members(env.data)
-	for _, m := range members {
-		if m.Name == "pagination" {
-			raw = m.Value
+	lenient.Each(env.data, func(name string, value json.RawMessage) {
+		if name == "pagination" {
+			raw = bytes.Clone(value)
 		}
-	}
+	})
 	p := &l.Pagination.Pagination
 	found, err := lenient.Decode(raw, p, lenient.Source{})
 	if err != nil {
@@ -126,41 +126,44 @@ func findItems(data json.RawMessage) (items []json.RawMessage, name string, err 
 	if items, ok := lenient.Array(data); ok {
 		return items, "", nil
 	}
-	members, ok := lenient.Members(data)
-	if !ok {
-		return nil, "", errNoData
-	}
-	var found []lenient.Member
-	for _, m := range members {
-		switch _, isArray := lenient.Array(m.Value); {
-		case m.Name == "users", m.Name == "transactions":
-			items, err := itemsOf(m)
-			return items, m.Name, err
-		case isArray && m.Name != "pagination":
-			found = append(found, m)
+	lists, named, others := map[string]json.RawMessage{}, "", 0
+	ok := lenient.Each(data, func(name string, value json.RawMessage) {
+		switch {
+		case name == "pagination":
+		case name == "users", name == "transactions":
+			named = name
+			lists[name] = bytes.Clone(value)
+		case bytes.HasPrefix(value, []byte("[")):
+			lists[name] = bytes.Clone(value)
+		default:
+			others++
 		}
-	}
+	})
 	switch {
-	case len(found) == 1:
-		items, err := itemsOf(found[0])
-		return items, found[0].Name, err
-	case len(found) > 1:
+	case !ok:
+		return nil, "", errNoData
+	case named != "":
+		items, err := itemsOf(named, lists[named])
+		return items, named, err
+	case len(lists) > 1:
 		return nil, "", errors.New("it holds more than one list")
-	case len(members) == 1 && members[0].Name == "pagination":
-		return nil, "", nil
+	case len(lists) == 0 && others == 0 && !lenient.IsEmpty(data):
+		return nil, "", nil // nothing but the pagination
+	}
+	for name, list := range lists {
+		items, err := itemsOf(name, list)
+		return items, name, err
 	}
 	return nil, "", errors.New("it holds no list")
 }
 
 // itemsOf reads an array, or what stands for an empty one.
-func itemsOf(m lenient.Member) ([]json.RawMessage, error) {
-	if items, ok := lenient.Array(m.Value); ok {
-		return items, nil
+func itemsOf(name string, list json.RawMessage) ([]json.RawMessage, error) {
+	items, ok := lenient.Array(list)
+	if !ok && !lenient.IsEmpty(list) && string(list) != "null" {
+		return nil, unreadable([]string{name})
 	}
-	if inner, ok := lenient.Members(m.Value); ok && len(inner) == 0 || string(m.Value) == "null" {
-		return nil, nil
-	}
-	return nil, unreadable([]string{m.Name})
+	return items, nil
 }
 
 func list[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*Page[T], error) {

@@ -61,45 +61,43 @@ var errNoObject = errors.New("it is no object")
 // Decode reads data, an object, into the struct that into points to.
 func Decode(data []byte, into any, from Source) (Report, error) {
 	r := reading{Source: from}
-	members, ok := Members(data)
+	objects := [][]byte{data}
+	ok := Each(data, func(name string, value json.RawMessage) {
+		// What stands beside the wrapper is read too, for fields that it lacks.
+		if slices.Contains(from.Wrappers, name) && bytes.HasPrefix(value, []byte("{")) {
+			objects = [][]byte{data, bytes.Clone(value)}
+		}
+	})
 	if !ok {
 		return r.Report, errNoObject
 	}
-	for _, m := range members {
-		if inner, ok := Members(m.Value); ok && slices.Contains(from.Wrappers, m.Name) {
-			// What stands beside the wrapper is read too, for fields that it lacks.
-			members = append(members, inner...)
-			break
-		}
-	}
-	r.object("", members, reflect.ValueOf(into).Elem())
+	r.object("", reflect.ValueOf(into).Elem(), objects...)
 	return r.Report, nil
 }
 
-// Member is a name in an object and what stands under it.
-type Member struct {
-	Name  string
-	Value json.RawMessage
-}
-
-// Members reads an object in its order, which decides where a name stands twice.
-func Members(data []byte) (members []Member, ok bool) {
+// Each calls f with the members of an object in their order, which decides where a
+// name stands twice. The value is valid until f returns. It reports whether data is
+// an object.
+func Each(data []byte, f func(name string, value json.RawMessage)) bool {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return nil, false
+		return false
 	}
+	var value json.RawMessage
 	for dec.More() {
 		name, err := dec.Token()
-		if err != nil {
-			return nil, false
+		if err != nil || dec.Decode(&value) != nil {
+			return false
 		}
-		m := Member{Name: name.(string)}
-		if dec.Decode(&m.Value) != nil {
-			return nil, false
-		}
-		members = append(members, m)
+		f(name.(string), value)
 	}
-	return members, true
+	return true
+}
+
+// IsEmpty reports whether data is an object without members.
+func IsEmpty(data []byte) bool {
+	members := 0
+	return Each(data, func(string, json.RawMessage) { members++ }) && members == 0
 }
 
 // Array reads the items of an array.
@@ -122,19 +120,30 @@ type reading struct {
 	Source
 }
 
-func (r *reading) object(path string, members []Member, v reflect.Value) {
-	for _, f := range fieldsFor(v.Type(), r.Operation) {
-		at := join(path, f.name)
-		got := absent
-		for _, m := range members {
-			if !strings.EqualFold(m.Name, f.name) && (f.alias == "" || m.Name != f.alias || got == read) {
-				continue
+// object reads the members of one object, or of several as if they were one.
+func (r *reading) object(path string, v reflect.Value, objects ...[]byte) {
+	fields := fieldsFor(v.Type(), r.Operation)
+	got := make([]result, len(fields))
+	for _, data := range objects {
+		Each(data, func(name string, value json.RawMessage) {
+			for i, f := range fields {
+				if f.matches(name, got[i]) {
+					r.member(join(path, f.name), value, v.Field(f.index), f, &got[i])
+				}
 			}
-			if now := r.value(at, m.Value, v.Field(f.index)); now != absent {
-				got = now
-			}
-		}
-		r.note(at, got, f, v.Field(f.index))
+		})
+	}
+	for i, f := range fields {
+		r.note(join(path, f.name), got[i], f, v.Field(f.index))
+	}
+}
+
+func (r *reading) member(at string, value json.RawMessage, v reflect.Value, f field, got *result) {
+	if now := r.value(at, value, v); now != absent {
+		*got = now
+	}
+	if f.identifies() && v.IsZero() && *got == read {
+		*got = unread // an id without text
 	}
 }
 
@@ -212,23 +221,22 @@ func (r *reading) value(path string, data json.RawMessage, v reflect.Value) resu
 }
 
 func (r *reading) nested(path string, data json.RawMessage, v reflect.Value) result {
-	members, ok := Members(data)
 	got := read
-	if !ok {
+	if !bytes.HasPrefix(data, []byte("{")) {
 		// An empty array is how some servers write an object without members.
 		if items, isArray := Array(data); !isArray || len(items) > 0 {
 			return unread
 		}
 		got = converted
 	}
-	r.object(path, members, v)
+	r.object(path, v, data)
 	return got
 }
 
 func (r *reading) list(path string, data json.RawMessage, v reflect.Value) result {
 	items, ok := Array(data)
 	if !ok {
-		if members, isObject := Members(data); !isObject || len(members) > 0 {
+		if !IsEmpty(data) {
 			return unread
 		}
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0))

@@ -70,6 +70,12 @@ func newField(index int, name string, f reflect.StructField, operation string) f
 	return made
 }
 
+// matches reports whether a member of this name is the field's, of which so far it
+// is known what got says.
+func (f field) matches(name string, got result) bool {
+	return strings.EqualFold(name, f.name) || f.alias != "" && name == f.alias && got != read
+}
+
 var (
 	decimalType     = reflect.TypeFor[decimal.Decimal]()
 	nullDecimalType = reflect.TypeFor[decimal.NullDecimal]()

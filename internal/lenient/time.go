@@ -41,7 +41,7 @@ func Time(text string) (time.Time, bool) {
 func epoch(text string) (time.Time, bool) {
 	const least, most = 1e8, 1e11
 	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || n < least || n >= most*1000 || strings.ContainsAny(text, "xX_") {
+	if err != nil || !(n >= least && n < most*1000) || strings.ContainsAny(text, "xX_") {
 		return time.Time{}, false
 	}
 	if n < most {
