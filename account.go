@@ -58,7 +58,7 @@ func (c *Client) GetAccount(ctx context.Context, opts ...CallOption) (*Account, 
 // AccountStats are statistics of your account. The API's page promises a
 // spending breakdown, a breakdown of GB by proxy type and a chart of 30 days;
 // the names are lost, so everything here is inferred. What is not recognised
-// leaves its field empty and stays in [AccountStats.RawJSON].
+// leaves its field empty and stays in RawJSON.
 type AccountStats struct {
 	// Spending is in USD, by the names that the API gives.
 	Spending map[string]decimal.Decimal `json:"spending" api:"inferred"`
@@ -155,7 +155,7 @@ const (
 
 // Transaction is an entry of your account's history. The API's page does not
 // name its fields: all are inferred, and empty when not recognised;
-// [Transaction.RawJSON] has them as they came.
+// RawJSON has them as they came.
 type Transaction struct {
 	ID   string          `json:"id" api:"inferred"`
 	Type TransactionType `json:"type" api:"inferred"`

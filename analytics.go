@@ -9,7 +9,7 @@ import (
 // AnalyticsOverview sums up all sub-users. The API's page promises balances,
 // package counts, spending and a chart of 30 days; the names are lost, so
 // everything here is inferred. What is not recognised leaves its field empty and
-// stays in [AnalyticsOverview.RawJSON].
+// stays in RawJSON.
 type AnalyticsOverview struct {
 	// Balances and Spending are in USD, by the names that the API gives.
 	Balances map[string]decimal.Decimal `json:"balances" api:"inferred"`

@@ -9,8 +9,8 @@
 //
 // Each method of [Client] is one call of the API and its doc comment names the
 // route. What the API's page documents only by its purpose, without names, is
-// said to be inferred: such fields are read leniently, and RawJSON has the bytes
-// as they came. Struct tags named api say the same of each field to programs, and
+// said to be inferred. Every result has two methods: RawJSON returns the JSON that it
+// was decoded from, and Unread the paths of what was missing or could not be read. Struct tags named api say the same of each field to programs, and
 // docs/api-coverage.md lists it all.
 //
 // Money is decimal.Decimal, in US dollars, and exact both ways.

@@ -147,8 +147,8 @@ func (e *Error) Is(target error) bool {
 // GoString keeps the body, which may hold a secret, out of %#v.
 func (e *Error) GoString() string { return e.Error() }
 
-// ResponseError is a 2xx answer that cannot be read: not JSON, no envelope, no
-// data, a type that does not fit, a number of more than 64 characters, or more
+// ResponseError is a 2xx response that cannot be read: not JSON, no envelope, no
+// data, an amount or an id that is missing or unreadable, which Err names, or more
 // than [WithMaxResponseBytes]. On a mutating call it comes inside an
 // [OutcomeUnknownError]: the bytes may be the only copy of a key or a password.
 type ResponseError struct {

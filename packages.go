@@ -199,7 +199,7 @@ func (p UsageParams) query(req *request) {
 
 // Usage is the history of a package's traffic. The API's page promises a
 // history for charts; its names are lost, so all here is inferred. What is not
-// recognised leaves Chart empty and stays in [Usage.RawJSON].
+// recognised leaves Chart empty and stays in RawJSON.
 type Usage struct {
 	Chart []ChartPoint `json:"chart" api:"inferred,list"`
 	// Totals holds the single figures beside the chart, by the API's names.

@@ -17,6 +17,9 @@ type finding struct {
 	Status      int                `json:"status"`
 	Failed      string             `json:"failed,omitempty"`
 	Differences []shape.Difference `json:"differences"`
+	// Unread are the paths that the SDK could not read. Where a difference is not
+	// among them, it has converted the value.
+	Unread []string `json:"unread,omitempty"`
 	// Shape is the answer with types in the place of values.
 	Shape any `json:"shape,omitempty"`
 }
@@ -61,7 +64,7 @@ func with2[P, Q, T any](call func(context.Context, P, Q, ...whozex.CallOption) (
 func of[T any](op whozex.Operation, call func(context.Context, ...whozex.CallOption) (*T, error)) ask {
 	return func(ctx context.Context) finding {
 		var response whozex.Response
-		_, err := call(ctx, whozex.CaptureResponse(&response))
+		result, err := call(ctx, whozex.CaptureResponse(&response))
 		f := finding{Operation: op, Status: response.StatusCode}
 		var unreadable *whozex.ResponseError
 		if err != nil && !errors.As(err, &unreadable) {
@@ -69,9 +72,11 @@ func of[T any](op whozex.Operation, call func(context.Context, ...whozex.CallOpt
 			return f
 		}
 		f.hold(response.Body, reflect.TypeFor[T]())
-		if err != nil && len(f.Differences) == 0 {
-			f.Failed = "the answer cannot be read"
+		if err != nil {
+			f.Failed = "the response cannot be read: " + unreadable.Err.Error()
+			return f
 		}
+		f.Unread = any(result).(interface{ Unread() []string }).Unread()
 		return f
 	}
 }

@@ -2,7 +2,8 @@
 // expects, and tells the differences by name and type, without any value.
 //
 // With WHOZEX_API_KEY it asks the live API, by reading calls only; without, a
-// sandbox that it starts itself. It ends with 0 when nothing documented differs,
+// sandbox that it starts itself. It buys nothing: with -operation and -answer it
+// reads the stored response of a mutating call instead. It ends with 0 when nothing documented differs,
 // with 1 when something does, and with 2 when it could not ask everything.
 package main
 
@@ -41,6 +42,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	packageID := flags.String("package", "", "`id` of a package of yours to look at too")
 	asJSON := flags.Bool("json", false, "print JSON")
 	file := flags.String("report", "", "write names and types, without any value, to `file`")
+	operation := flags.String("operation", "", "mutating `operation`, such as PurchasePackage, that -answer is of")
+	stored := flags.String("answer", "", "read the body of a response from `file` in place of calling the API")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitSame
@@ -51,12 +54,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, "doctor:", err)
 		return exitNotRun
 	}
-	client, id, end, err := open(ctx, *packageID)
-	if err != nil {
-		return fail(err)
+	var r report
+	if *stored != "" {
+		var err error
+		if r, err = examineStored(ctx, whozex.Operation(*operation), *stored); err != nil {
+			return fail(err)
+		}
+	} else {
+		client, id, end, err := open(ctx, *packageID)
+		if err != nil {
+			return fail(err)
+		}
+		defer end()
+		r = examine(ctx, client, id)
 	}
-	defer end()
-	r := examine(ctx, client, id)
 	if *file != "" {
 		data, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
@@ -66,14 +77,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return fail(err)
 		}
 	}
+	printed := r.print
 	if *asJSON {
-		encoder := json.NewEncoder(stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(r)
-	} else {
-		err = r.print(stdout)
+		printed = func(out io.Writer) error {
+			encoder := json.NewEncoder(out)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(r)
+		}
 	}
-	if err != nil {
+	if err := printed(stdout); err != nil {
 		return fail(err)
 	}
 	return r.exitCode()

@@ -86,6 +86,42 @@ func TestADifferenceIsToldByItsPath(t *testing.T) {
 	}
 }
 
+func TestAStoredResponseOfAMutatingCall(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		op   string
+		body string
+		code int
+		says []string
+	}{
+		{
+			name: "odd values", op: "PurchasePackage", code: exitDifferent,
+			body: `{"success":true,"data":{"id":7,"proxy_type":"mobile","total_gb":"5","used_gb":"","remaining_gb":5,"status":1,"evomi_username":"u","evomi_password":"secret","cost":4.50,"price_per_gb":0.90,"created_at":1735732800,"expires_at":null},"meta":{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}}`,
+			says: []string{"integer in place of string, converted", "string in place of number, not read", "user_balance_after", "missing field"},
+		},
+		{
+			name: "as documented", op: "AddBalance", code: exitSame,
+			body: `{"success":true,"data":{"user_id":"u","action":"add","amount":50.00,"user_balance":50.00,"reseller_balance":100.00},"meta":{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}}`,
+			says: []string{"as expected"},
+		},
+		{name: "without an id", op: "CreateUser", body: `{"success":true,"data":{"email":"john@example.com"}}`, code: exitDifferent, says: []string{"cannot be read", "id"}},
+		{name: "a reading operation", op: "GetAccount", body: `{}`, code: exitNotRun, says: []string{"must be a mutating one"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "response.json")
+			require.NoError(t, os.WriteFile(file, []byte(test.body), 0o600))
+			code, out := doctor(t, "-operation", test.op, "-answer", file)
+			assert.Equal(t, test.code, code, out)
+			for _, text := range test.says {
+				assert.Contains(t, out, text)
+			}
+			assert.NotContains(t, out, "secret")
+		})
+	}
+	code, _ := doctor(t, "-operation", "CreateUser", "-answer", filepath.Join(t.TempDir(), "absent"))
+	assert.Equal(t, exitNotRun, code)
+}
+
 func TestWhatCannotBeAskedIsTold(t *testing.T) {
 	server, _ := live(t)
 	code, out := doctor(t, "-package", "PKG-000000")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"text/tabwriter"
 
 	"github.com/whozex/whozex-go/internal/shape"
@@ -48,7 +49,7 @@ func (r report) print(out io.Writer) error {
 			_, _ = fmt.Fprintf(table, "%s\t%d differences\t\n", f.Operation, len(f.Differences))
 		}
 		for _, d := range f.Differences {
-			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", d.Path, d.Kind, detail(d))
+			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s%s\n", d.Path, d.Kind, detail(d), f.fate(d))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -58,6 +59,21 @@ func (r report) print(out io.Writer) error {
 		exitSame: "nothing that is documented differs", exitDifferent: "something documented differs", exitNotRun: "not everything could be asked",
 	}[r.exitCode()])
 	return err
+}
+
+var index = regexp.MustCompile(`\[[0-9]+\]`)
+
+// fate says what the SDK made of a value of another form.
+func (f finding) fate(d shape.Difference) string {
+	if d.Kind == shape.Unknown || d.Kind == shape.Missing || f.Failed != "" {
+		return ""
+	}
+	for _, path := range f.Unread {
+		if index.ReplaceAllString(path, "[]") == d.Path {
+			return ", not read"
+		}
+	}
+	return ", converted"
 }
 
 func detail(d shape.Difference) string {
