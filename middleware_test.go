@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -277,4 +278,26 @@ func TestBeforeSend(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestATransportThatDropsTheContextIsBoundedToo(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, `{"success":true,`)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	pooled := &http.Transport{}
+	t.Cleanup(pooled.CloseIdleConnections)
+	detached := roundTrip(func(r *http.Request) (*http.Response, error) {
+		return pooled.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+	})
+	client, err := whozex.New(testKey, whozex.WithBaseURL(server.URL), whozex.WithMaxRetries(0),
+		whozex.WithTimeout(50*time.Millisecond), whozex.WithHTTPClient(&http.Client{Transport: detached}))
+	require.NoError(t, err)
+	_, err = client.GetAccount(t.Context())
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
+	assert.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
 }
