@@ -292,3 +292,15 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	}
 	assert.Len(t, api.Ledger(), requests, "nothing is sent again")
 }
+
+func TestTheMetricsAreForPrometheus(t *testing.T) {
+	_, home := launch(t)
+	v := newVisitor(t, home)
+	code, _ := v.get("/")
+	require.Equal(t, http.StatusOK, code)
+	code, page := v.get("/metrics")
+	require.Equal(t, http.StatusOK, code)
+	assert.Regexp(t, `(?m)^whozex_client_calls_total\{.*http_response_status_code="200".*whozex_operation="GetAccount",whozex_outcome="ok"\} [1-9]`, page)
+	assert.Regexp(t, `(?m)^http_client_request_duration_seconds_count\{.*\} [1-9]`, page)
+	assert.NotContains(t, page, "@example.com")
+}

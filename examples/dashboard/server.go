@@ -52,6 +52,7 @@ type dashboard struct {
 	hub      *hub
 	verifier atomic.Pointer[webhookverify.Verifier]
 	pages    *template.Template
+	metrics  http.Handler
 	version  string // of the assets, so that browsers may keep them for ever
 
 	http    *http.Server
@@ -95,7 +96,12 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 	if d.shelf, err = newShelf(ctx, d.store); err != nil {
 		return err
 	}
-	options := []whozex.Option{whozex.WithCache(cacheTTL), whozex.WithLimiter(rate.NewLimiter(perSecond, burst)), whozex.WithUserAgent("whozex-dashboard")}
+	options, metrics, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	d.metrics = metrics
+	options = append(options, whozex.WithCache(cacheTTL), whozex.WithLimiter(rate.NewLimiter(perSecond, burst)), whozex.WithUserAgent("whozex-dashboard"))
 	if os.Getenv("WHOZEX_API_KEY") == "" {
 		d.mode, d.write = "Sandbox: no real money moves", true
 		if d.business, err = newBusiness(); err != nil {
@@ -161,6 +167,7 @@ func (d *dashboard) handler() http.Handler {
 	pages.HandleFunc("POST /operations/{id}/ask", d.askAgain)
 	pages.HandleFunc("GET /events", d.stream)
 	pages.HandleFunc("GET /assets/", d.asset)
+	pages.Handle("GET /metrics", d.metrics)
 	pages.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, http.StatusNotFound, "There is no such page.")
 	})

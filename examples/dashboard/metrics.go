@@ -1,0 +1,26 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	exporter "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/otelwhozex"
+)
+
+// newMetrics returns what makes a client count its calls, and a page of the counts
+// for Prometheus. Traces go to the global provider, of which a program sets its own.
+func newMetrics() ([]whozex.Option, http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	reader, err := exporter.New(exporter.WithRegisterer(registry))
+	if err != nil {
+		return nil, nil, err
+	}
+	meters := metric.NewMeterProvider(metric.WithReader(reader))
+	page := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return otelwhozex.Options(otelwhozex.WithMeterProvider(meters)), page, nil
+}
