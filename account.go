@@ -31,7 +31,7 @@ type Account struct {
 // KeyInfo says when the account's API key was last used.
 type KeyInfo struct {
 	// LastUsedAt is zero when the key was never used.
-	LastUsedAt time.Time `json:"last_used_at" api:"null"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero" api:"null"`
 }
 
 // AccountTotals are the counts of an account.
@@ -165,7 +165,7 @@ type Transaction struct {
 	BalanceAfter decimal.NullDecimal `json:"balance_after" api:"inferred"`
 	Note         string              `json:"note" api:"inferred,null,alias=description"`
 	// CreatedAt is zero when not recognised.
-	CreatedAt time.Time `json:"created_at" api:"inferred"`
+	CreatedAt time.Time `json:"created_at,omitzero" api:"inferred"`
 
 	origin
 }

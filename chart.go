@@ -16,8 +16,31 @@ import (
 // ChartPoint is one date of a chart and the figures for it, by the names that
 // the API gives. Inferred.
 type ChartPoint struct {
-	Date   time.Time                  `json:"date" api:"inferred,date"`
+	Date   time.Time                  `json:"date,omitzero" api:"inferred,date"`
 	Values map[string]decimal.Decimal `json:"values" api:"inferred,rest"`
+}
+
+// MarshalJSON implements [json.Marshaler] in the form of the API: one object of the
+// date and the figures.
+func (p ChartPoint) MarshalJSON() ([]byte, error) {
+	fields := make(map[string]any, len(p.Values)+1)
+	for name, value := range p.Values {
+		fields[name] = value
+	}
+	if !p.Date.IsZero() {
+		fields["date"] = p.Date
+	}
+	return json.Marshal(fields)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *ChartPoint) UnmarshalJSON(data []byte) error {
+	var item map[string]json.RawMessage
+	if err := json.Unmarshal(data, &item); err != nil {
+		return err
+	}
+	*p = pointOf(item)
+	return nil
 }
 
 // recognised is an object whose field names nobody knows, sorted by form. Data
@@ -82,20 +105,25 @@ func (r recognised) chart() []ChartPoint {
 func chartOf(items []map[string]json.RawMessage) []ChartPoint {
 	var points []ChartPoint
 	for _, item := range items {
-		point := ChartPoint{Values: map[string]decimal.Decimal{}}
-		for name, value := range item {
-			if figure := decimalOf(value); figure.Valid {
-				point.Values[name] = figure.Decimal
-			} else if at, ok := dateOf(textOf(value)); ok {
-				point.Date = at
-			}
-		}
+		point := pointOf(item)
 		if point.Date.IsZero() {
 			return nil
 		}
 		points = append(points, point)
 	}
 	return points
+}
+
+func pointOf(item map[string]json.RawMessage) ChartPoint {
+	point := ChartPoint{Values: map[string]decimal.Decimal{}}
+	for name, value := range item {
+		if figure := decimalOf(value); figure.Valid {
+			point.Values[name] = figure.Decimal
+		} else if at, ok := dateOf(textOf(value)); ok {
+			point.Date = at
+		}
+	}
+	return point
 }
 
 // decimalOf reads a number, plain or as a string; null for anything else.

@@ -162,7 +162,7 @@ func CaptureResponse(dst *Response) CallOption {
 // Meta stands beside the data of every answer.
 type Meta struct {
 	// Timestamp is the server's time; zero when absent or unreadable.
-	Timestamp time.Time `json:"timestamp"`
+	Timestamp time.Time `json:"timestamp,omitzero"`
 	// Version is the API's version, such as "1.0.0".
 	Version string `json:"version"`
 }

@@ -30,7 +30,7 @@ type ProxyEndpoint struct {
 	// the targeting, as in _country-TR.
 	ConnectionString Secret `json:"connection_string"`
 	// CurlExample is a command line; the API gives one for HTTP only.
-	CurlExample Secret `json:"curl_example" api:"optional"`
+	CurlExample Secret `json:"curl_example,omitempty" api:"optional"`
 }
 
 // LogValue implements [slog.LogValuer] without passwords.

@@ -87,19 +87,19 @@ func sentinelByStatus(status int) error {
 type Error struct {
 	// Code is the API's error code, such as "NOT_FOUND"; empty when the answer
 	// held none, as a proxy's HTML page does.
-	Code string
+	Code string `json:"code,omitempty"`
 	// Message is the API's text, with the API key masked if the server echoed it.
-	Message    string
-	StatusCode int
-	Method     string
+	Message    string `json:"message"`
+	StatusCode int    `json:"status_code"`
+	Method     string `json:"method"`
 	// Path is the path below the base URL, without the query.
-	Path string
+	Path string `json:"path"`
 	// RetryAfter is what the answer's Retry-After asked for; 0 when absent,
 	// unreadable or past.
-	RetryAfter time.Duration
+	RetryAfter time.Duration `json:"retry_after,omitzero"`
 	// Attempts counts the requests this call sent, the failed one included.
-	Attempts int
-	Meta     Meta
+	Attempts int  `json:"attempts"`
+	Meta     Meta `json:"meta"`
 	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
 	// secrets, and so is not part of the JSON.
 	Body []byte `json:"-"`
@@ -152,15 +152,15 @@ func (e *Error) GoString() string { return e.Error() }
 // than [WithMaxResponseBytes]. On a mutating call it comes inside an
 // [OutcomeUnknownError]: the bytes may be the only copy of a key or a password.
 type ResponseError struct {
-	StatusCode int
-	Method     string
-	Path       string
-	Attempts   int
+	StatusCode int    `json:"status_code"`
+	Method     string `json:"method"`
+	Path       string `json:"path"`
+	Attempts   int    `json:"attempts"`
 	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
 	// secrets, and so is not part of the JSON.
 	Body []byte `json:"-"`
 	// Err is what was wrong with it.
-	Err error
+	Err error `json:"-"`
 }
 
 // Error says what was wrong with the answer, without its body.
@@ -181,9 +181,9 @@ func (e *ResponseError) GoString() string { return e.Error() }
 type ParamError struct {
 	// Field is the parameter's name in the API, such as "gb" or "user_id", or of
 	// the option, such as "base URL".
-	Field string
+	Field string `json:"field"`
 	// Reason says what is wrong with its value.
-	Reason string
+	Reason string `json:"reason"`
 
 	class error
 }

@@ -25,25 +25,26 @@ const (
 // Package is a proxy package of a sub-user. All fields but Live are documented
 // for [Client.PurchasePackage]; for [Client.GetPackage] RemainingGB and Live are
 // documented and the others inferred; for [Client.AddGB] all are inferred.
-// Fields that an answer does not carry are zero.
+// Fields that an answer does not carry are zero. JSON leaves such amounts out, all
+// but RemainingGB, and with them those that are 0 indeed.
 type Package struct {
 	ID          string          `json:"id" api:"documented=PurchasePackage,path=GetPackage AddGB"`
 	ProxyType   ProxyType       `json:"proxy_type" api:"documented=PurchasePackage"`
-	TotalGB     decimal.Decimal `json:"total_gb" api:"documented=PurchasePackage"`
-	UsedGB      decimal.Decimal `json:"used_gb" api:"documented=PurchasePackage"`
+	TotalGB     decimal.Decimal `json:"total_gb,omitzero" api:"documented=PurchasePackage"`
+	UsedGB      decimal.Decimal `json:"used_gb,omitzero" api:"documented=PurchasePackage"`
 	RemainingGB decimal.Decimal `json:"remaining_gb" api:"documented=PurchasePackage GetPackage"`
 	Status      string          `json:"status" api:"documented=PurchasePackage"`
 	// EvomiUsername and EvomiPassword are the proxy user's; see
 	// [Client.GetCredentials] for ready connection strings.
 	EvomiUsername string `json:"evomi_username" api:"documented=PurchasePackage"`
-	EvomiPassword Secret `json:"evomi_password" api:"documented=PurchasePackage"`
+	EvomiPassword Secret `json:"evomi_password,omitempty" api:"documented=PurchasePackage"`
 	// Cost, PricePerGB and UserBalanceAfter are in USD.
-	Cost             decimal.Decimal `json:"cost" api:"documented=PurchasePackage"`
-	PricePerGB       decimal.Decimal `json:"price_per_gb" api:"documented=PurchasePackage"`
-	UserBalanceAfter decimal.Decimal `json:"user_balance_after" api:"documented=PurchasePackage"`
-	CreatedAt        time.Time       `json:"created_at" api:"documented=PurchasePackage"`
+	Cost             decimal.Decimal `json:"cost,omitzero" api:"documented=PurchasePackage"`
+	PricePerGB       decimal.Decimal `json:"price_per_gb,omitzero" api:"documented=PurchasePackage"`
+	UserBalanceAfter decimal.Decimal `json:"user_balance_after,omitzero" api:"documented=PurchasePackage"`
+	CreatedAt        time.Time       `json:"created_at,omitzero" api:"documented=PurchasePackage"`
 	// ExpiresAt is zero when the package does not expire (null: inferred).
-	ExpiresAt time.Time `json:"expires_at" api:"documented=PurchasePackage,null"`
+	ExpiresAt time.Time `json:"expires_at,omitzero" api:"documented=PurchasePackage,null"`
 	// Live tells that RemainingGB is the provider's figure of this moment.
 	Live bool `json:"live" api:"documented=GetPackage,only=GetPackage"`
 

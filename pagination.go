@@ -15,8 +15,8 @@ import (
 
 // Page is one page of a list.
 type Page[T any] struct {
-	Items      []T `api:"inferred,list"`
-	Pagination Pagination
+	Items      []T        `json:"items" api:"inferred,list"`
+	Pagination Pagination `json:"pagination"`
 
 	paginated bool // Pagination was in the response
 	origin

@@ -20,22 +20,22 @@ const (
 // field is inferred. The client sees what other clients of the same key use only
 // in what the API reports or refuses.
 type RateLimit struct {
-	Source RateLimitSource
+	Source RateLimitSource `json:"source"`
 	// Limit is the number of requests allowed in a Window; 0 unless reported.
-	Limit int
+	Limit int `json:"limit"`
 	// Remaining is the number of requests left in the current window; 0 unless
 	// reported.
-	Remaining int
+	Remaining int `json:"remaining"`
 	// Window is the time that Limit is for; 0 unless reported.
-	Window time.Duration
+	Window time.Duration `json:"window"`
 	// Reset is when Remaining is Limit again; zero unless reported, or if that
 	// time has passed.
-	Reset time.Time
+	Reset time.Time `json:"reset,omitzero"`
 	// PerSecond is the number of requests a second that the client keeps to; 0
 	// if it does not space them.
-	PerSecond float64
+	PerSecond float64 `json:"per_second"`
 	// PausedUntil is the end of the pause that holds all calls; zero without one.
-	PausedUntil time.Time
+	PausedUntil time.Time `json:"paused_until,omitzero"`
 }
 
 // RateLimit returns what the client knows of the API's rate limit at this moment.

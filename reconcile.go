@@ -21,29 +21,29 @@ const (
 
 // Outcome is what [Client.Reconcile] found out about a call.
 type Outcome struct {
-	Verdict Verdict
+	Verdict Verdict `json:"verdict"`
 	// Reason says in one sentence what the verdict rests on or, when undecided,
 	// what a person should look at.
-	Reason string
+	Reason string `json:"reason"`
 	// User is the sub-user that CreateUser asked for, or the one who was to buy;
 	// nil when not looked for or not found. Read from a response that arrived in
 	// part, it holds the fields that arrived.
-	User *User
+	User *User `json:"user,omitempty"`
 	// Transactions are the entries of the history that may be the call's own; the
 	// only one when the history says "applied".
-	Transactions []Transaction
+	Transactions []Transaction `json:"transactions,omitempty"`
 	// Package is what the response in hand says of a package bought or extended;
 	// nil when no response arrived that says success, or none of its fields.
-	Package *Package
+	Package *Package `json:"package,omitempty"`
 	// Change is the same for AddBalance and DeductBalance.
-	Change *BalanceChange
+	Change *BalanceChange `json:"change,omitempty"`
 	// Webhook is the same for CreateWebhook.
-	Webhook *Webhook
+	Webhook *Webhook `json:"webhook,omitempty"`
 	// APIKey is the same for RegenerateKey; empty when it did not arrive.
-	APIKey Secret
+	APIKey Secret `json:"api_key,omitempty"`
 	// NotBefore is set when it is only too early to say "not applied": ask again
 	// then. By the local clock.
-	NotBefore time.Time
+	NotBefore time.Time `json:"not_before,omitzero"`
 }
 
 // Format implements [fmt.Formatter], see [Secret].

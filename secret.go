@@ -30,8 +30,14 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 // String returns [redacted].
 func (Secret) String() string { return redacted }
 
-// MarshalText implements [encoding.TextMarshaler]: it returns [redacted].
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// MarshalText implements [encoding.TextMarshaler]: it returns [redacted], or nothing
+// for an empty secret.
+func (s Secret) MarshalText() ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	return []byte(redacted), nil
+}
 
 // LogValue implements [slog.LogValuer].
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

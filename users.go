@@ -21,7 +21,7 @@ type User struct {
 	// Balance is in USD.
 	Balance      decimal.Decimal `json:"balance"`
 	PackageCount int             `json:"package_count"`
-	CreatedAt    time.Time       `json:"created_at"`
+	CreatedAt    time.Time       `json:"created_at,omitzero"`
 
 	origin
 }

@@ -14,19 +14,20 @@ type Event struct {
 	// SHA-256, or what [WithEventID] makes of it. It depends on no secret, so it
 	// is the same at each replica, before and after a rotation, and for each
 	// webhook that gets the event. The API documents no id.
-	ID string
+	ID string `json:"id"`
 	// Webhook is the name of the secret that signed the event, see
 	// [WithSecrets]; empty for the secret of [New].
-	Webhook string
+	Webhook string `json:"webhook,omitempty"`
 	// Name is such as "package.created". There are more names than are documented.
-	Name string
+	Name string `json:"event"`
 	// Data is the event's data as it came; nil if there was none.
-	Data json.RawMessage
+	Data json.RawMessage `json:"data,omitempty"`
 	// Timestamp is the event's time; zero if there was none that can be read.
-	Timestamp time.Time
+	Timestamp time.Time `json:"timestamp,omitzero"`
 	// Body is all of the body, as it was signed. Only if it was signed in the form of
-	// gzip or zlib, which the API does not document, it is decompressed here.
-	Body []byte
+	// gzip or zlib, which the API does not document, it is decompressed here. It is
+	// not part of the JSON.
+	Body []byte `json:"-"`
 }
 
 // parseEvent reads a body by its exact keys: encoding/json alone takes "EVENT"
