@@ -7,6 +7,14 @@
 //	}
 //	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
 //
+// Of the responses, the API's page documents
+//
+//	all fields    GetAccount, CreateUser, AddBalance, DeductBalance, PurchasePackage,
+//	              GetCredentials, GetPricing, CalculatePrice, CreateWebhook
+//	two fields    GetPackage: remaining_gb and live; the others are inferred
+//	no field      GetAccountStats, ListTransactions, RegenerateKey, ListUsers, AddGB,
+//	              GetUsage, GetAnalyticsOverview: their names are inferred
+//
 // Each method of [Client] is one call of the API and its doc comment names the
 // route. What the API's page documents only by its purpose, without names, is
 // said to be inferred. Every result has two methods: RawJSON returns the JSON that it

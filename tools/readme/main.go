@@ -1,5 +1,6 @@
-// Command readme builds and tests the Go code of a README as its readers would:
-// in a new module that requires nothing but the SDK's own.
+// Command readme builds and tests the Go code of the README and of the pages in docs
+// as their readers would: in a new module that requires nothing but the SDK's own,
+// and what a page names besides.
 package main
 
 import (
@@ -39,7 +40,7 @@ func run(root string) error {
 	if err != nil {
 		return err
 	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	blocks, err := blocksOf(root)
 	if err != nil {
 		return err
 	}
@@ -50,8 +51,8 @@ func run(root string) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 
 	mod := "module example.com/reader\n\ngo 1.26\n"
-	for path, folder := range map[string]string{module: root, module + "/idempotency": filepath.Join(root, "idempotency")} {
-		mod += fmt.Sprintf("\nrequire %s v0.1.0\n\nreplace %[1]s => %s\n", path, folder)
+	for _, part := range []string{"", "/idempotency", "/otelwhozex"} {
+		mod += fmt.Sprintf("\nrequire %s v0.1.0\n\nreplace %[1]s => %s\n", module+part, root+part)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o600); err != nil {
 		return err
@@ -59,11 +60,10 @@ func run(root string) error {
 	if err := write(dir, "prelude.go", "package reader\n\n"+prelude); err != nil {
 		return err
 	}
-	blocks := block.FindAllSubmatch(readme, -1)
-	for i, found := range blocks {
-		name, source := wrap(i, string(found[1]))
+	for i, code := range blocks {
+		name, source := wrap(i, code)
 		if err := write(dir, name, source); err != nil {
-			return fmt.Errorf("block %d: %w\n%s", i+1, err, found[1])
+			return fmt.Errorf("block %d: %w\n%s", i+1, err, code)
 		}
 	}
 	for _, args := range [][]string{{"mod", "tidy"}, {"vet", "-unreachable=false", "./..."}, {"test", "./..."}} {
@@ -77,6 +77,25 @@ func run(root string) error {
 	return nil
 }
 
+// blocksOf returns the Go code of the README and of the pages, in order.
+func blocksOf(root string) ([]string, error) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		return nil, err
+	}
+	var blocks []string
+	for _, page := range append([]string{filepath.Join(root, "README.md")}, pages...) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return nil, err
+		}
+		for _, found := range block.FindAllSubmatch(text, -1) {
+			blocks = append(blocks, string(found[1]))
+		}
+	}
+	return blocks, nil
+}
+
 // wrap makes a file of a block: a program, declarations, or the inside of a
 // function.
 func wrap(i int, code string) (name, source string) {
@@ -86,7 +105,7 @@ func wrap(i int, code string) (name, source string) {
 		return filepath.Join(fmt.Sprintf("program%d", i+1), "main.go"), code
 	case strings.HasPrefix(code, "func Test"):
 		return fmt.Sprintf("block%d_test.go", i+1), "package reader\n\n" + code
-	case strings.HasPrefix(code, "func "):
+	case strings.HasPrefix(code, "func "), strings.Contains(code, "\nfunc "):
 		return name, "package reader\n\n" + code
 	}
 	return name, fmt.Sprintf("package reader\n\nfunc block%d(%s) error {\n%s\nreturn nil\n}\n", i+1, parameters(code), code)
@@ -125,7 +144,7 @@ func withSDK(source string) string {
 		return source
 	}
 	var b strings.Builder
-	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", "github.com/shopspring/decimal"} {
+	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", "github.com/shopspring/decimal", "github.com/jarcoal/httpmock"} {
 		fmt.Fprintf(&b, "import %q\n", path)
 	}
 	first, rest, _ := strings.Cut(source, "\n")
