@@ -69,7 +69,9 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	if c.cacheTTL > 0 {
 		c.cache = newCache(c.cacheTTL)
 	}
-	c.addDebugWriter()
+	if c.debug != nil {
+		c.middleware = append(c.middleware, c.debug)
+	}
 	c.transport = newTransport(&c.settings, c.keys)
 	c.retries = &retryablehttp.Client{
 		HTTPClient:   c.transport.client(c.httpClient),

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +25,7 @@ func WithDebugWriter(w io.Writer) Option {
 		if w == nil {
 			return missing("debug writer")
 		}
-		s.debug = w
+		s.debug = newDebugWriter(w).wrap
 		return nil
 	}
 }
@@ -35,13 +34,20 @@ func WithDebugWriter(w io.Writer) Option {
 type debugWriter struct {
 	mu sync.Mutex
 	w  io.Writer
+	mask
 }
 
-func (s *settings) addDebugWriter() {
-	if s.debug != nil {
-		d := &debugWriter{w: s.debug}
-		s.middleware = append(slices.Clip(s.middleware), d.wrap)
-	}
+// mask takes what must stay secret out of a message. It is made here and not in
+// variables, with which every program would carry package regexp.
+type mask struct{ header, field, text *regexp.Regexp }
+
+func newDebugWriter(w io.Writer) *debugWriter {
+	return &debugWriter{w: w, mask: mask{
+		header: regexp.MustCompile(`(?i)cookie|authorization|key|token|secret`),
+		// The closing quote may be missing from a body that was cut short.
+		field: regexp.MustCompile(`(?i)("(?:[^"\\]|\\.)*(?:passw|secret|key|token|connection_string|curl)(?:[^"\\]|\\.)*"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|\\?$)`),
+		text:  regexp.MustCompile(`(?:wx_live_|wxsec_)\w+`),
+	}}
 }
 
 func (d *debugWriter) wrap(next http.RoundTripper) http.RoundTripper {
@@ -110,7 +116,7 @@ func (m *debugMessage) write(header http.Header) {
 	text.WriteString(m.head + "\n")
 	header = header.Clone()
 	for name := range header {
-		if maskedHeader.MatchString(name) {
+		if m.to.header.MatchString(name) {
 			header[name] = []string{redacted}
 		}
 	}
@@ -119,7 +125,7 @@ func (m *debugMessage) write(header http.Header) {
 		text.WriteString("\n" + m.body.String())
 	}
 	var out strings.Builder
-	for line := range strings.Lines(mask(text.String(), m.key)) {
+	for line := range strings.Lines(m.to.apply(text.String(), m.key)) {
 		fmt.Fprintf(&out, "%c %s\n", m.direction, strings.Map(printable, strings.TrimRight(line, "\r\n")))
 	}
 	m.to.mu.Lock()
@@ -127,18 +133,10 @@ func (m *debugMessage) write(header http.Header) {
 	_, _ = io.WriteString(m.to.w, out.String()+"\n")
 }
 
-var (
-	maskedHeader = regexp.MustCompile(`(?i)cookie|authorization|key|token|secret`)
-	// The closing quote may be missing from a body that was cut short.
-	maskedField = regexp.MustCompile(`(?i)("(?:[^"\\]|\\.)*(?:passw|secret|key|token|connection_string|curl)(?:[^"\\]|\\.)*"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|\\?$)`)
-	maskedText  = regexp.MustCompile(`(?:wx_live_|wxsec_)\w+`)
-)
-
-// mask takes what must stay secret out of a message.
-func mask(text string, key *apiKey) string {
+func (m *mask) apply(text string, key *apiKey) string {
 	text = strings.ReplaceAll(text, key.value, redacted)
-	text = maskedField.ReplaceAllString(text, `${1}"`+redacted+`"`)
-	return maskedText.ReplaceAllString(text, redacted)
+	text = m.field.ReplaceAllString(text, `${1}"`+redacted+`"`)
+	return m.text.ReplaceAllString(text, redacted)
 }
 
 // printable keeps a response from steering the terminal that shows it.

@@ -1,8 +1,6 @@
 package whozex
 
 import (
-	"context"
-	"log/slog"
 	"net"
 	"net/url"
 )
@@ -24,9 +22,8 @@ func (s *settings) checkScheme() error {
 		return nil
 	case s.base.Scheme != "http" || !s.insecureHTTP:
 		return invalid("base URL", "%q must be https (http is for loopback, or with WithInsecureHTTP)", s.base)
-	case s.logger != nil:
-		s.logger.LogAttrs(context.Background(), slog.LevelWarn, "whozex: the API key travels unencrypted",
-			slog.String("base_url", s.base.String()))
+	case s.log != nil:
+		s.log.insecure(s.base.String())
 	}
 	return nil
 }

@@ -25,17 +25,34 @@ import (
 // API's own message. Without it the client is silent.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) error {
-		s.logger = logger
+		if s.log = nil; logger != nil {
+			s.log = slogReporter{logger}
+		}
 		return nil
 	}
 }
 
-func (c *Client) logCall(ctx context.Context, info *CallInfo) {
+// reporter is what writes the log. It is an interface so that a program without
+// [WithLogger] does not carry package slog.
+type reporter interface {
+	insecure(base string)
+	call(context.Context, *CallInfo, *apiKey)
+	attempt(ctx context.Context, a *attempt, waited time.Duration)
+	retry(context.Context, *attempt)
+}
+
+type slogReporter struct{ *slog.Logger }
+
+func (l slogReporter) insecure(base string) {
+	l.LogAttrs(context.Background(), slog.LevelWarn, "whozex: the API key travels unencrypted", slog.String("base_url", base))
+}
+
+func (l slogReporter) call(ctx context.Context, info *CallInfo, key *apiKey) {
 	level := slog.LevelInfo
 	if info.Err != nil {
 		level = slog.LevelError
 	}
-	if !c.logs(ctx, level) {
+	if !l.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{
@@ -51,16 +68,16 @@ func (c *Client) logCall(ctx context.Context, info *CallInfo) {
 		slog.String("outcome", info.Outcome()),
 	}
 	if info.Code != "" {
-		attrs = append(attrs, slog.String("code", tidy(info.Code, c.keys.current.Load())))
+		attrs = append(attrs, slog.String("code", tidy(info.Code, key)))
 	}
 	if info.Err != nil {
-		attrs = append(attrs, slog.String("error", tidy(info.Err.Error(), c.keys.current.Load())))
+		attrs = append(attrs, slog.String("error", tidy(info.Err.Error(), key)))
 	}
-	c.logger.LogAttrs(ctx, level, "whozex call", attrs...)
+	l.LogAttrs(ctx, level, "whozex call", attrs...)
 }
 
-func (s *settings) logAttempt(ctx context.Context, a *attempt, waited time.Duration) {
-	if !s.logs(ctx, slog.LevelDebug) {
+func (l slogReporter) attempt(ctx context.Context, a *attempt, waited time.Duration) {
+	if !l.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
 	attrs := []slog.Attr{
@@ -73,28 +90,24 @@ func (s *settings) logAttempt(ctx context.Context, a *attempt, waited time.Durat
 	if a.err != nil {
 		attrs = append(attrs, slog.String("error", tidy(a.err.Error(), a.key)))
 	}
-	s.logger.LogAttrs(ctx, slog.LevelDebug, "whozex attempt", attrs...)
+	l.LogAttrs(ctx, slog.LevelDebug, "whozex attempt", attrs...)
 }
 
-// logRetry says why the last attempt is repeated.
-func (s *settings) logRetry(ctx context.Context, a *attempt) {
-	if !s.logs(ctx, slog.LevelWarn) {
+// retry says why the last attempt is repeated.
+func (l slogReporter) retry(ctx context.Context, a *attempt) {
+	if !l.Enabled(ctx, slog.LevelWarn) {
 		return
 	}
 	reason := http.StatusText(a.status)
 	if a.err != nil {
 		reason = tidy(a.err.Error(), a.key)
 	}
-	s.logger.LogAttrs(ctx, slog.LevelWarn, "whozex retry",
+	l.LogAttrs(ctx, slog.LevelWarn, "whozex retry",
 		slog.String("operation", string(a.op)),
 		slog.Int("attempt", a.number),
 		slog.Int("status", a.status),
 		slog.String("reason", reason),
 	)
-}
-
-func (s *settings) logs(ctx context.Context, level slog.Level) bool {
-	return s.logger != nil && s.logger.Enabled(ctx, level)
 }
 
 func readable(name string, d time.Duration) slog.Attr {

@@ -91,7 +91,7 @@ type watch struct {
 
 // watch begins to follow req.
 func (c *Client) watch(ctx context.Context, req *request) context.Context {
-	if c.hooks == nil && c.logger == nil || ctx == nil {
+	if c.hooks == nil && c.log == nil || ctx == nil {
 		return ctx
 	}
 	w := &watch{client: c, info: CallInfo{Operation: req.op, Method: req.method, Route: req.route, Start: time.Now()}}
@@ -132,7 +132,9 @@ func (w *watch) end(err error) {
 	if failure, ok := errors.AsType[*Error](err); ok {
 		w.info.Code = failure.Code
 	}
-	w.client.logCall(w.ctx, &w.info)
+	if log := w.client.log; log != nil {
+		log.call(w.ctx, &w.info, w.client.keys.current.Load())
+	}
 	for _, end := range w.ends {
 		end(w.info)
 	}

@@ -2,8 +2,6 @@ package whozex
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,8 +40,8 @@ type settings struct {
 	cacheTTL         time.Duration
 	grace            time.Duration
 	ownGrace         bool
-	logger           *slog.Logger
-	debug            io.Writer
+	log              reporter                                  // nil for none
+	debug            func(http.RoundTripper) http.RoundTripper // nil for none
 	hooks            []func(context.Context, CallInfo) (context.Context, func(CallInfo))
 	userAgent        string
 }

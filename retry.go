@@ -24,7 +24,9 @@ func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (boo
 		s.stopped = context.DeadlineExceeded
 		return false, nil
 	}
-	c.logRetry(ctx, s.last)
+	if c.log != nil {
+		c.log.retry(ctx, s.last)
+	}
 	return true, nil
 }
 

@@ -81,7 +81,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	t.limiter.observe(pass, a.status, a.header)
 	s.onWire += a.endedAt.Sub(a.sentAt)
-	t.logAttempt(ctx, a, a.sentAt.Sub(began))
+	if t.log != nil {
+		t.log.attempt(ctx, a, a.sentAt.Sub(began))
+	}
 	return resp, err
 }
 
