@@ -2,8 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,10 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
-	"golang.org/x/time/rate"
-
-	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
@@ -159,58 +153,4 @@ func BenchmarkSandbox(b *testing.B) {
 		})
 		b.ReportMetric(calls/took.Seconds(), "calls/s")
 	}
-}
-
-// BenchmarkRateLimit is 300 reads from 16 goroutines against a limit of 50 a
-// second with a burst of 10, where a 429 says Retry-After: 1.
-//
-//	of-possible  the rate reached, as a part of the limit's
-//	refused      answers 429 for each call
-func BenchmarkRateLimit(b *testing.B) {
-	const calls, perSecond, burst = 300, 50, 10
-	run := func(b *testing.B, pick func(*testing.B, *whozextest.Server) func(context.Context) error) {
-		for b.Loop() {
-			server := whozextest.NewServer(whozextest.WithRateLimit(perSecond, burst))
-			call := pick(b, server)
-			took := atOnce(b, 16, calls, func(int) error { return call(b.Context()) })
-			refused := len(server.Journal()) - calls
-			b.ReportMetric(calls/took.Seconds()/perSecond, "of-possible")
-			b.ReportMetric(float64(refused)/calls, "refused")
-			server.Close()
-		}
-	}
-	limited := func(perSecond rate.Limit) func(*testing.B, *whozextest.Server) func(context.Context) error {
-		return func(_ *testing.B, server *whozextest.Server) func(context.Context) error {
-			opts := []whozex.Option{whozex.WithMaxRetries(10)}
-			if perSecond > 0 {
-				opts = append(opts, whozex.WithLimiter(rate.NewLimiter(perSecond, 1)))
-			}
-			client := server.Client(opts...)
-			return func(ctx context.Context) error {
-				_, err := client.GetAccount(ctx)
-				return err
-			}
-		}
-	}
-	b.Run("whozex", func(b *testing.B) { run(b, limited(0)) })
-	b.Run("whozex WithLimiter", func(b *testing.B) { run(b, limited(0.95*perSecond)) })
-	b.Run("go-retryablehttp", func(b *testing.B) {
-		run(b, func(_ *testing.B, server *whozextest.Server) func(context.Context) error {
-			client := retryablehttp.NewClient()
-			client.Logger, client.RetryMax = nil, 100
-			return func(ctx context.Context) error {
-				req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/account", nil)
-				if err != nil {
-					return err
-				}
-				req.Header.Set("Authorization", "Bearer "+server.APIKey)
-				resp, err := client.Do(req)
-				if err != nil {
-					return err
-				}
-				_, _ = io.Copy(io.Discard, resp.Body)
-				return errors.Join(status(resp), resp.Body.Close())
-			}
-		})
-	})
 }
