@@ -35,7 +35,7 @@ var disasters = []whozextest.Fault{
 
 // fireCalls is how many calls TestUnderFire makes. Reconciling them costs time by
 // the square of it.
-var fireCalls = flag.Int("fire", 600, "number of calls under fire")
+var fireCalls = flag.Int("fire", 300, "number of calls under fire")
 
 // spent is one call of a storm: a mark that no other call's request carries, and
 // how the call ended.

@@ -115,6 +115,7 @@ func TestReconcileIsNeverFooledByNames(t *testing.T) {
 func TestReconcileWaitsForALateCommit(t *testing.T) {
 	for _, op := range decidable {
 		t.Run(string(op), func(t *testing.T) {
+			t.Parallel()
 			s := newStorm(t)
 			s.server.Inject(op, whozextest.LateCommit(lateness), 1)
 			unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](s.operations()[op]("mark-1"))

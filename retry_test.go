@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -93,25 +94,27 @@ var faults = []struct {
 func TestWhatIsSentAgain(t *testing.T) {
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
+			// All at once: they wait more than they work, for pauses and time-outs.
+			var group sync.WaitGroup
 			for _, tt := range operations {
-				t.Run(string(tt.op), func(t *testing.T) {
-					t.Parallel()
-					var seen atomic.Int32
-					client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-						seen.Add(1)
-						_, _ = io.Copy(io.Discard, r.Body)
-						fault.handle(w, r)
-					}, whozex.WithMaxRetries(2), whozex.WithTimeout(timeoutFor(fault.name)))
+				var seen atomic.Int32
+				client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					seen.Add(1)
+					_, _ = io.Copy(io.Discard, r.Body)
+					fault.handle(w, r)
+				}, whozex.WithMaxRetries(2), whozex.WithTimeout(timeoutFor(fault.name)))
+				group.Go(func() {
 					_, err := tt.call(t.Context(), client)
-					require.Error(t, err)
-					assert.Equal(t, tt.spends && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), err)
+					assert.Error(t, err, tt.op)
+					assert.Equal(t, tt.spends && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), "%s: %v", tt.op, err)
 					want := int32(1)
 					if tt.spends && fault.write || !tt.spends && fault.read {
 						want = 3
 					}
-					assert.Equal(t, want, seen.Load(), err)
+					assert.Equal(t, want, seen.Load(), "%s: %v", tt.op, err)
 				})
 			}
+			group.Wait()
 		})
 	}
 }
