@@ -20,6 +20,7 @@ import (
 // TestSpendsLeaveNoIdleConnection shows that the client hangs up first: on a
 // connection that a server closes for idleness a spend would end unknown.
 func TestSpendsLeaveNoIdleConnection(t *testing.T) {
+	t.Parallel()
 	open := make(chan int, 100)
 	var conns atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

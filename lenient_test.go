@@ -289,6 +289,7 @@ func TestReadsAreRetriedAfterTheStatusesOfProxies(t *testing.T) {
 }
 
 func TestACompressedResponseThatNobodyAskedFor(t *testing.T) {
+	t.Parallel()
 	compressed := func(text string) string {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)

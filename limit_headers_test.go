@@ -124,12 +124,12 @@ func TestARateLimitThatIsReportedIsKeptToFromTheStart(t *testing.T) {
 			t.Cleanup(server.Close)
 			client := server.Client()
 			t.Cleanup(client.CloseIdleConnections)
-			_, failed := hurry(100, func() error {
+			_, failed := hurry(60, func() error {
 				_, err := client.GetAccount(t.Context())
 				return err
 			})
 			assert.Zero(t, failed)
-			assert.Len(t, server.Journal(), 100, "no request is refused")
+			assert.Len(t, server.Journal(), 60, "no request is refused")
 			limit := client.RateLimit()
 			assert.Equal(t, whozex.RateLimitReported, limit.Source)
 			assert.Equal(t, 200, limit.Limit)

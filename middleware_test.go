@@ -32,6 +32,7 @@ func passOn(next http.RoundTripper) http.RoundTripper {
 type passOnKey struct{}
 
 func TestWithMiddleware(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var saw []string
 	note := func(name string) middleware {

@@ -392,6 +392,7 @@ func TestBeforeSendGivesWhatReconcileNeedsAfterACrash(t *testing.T) {
 }
 
 func TestBeforeSendIsAskedBeforeEachRequestAndMayRefuse(t *testing.T) {
+	t.Parallel()
 	s := newStorm(t)
 	before := s.server.Requests(whozex.OpAddGB)
 	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)

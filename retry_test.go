@@ -92,6 +92,7 @@ var faults = []struct {
 }
 
 func TestWhatIsSentAgain(t *testing.T) {
+	t.Parallel()
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
 			// All at once: they wait more than they work, for pauses and time-outs.
@@ -123,7 +124,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 // safe from a slow machine.
 func timeoutFor(fault string) time.Duration {
 	if fault == "no answer in time" {
-		return 30 * time.Millisecond
+		return 500 * time.Millisecond
 	}
 	return 30 * time.Second
 }
