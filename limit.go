@@ -48,7 +48,7 @@ func (l *limiter) wait(ctx context.Context) (ratelimit.Pass, error) {
 func (l *limiter) observe(pass ratelimit.Pass, status int, header http.Header) {
 	o := ratelimit.Outcome{Unanswered: status == 0}
 	if header != nil {
-		o.Quota = quotaOf(header, time.Now())
+		o.Quota = quotaOf(header)
 	}
 	if status == http.StatusTooManyRequests {
 		o.Refused, o.RetryAfter = true, parseRetryAfter(header)

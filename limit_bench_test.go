@@ -17,10 +17,10 @@ func (body instantly) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkGateWithout429 tells what pause and learned rate cost while there is
+// BenchmarkLimiterWithout429 shows what the limiter costs while there is
 // nothing to learn, as a part of the cheapest call there is: one that never
 // leaves the process.
-func BenchmarkGateWithout429(b *testing.B) {
+func BenchmarkLimiterWithout429(b *testing.B) {
 	client, err := New("wx_live_example", WithHTTPClient(&http.Client{
 		Transport: instantly(`{"success":true,"data":{"id":"r1","balance":150.00,"stats":{"total_spent":0}}}`),
 	}))

@@ -21,15 +21,20 @@ import (
 //
 // A field that cannot be read is as good as absent.
 
-// quotaOf reads what the server reports of its limit, nil if nothing sensible.
-func quotaOf(h http.Header, now time.Time) *ratelimit.Quota {
-	for _, q := range []*ratelimit.Quota{
-		fromRateLimit(h),
-		fromThree(h, "Ratelimit-", now),
-		fromThree(h, "X-Ratelimit-", now),
-	} {
-		if q != nil {
+// quotaOf reads what the server reports of its limit, nil if nothing sensible. Most
+// responses have no such header, so it looks for one first.
+func quotaOf(h http.Header) *ratelimit.Quota {
+	if len(h["Ratelimit"]) > 0 {
+		if q := fromRateLimit(h); q != nil {
 			return q
+		}
+	}
+	for i := range threeHeaders {
+		names := &threeHeaders[i]
+		if len(h[names.limit]) > 0 {
+			if q := names.read(h); q != nil {
+				return q
+			}
 		}
 	}
 	return nil
@@ -95,9 +100,6 @@ func seconds(n int) time.Duration {
 // the one that allows the least.
 func fromRateLimit(h http.Header) *ratelimit.Quota {
 	limits := items(h["Ratelimit"])
-	if len(limits) == 0 {
-		return nil
-	}
 	policies := items(h["Ratelimit-Policy"])
 	if q := fromPairs(limits, policies); q != nil {
 		return q
@@ -132,17 +134,22 @@ func fromPairs(limits, policies []item) *ratelimit.Quota {
 	return quota(pairs["limit"], pairs["remaining"], windowOf(policies, pairs["limit"]), pairs["reset"])
 }
 
-// fromThree reads three headers of the same prefix. The limit may be followed by
-// policies, as in "10, 10;w=1, 1000;w=3600".
-func fromThree(h http.Header, prefix string, now time.Time) *ratelimit.Quota {
-	limits := items(h[prefix+"Limit"])
-	if len(limits) == 0 {
-		return nil
-	}
+// three are the names, in canonical form, of headers that report a limit together.
+type three struct{ limit, remaining, reset, policy string }
+
+var threeHeaders = [...]three{
+	{limit: "Ratelimit-Limit", remaining: "Ratelimit-Remaining", reset: "Ratelimit-Reset", policy: "Ratelimit-Policy"},
+	{limit: "X-Ratelimit-Limit", remaining: "X-Ratelimit-Remaining", reset: "X-Ratelimit-Reset", policy: "X-Ratelimit-Policy"},
+}
+
+// read takes three headers. The limit may be followed by policies, as in
+// "10, 10;w=1, 1000;w=3600".
+func (n *three) read(h http.Header) *ratelimit.Quota {
+	limits := items(h[n.limit])
 	limit := digits(limits[0].name)
-	policies := append(limits, items(h[prefix+"Policy"])...)
-	remaining := digits(strings.TrimSpace(h.Get(prefix + "Remaining")))
-	return quota(limit, remaining, windowOf(policies, limit), untilReset(h, prefix, now))
+	policies := append(limits, items(h[n.policy])...)
+	remaining := digits(strings.TrimSpace(h.Get(n.remaining)))
+	return quota(limit, remaining, windowOf(policies, limit), untilReset(h, n.reset))
 }
 
 // windowOf is that of the policy with this limit, 0 if there is none.
@@ -158,12 +165,12 @@ func windowOf(policies []item, limit int) int {
 // untilReset reads seconds to go, 0 if there is no such header, or the time of the
 // reset in seconds since 1970 or milliseconds: no window is so long that one could
 // be the other. The time is by the server's clock, which Date shows.
-func untilReset(h http.Header, prefix string, now time.Time) int {
+func untilReset(h http.Header, name string) int {
 	const (
 		leastTime    = 100_000_000 // seconds: in 1973, or in three years
 		millisDigits = 12          // as many as leastTime has in milliseconds
 	)
-	text := strings.TrimSpace(h.Get(prefix + "Reset"))
+	text := strings.TrimSpace(h.Get(name))
 	if text == "" {
 		return 0
 	}
@@ -174,8 +181,9 @@ func untilReset(h http.Header, prefix string, now time.Time) int {
 	if n < leastTime {
 		return n
 	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
 	}
 	return n - int(now.Unix())
 }
