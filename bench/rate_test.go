@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,14 +101,20 @@ func BenchmarkRateLimit(b *testing.B) {
 	}
 }
 
-// BenchmarkSharedRateLimit is 8 clients with one key for two minutes, each of 4
+// sharedFor is long: clients take minutes to find their shares.
+var sharedFor = flag.Duration("shared", 0, "how long 8 clients share a limit in BenchmarkSharedRateLimit; 5m for docs/ratelimit.md")
+
+// BenchmarkSharedRateLimit is 8 clients with one key for -shared, each of 4
 // goroutines, against the limit of BenchmarkRateLimit.
 //
 //	of-possible  the rate reached together, as a part of the limit's
 //	refused      429 responses for each call
 //	slowest      calls of the slowest client, as a part of the fastest's
 func BenchmarkSharedRateLimit(b *testing.B) {
-	const clients, goroutines, lasts = 8, 4, 2 * time.Minute
+	if *sharedFor == 0 {
+		b.Skip("-shared gives no time")
+	}
+	const clients, goroutines = 8, 4
 	for _, r := range readers {
 		if r.slow || r.name == "whozex WithLimiter" {
 			continue
@@ -122,7 +129,7 @@ func BenchmarkSharedRateLimit(b *testing.B) {
 					read := r.read(server)
 					for range goroutines {
 						group.Go(func() {
-							for time.Since(start) < lasts {
+							for time.Since(start) < *sharedFor {
 								if err := read(b.Context()); err != nil {
 									b.Error(err)
 									return

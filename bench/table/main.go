@@ -38,7 +38,6 @@ var tables = []table{
 	{"reads at 50 a second, burst 10", []column{
 		{"300: of the possible rate", "RateLimit/calls=300", "of-possible", "%.2f"}, {"refused for each call", "RateLimit/calls=300", "refused", "%.3f"},
 		{"1,500: of the possible rate", "RateLimit/calls=1500", "of-possible", "%.2f"}, {"refused for each call", "RateLimit/calls=1500", "refused", "%.3f"},
-		{"8 clients: of the possible rate", "SharedRateLimit", "of-possible", "%.2f"}, {"slowest to fastest", "SharedRateLimit", "slowest", "%.2f"},
 	}},
 	{"100 pages of 20 ms", []column{
 		{"to one by one", "WalkPages/pages=100/work=0s", "of-serial", "%.2f"},
