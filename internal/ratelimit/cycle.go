@@ -8,7 +8,6 @@ type cycle struct {
 	burst    int  // what the server admits at once, as far as was seen
 	admitted int
 	began    time.Time // the refusal before, or the start
-	resumed  time.Time // the end of the pause after it
 	last     time.Time // the last admission
 	ended    time.Time // this refusal
 	until    time.Time // the end of the pause to come

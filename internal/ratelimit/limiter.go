@@ -246,11 +246,15 @@ func (l *Limiter) Done(pass Pass, o Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
-	if o.Quota != nil && l.reported.update(*o.Quota, now) {
+	switch {
+	case o.Quota != nil && l.reported.update(*o.Quota, now):
 		l.limited.Store(true)
 		if wait := l.reported.exhausted(); wait > 0 {
 			l.pause(now.Add(min(wait, l.maxPause)))
 		}
+	case l.reported.stale(now):
+		l.reported = reported{}
+		l.limited.Store(l.law != nil || l.ended)
 	}
 	if o.Refused {
 		l.refused(pass, o.RetryAfter, now)
@@ -303,11 +307,10 @@ func (l *Limiter) begin() {
 		l.law = l.newLaw()
 	case c.admitted == 0: // the pause was too short
 		l.law.resume(c.until, c.pause())
-		c.resumed = c.until
 		return
 	}
 	l.law.refused(c)
-	*c = cycle{burst: c.burst, began: c.ended, resumed: c.until, samples: c.samples[:0]}
+	*c = cycle{burst: c.burst, began: c.ended, samples: c.samples[:0]}
 }
 
 // State is what a limiter knows.

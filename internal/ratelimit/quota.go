@@ -60,6 +60,12 @@ type reported struct {
 
 func (r *reported) known() bool { return !r.when.IsZero() }
 
+// stale reports whether the server has not repeated its report for so long that
+// it cannot be taken for granted any more.
+func (r *reported) stale(now time.Time) bool {
+	return r.known() && now.Sub(r.when) > max(2*r.quota.Window, time.Minute)
+}
+
 // update takes q, unless it makes no sense, and reports which.
 func (r *reported) update(q Quota, now time.Time) bool {
 	if !q.Sensible() {
