@@ -1,0 +1,107 @@
+package inbox
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/whozex/whozex-go/idempotency/internal/database"
+	"github.com/whozex/whozex-go/webhookverify"
+)
+
+const columns = `event_id, name, webhook, sent_at, data, body, state, attempt, reason, received_at, updated_at`
+
+func scan(row interface{ Scan(...any) error }) (*Entry, error) {
+	entry := &Entry{Event: new(webhookverify.Event)}
+	var sentAt string
+	var data []byte
+	var received, updated int64
+	err := row.Scan(&entry.Event.ID, &entry.Event.Name, &entry.Event.Webhook, &sentAt, &data, &entry.Event.Body,
+		&entry.State, &entry.Attempts, &entry.Reason, &received, &updated)
+	if err != nil {
+		return nil, err
+	}
+	entry.Event.Data = data
+	entry.Event.Timestamp, _ = time.Parse(time.RFC3339Nano, sentAt) // empty for none
+	entry.ReceivedAt, entry.UpdatedAt = time.UnixMilli(received), time.UnixMilli(updated)
+	return entry, nil
+}
+
+// job is an event that this worker alone may end, as long as it has the claim.
+type job struct {
+	inbox *Inbox
+	*Entry
+	claim string
+	done  bool // by Commit
+}
+
+// claim takes the first event that is due and has none before it in its stream,
+// nil if there is none. An event whose worker died is due when its lease is over.
+func (in *Inbox) claim(ctx context.Context) (*job, error) {
+	var skipLocked string
+	if in.db.Dialect == database.Postgres {
+		skipLocked = ` FOR UPDATE OF i SKIP LOCKED`
+	}
+	token := rand.Text()
+	entry, err := scan(in.db.QueryRowContext(ctx, in.db.SQL(`UPDATE whozex_inbox
+		SET state = 'running', attempt = attempt + 1, claim = $1, due_at = {now} + $2, updated_at = {now}
+		WHERE event_id = (
+			SELECT i.event_id FROM whozex_inbox i
+			WHERE i.state IN ('waiting', 'running') AND i.due_at <= {now} AND (i.stream = '' OR NOT EXISTS (
+				SELECT 1 FROM whozex_inbox b WHERE b.stream = i.stream AND b.seq < i.seq AND b.state IN ('waiting', 'running')))
+			ORDER BY i.seq LIMIT 1`+skipLocked+`)
+		RETURNING `+columns), token, in.lease.Milliseconds()))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &job{inbox: in, Entry: entry, claim: token}, nil
+}
+
+// renew reports whether the claim still holds.
+func (j *job) renew(ctx context.Context) (bool, error) {
+	in := j.inbox
+	return changed(in.db.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox SET due_at = {now} + $1
+		WHERE event_id = $2 AND claim = $3 AND state = 'running'`), in.lease.Milliseconds(), j.Event.ID, j.claim))
+}
+
+// end writes what the attempt came to, after do in the same transaction. It is
+// ErrLost, and nothing is written, if the claim does not hold.
+func (j *job) end(ctx context.Context, state State, reason string, wait time.Duration, do func(*sql.Tx) error) error {
+	in := j.inbox
+	err := in.db.InTx(ctx, func(tx *sql.Tx) error {
+		// The mark comes first: its lock keeps others off while do works.
+		held, err := changed(tx.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox
+			SET state = $1, reason = $2, due_at = {now} + $3, claim = '', updated_at = {now}
+			WHERE event_id = $4 AND claim = $5 AND state = 'running'`),
+			string(state), text(reason), wait.Milliseconds(), j.Event.ID, j.claim))
+		switch {
+		case err != nil:
+			return err
+		case !held:
+			return ErrLost
+		case do != nil:
+			if err := do(tx); err != nil {
+				return err
+			}
+		}
+		in.step(StepMark)
+		return nil
+	})
+	if err == nil {
+		in.step(StepDone)
+	}
+	return err
+}
+
+func changed(result sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
