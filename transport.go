@@ -115,10 +115,11 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	defer resp.Body.Close()
+	body := resp.Body
+	defer body.Close()
 	if by.sender.foreign {
 		// It may have dropped the context, and with it the time-out.
-		defer context.AfterFunc(ctx, func() { _ = resp.Body.Close() })()
+		defer context.AfterFunc(ctx, func() { _ = body.Close() })()
 	}
 	a.status, a.header = resp.StatusCode, resp.Header
 	// The body of 101 Switching Protocols is the connection itself: reading it would
