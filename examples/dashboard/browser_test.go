@@ -215,8 +215,12 @@ func TestInARealBrowser(t *testing.T) {
 	}{{"phone", 390, 844, true}, {"desktop", 1440, 900, false}} {
 		t.Run(size.name, func(t *testing.T) {
 			d, home := launch(t)
-			_, err := d.sandbox.AddUser("evil@example.com", "<script>alert(1)</script>")
-			require.NoError(t, err)
+			for email, name := range map[string]string{
+				"evil@example.com": "<script>alert(1)</script>", "turn@example.com": "Eve\u202e", "right@example.com": "עברית 5", "long@example.com": strings.Repeat("W", 200),
+			} {
+				_, err := d.sandbox.AddUser(email, name)
+				require.NoError(t, err)
+			}
 			u, err := url.Parse(home)
 			require.NoError(t, err)
 			watch, open := browser(t, size.width, size.height, size.phone, u.Host)
@@ -267,7 +271,20 @@ func customer(t *testing.T, d *dashboard, home, size string, w, h int64, open fu
 	assert.Contains(t, b.text("#user-list"), "<script>alert(1)</script>")
 	b.leave("#user-list tbody a")
 	assert.Equal(t, "<script>alert(1)</script>", b.text("h1"))
+	// Names that turn the line around, or do not fit on it.
+	for _, who := range []string{"turn@", "right@", "long@"} {
+		b.do(chromedp.Navigate(home))
+		b.sound("overview with " + who)
+		search(who)
+		b.leave("#user-list tbody a")
+		b.sound("user " + who)
+		b.do(keys("#amount", "12.50"), submit("#amount"), see("#confirm"))
+		b.sound("top-up for " + who)
+		b.do(click("#confirm"), see("[data-state=done]"))
+		b.sound("topped up " + who)
+	}
 	b.do(chromedp.Navigate(home))
+	b.sound("overview with their events")
 	search("okafor")
 	assert.Contains(t, b.text("#user-list"), "Amara Okafor")
 	b.shoot(size + "-search")

@@ -3,10 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"html/template"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,7 +27,8 @@ const (
 // happening is an event as the page shows it.
 type happening struct {
 	Seq            int
-	Name, Text     string
+	Name           string
+	Text           template.HTML
 	UserID, Person string
 	At             time.Time
 }
@@ -62,7 +62,9 @@ func (h *hub) publish(e happening) {
 }
 
 // warn shows what only the one at the page can mend.
-func (h *hub) warn(text string) { h.publish(happening{Name: "warning", Text: text, At: time.Now()}) }
+func (h *hub) warn(text string) {
+	h.publish(happening{Name: "warning", Text: phrase("%s", text), At: time.Now()})
+}
 
 // since lists events newer than seq, newest first.
 func (h *hub) since(seq int) []happening {
@@ -152,8 +154,8 @@ func (d *dashboard) webhook(w http.ResponseWriter, r *http.Request) {
 
 func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) error {
 	e := happening{Name: event.Name, At: event.Timestamp}
-	if e.At.IsZero() {
-		e.At = time.Now()
+	if age := time.Since(e.At); age < -time.Hour || age > 366*24*time.Hour {
+		e.At = time.Now() // no timestamp, or one of a clock that is far off
 	}
 	if event.Name == whozex.EventPackageCreated {
 		if err := d.once.HandleEvent(ctx, event); err != nil && !errors.Is(err, webhookverify.ErrMalformedEvent) {
@@ -164,39 +166,10 @@ func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) err
 			if err := d.shelf.add(known{ID: p.PackageID, UserID: p.UserID, GB: p.GB, Cost: p.Cost, CreatedAt: e.At}); err != nil {
 				return err // the sender may come again
 			}
-			e.Text = fmt.Sprintf("%s GB for %s, %s", p.GB, usd(p.Cost), p.PackageID)
-			e.UserID = p.UserID
 		}
 	}
-	if e.Text == "" {
-		e.Text, e.UserID = d.gist(event.Data)
-	}
+	e.Text, e.UserID = describe(event)
 	e.Person = d.people.get(e.UserID).Name
 	d.hub.publish(e)
 	return nil
-}
-
-// gist tells the data of events whose fields the API does not document: what is
-// left by the names of the sandbox, all else as it comes.
-func (d *dashboard) gist(data json.RawMessage) (text, userID string) {
-	var fields map[string]any
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if dec.Decode(&fields) != nil {
-		return cut(string(data), 200), ""
-	}
-	userID, _ = fields["user_id"].(string)
-	if left, total := fields["remaining_gb"], fields["total_gb"]; left != nil && total != nil {
-		return cut(fmt.Sprintf("%v of %v GB left, %v", left, total, fields["package_id"]), 200), userID
-	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		switch fields[name].(type) {
-		case string, json.Number, bool:
-			if name != "user_id" {
-				parts = append(parts, fmt.Sprintf("%s %v", strings.ReplaceAll(name, "_", " "), fields[name]))
-			}
-		}
-	}
-	return cut(strings.Join(parts, ", "), 200), userID
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -161,6 +164,9 @@ func (p plain) Error() string { return string(p) }
 // explain says what went wrong to whoever looks at the page.
 func explain(err error) string {
 	var words plain
+	var refused *whozex.Error
+	var param *whozex.ParamError
+	var network net.Error
 	switch {
 	case err == nil:
 		return "no answer came"
@@ -178,8 +184,17 @@ func explain(err error) string {
 		return "The connection broke off before a whole answer came."
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The API did not answer in time."
+	case errors.As(err, &param):
+		return fmt.Sprintf("%s: %s.", param.Field, param.Reason)
+	case errors.Is(err, whozex.ErrServer):
+		return "The API has trouble of its own. Try again in a minute."
+	case errors.As(err, &refused):
+		return "The API refused it: " + visible(cut(refused.Message, 200))
+	case errors.As(err, &network):
+		return "The API cannot be reached. Try again in a minute."
 	}
-	return err.Error()
+	slog.Warn("dashboard", "error", err)
+	return "The API gave an answer that the dashboard does not understand. Its log has more."
 }
 
 func (d *dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
@@ -188,10 +203,4 @@ func (d *dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusNotFound
 	}
 	d.fail(w, r, status, explain(err))
-}
-
-// cut shortens text to n characters and takes out what does not print.
-func cut(text string, n int) string {
-	runes := []rune(strings.Join(strings.Fields(text), " "))
-	return string(runes[:min(n, len(runes))])
 }

@@ -93,8 +93,11 @@ func (v visitor) get(path string) (int, string) {
 	v.t.Helper()
 	res, body, err := v.send(v.t.Context(), http.MethodGet, path, nil)
 	require.NoError(v.t, err)
-	return res.StatusCode, body
+	return res.StatusCode, words(body)
 }
+
+// words is a page as it is read, without the marks of text from outside.
+func words(body string) string { return strings.NewReplacer("<bdi>", "", "</bdi>", "").Replace(body) }
 
 func (v visitor) post(path string, form url.Values, change ...func(*http.Request)) (int, string) {
 	v.t.Helper()
@@ -103,7 +106,7 @@ func (v visitor) post(path string, form url.Values, change ...func(*http.Request
 	if to := res.Header.Get("Location"); to != "" {
 		return res.StatusCode, to
 	}
-	return res.StatusCode, body
+	return res.StatusCode, words(body)
 }
 
 var tokens = regexp.MustCompile(`name="token" value="([A-Z0-9]+)"`)
@@ -291,6 +294,70 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 		v.post(path, form)
 	}
 	assert.Len(t, api.Ledger(), requests, "nothing is sent again")
+}
+
+func TestAPageThatIsNotThere(t *testing.T) {
+	_, home := launch(t)
+	v := newVisitor(t, home)
+	for path, want := range map[string]string{"/?page=99999": "Amara Okafor", "/?page=2&q=okafor": "Amara Okafor", "/packages?page=99999": "PKG-"} {
+		_, body := v.get(path)
+		assert.Contains(t, body, "This is the last one", path)
+		assert.Contains(t, body, want, path)
+		assert.NotContains(t, body, "No users yet", path)
+	}
+}
+
+// launchOn starts the dashboard on a sandbox as on the live API.
+func launchOn(t *testing.T, cfg config, options ...whozextest.Option) (*dashboard, string, *whozextest.Server) {
+	t.Helper()
+	api := whozextest.NewServer(options...)
+	t.Cleanup(api.Close)
+	t.Setenv("WHOZEX_API_KEY", api.APIKey)
+	t.Setenv("WHOZEX_BASE_URL", api.URL)
+	d, home := launchAs(t, cfg)
+	return d, home, api
+}
+
+// TestAnOldUserAmongThousands is found by id alone, since a link may be all there is.
+func TestAnOldUserAmongThousands(t *testing.T) {
+	_, home, api := launchOn(t, config{}, whozextest.WithUsers(3000))
+	list, err := api.Client().ListUsers(t.Context(), whozex.ListUsersParams{Page: 3000, Limit: 1})
+	require.NoError(t, err)
+	status, body := newVisitor(t, home).get("/users/" + list.Items[0].ID)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, list.Items[0].Email)
+}
+
+func TestAnAPIThatIsDownIsSaidInWords(t *testing.T) {
+	d, home, api := launchLive(t, config{})
+	d.client.CloseIdleConnections()
+	api.Close()
+	status, body := newVisitor(t, home).get("/?q=someone")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "The API cannot be reached")
+	assert.NotRegexp(t, `dial tcp|127\.0\.0\.1|attempts|0 found`, body)
+}
+
+func TestTilesDoNotContradictEachOther(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		options []whozextest.Option
+		want    string
+	}{
+		{name: "an agreed price above the VIP price", options: []whozextest.Option{whozextest.WithCustomPrice(decimal.NewFromInt(2))}, want: "your agreed price applies"},
+		{name: "VIP", options: []whozextest.Option{whozextest.WithoutCustomPrice()}, want: "VIP prices apply"},
+		{name: "neither", options: []whozextest.Option{whozextest.WithoutCustomPrice(), whozextest.WithVIP(false)}, want: "standard prices"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, home, _ := launchOn(t, config{}, tt.options...)
+			_, body := newVisitor(t, home).get("/")
+			for _, text := range []string{"your agreed price applies", "VIP prices apply", "standard prices"} {
+				assert.Equal(t, text == tt.want, strings.Contains(body, text), text)
+			}
+			assert.Contains(t, body, "Nothing was spent in these 30 days.")
+			assert.NotContains(t, body, `class="plot"`)
+		})
+	}
 }
 
 func TestTheMetricsAreForPrometheus(t *testing.T) {

@@ -92,6 +92,9 @@ func (v packageView) Left() float64 {
 // Low asks for attention as the API's own event does, at a tenth.
 func (v packageView) Low() bool { return v.Left() <= 10 }
 
+// UsedUp is a package that does nothing any more.
+func (v packageView) UsedUp() bool { return v.Package != nil && !v.Package.RemainingGB.IsPositive() }
+
 func (d *dashboard) views(ctx context.Context, list []known) []packageView {
 	views := make([]packageView, len(list))
 	var all sync.WaitGroup
@@ -127,7 +130,9 @@ type shelfPage struct {
 func (d *dashboard) packages(w http.ResponseWriter, r *http.Request) {
 	all := d.shelf.list(nil)
 	p := pager{Page: pageOf(r), Pages: max(1, (len(all)+perShelf-1)/perShelf), Total: len(all), Path: "/packages"}
-	p.Page = min(p.Page, p.Pages)
+	if p.Page > p.Pages {
+		p.Missing, p.Page = p.Page, p.Pages
+	}
 	from := (p.Page - 1) * perShelf
 	d.render(w, r, http.StatusOK, "packages", "Packages", shelfPage{d.views(r.Context(), all[from:min(from+perShelf, len(all))]), p})
 }

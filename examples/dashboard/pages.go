@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +58,7 @@ type userPage struct {
 
 type pager struct {
 	Page, Pages, Total int
+	Missing            int // the page asked for, if there is none of that number
 	Path, Search       string
 }
 
@@ -165,6 +164,10 @@ func (d *dashboard) search(ctx context.Context, query string, page int) userPage
 	}
 	d.people.learn(list.Items...)
 	u.Users, u.Total, u.Pages = list.Items, max(list.Pagination.Total, len(list.Items)), max(1, list.Pagination.Pages)
+	if u.Page > u.Pages { // an old link: the last page is nearest to it
+		u = d.search(ctx, query, u.Pages)
+		u.Missing = page
+	}
 	return u
 }
 
@@ -197,39 +200,31 @@ func (d *dashboard) user(w http.ResponseWriter, r *http.Request) {
 }
 
 // find goes by the email where it is known, since the API has no route for one
-// user, and else through the list, the newest thousand of it.
+// user, and else through the list.
 func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOption) (whozex.User, error) {
-	if email := d.people.get(id).Email; email != "" {
-		list, err := d.client.ListUsers(ctx, whozex.ListUsersParams{Limit: 100, Search: email}, opts...)
-		if err != nil {
-			return whozex.User{}, err
-		}
-		for _, user := range list.Items {
-			if user.ID == id {
-				d.people.learn(user)
-				return user, nil
-			}
-		}
+	pages := []whozex.PageOption{whozex.Prefetch(2)}
+	for _, opt := range opts {
+		pages = append(pages, opt)
 	}
-	for page := 1; page <= 10; page++ {
-		list, err := d.client.ListUsers(ctx, whozex.ListUsersParams{Page: page, Limit: 100}, opts...)
-		if err != nil {
-			return whozex.User{}, err
-		}
-		d.people.learn(list.Items...)
-		for _, user := range list.Items {
+	params := []whozex.ListUsersParams{{}}
+	if email := d.people.get(id).Email; email != "" {
+		params = []whozex.ListUsersParams{{Search: email}, {}}
+	}
+	for _, p := range params {
+		for user, err := range d.client.AllUsers(ctx, p, pages...) {
+			if err != nil {
+				return whozex.User{}, err
+			}
+			d.people.learn(user)
 			if user.ID == id {
 				return user, nil
 			}
-		}
-		if !list.Pagination.HasNext {
-			break
 		}
 	}
 	return whozex.User{}, errNoUser
 }
 
-// meet learns names for events, from as many users as a few calls tell.
+// meet learns the names of all users, for events and packages.
 func (d *dashboard) meet(ctx context.Context) { _, _ = d.find(ctx, "-") }
 
 // people remembers users by id.
@@ -254,45 +249,4 @@ func (p *people) get(id string) whozex.User {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all[id]
-}
-
-var functions = template.FuncMap{
-	"usd": usd, "num": num,
-	"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"utc":       func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
-	"date":      func(t time.Time) string { return t.Format(time.DateOnly) },
-	"short":     func(s string) string { return cut(s, 8) },
-	"thousands": func(n int) string { return num(decimal.NewFromInt(int64(n))) },
-}
-
-// usd shows cents, and more only where there is more.
-func usd(d decimal.Decimal) string {
-	text := group(d.Abs().StringFixed(max(2, min(8, -d.Exponent()))))
-	if whole, fraction, ok := strings.Cut(text, "."); ok && len(fraction) > 2 {
-		text = whole + "." + fraction[:2] + strings.TrimRight(fraction[2:], "0")
-	}
-	if d.IsNegative() {
-		return "−$" + text
-	}
-	return "$" + text
-}
-
-// num shows GB and counts, to two places.
-func num(d decimal.Decimal) string {
-	text := group(d.Abs().Round(2).String())
-	if d.IsNegative() {
-		return "−" + text
-	}
-	return text
-}
-
-func group(text string) string {
-	whole, fraction, found := strings.Cut(text, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if found {
-		return whole + "." + fraction
-	}
-	return whole
 }

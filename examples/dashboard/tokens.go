@@ -70,7 +70,7 @@ func (o operation) Token() string { return o.token }
 
 // What says in words what is done.
 func (o operation) What() string {
-	name := cmp.Or(o.User.Name, o.User.ID)
+	name := visible(cmp.Or(o.User.Name, o.User.ID))
 	switch o.Kind {
 	case "purchase":
 		return fmt.Sprintf("%d GB %s for %s", o.GB, o.ProxyType, name)

@@ -19,6 +19,7 @@
   let drawn = [];
   const chart = (figure, rows) => {
     const plot = figure.querySelector(".plot"), column = +figure.dataset.series;
+    if (!plot) return; // nothing to show
     const xs = rows.map((r) => Date.parse(r.querySelector("time").dateTime) / 1000);
     const ys = rows.map((r) => +$$("data", r)[column - 1].value);
     const readout = figure.querySelector("[data-readout]"), when = figure.querySelector("[data-when]");
@@ -30,13 +31,13 @@
       width: plot.clientWidth, height: plot.clientHeight, legend: { show: false },
       padding: [8, 20, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-      scales: { x: { time: false, range: [xs[0] - 64800, xs.at(-1) + 64800] }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.08] } },
+      scales: { x: { time: false, range: [xs[0] - 64800, xs.at(-1) + 64800] }, y: { range: (_, __, max) => [0, max * 1.08] } },
       axes: [
         { stroke: ink, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4,
           splits: (self) => xs.filter((_, i) => (xs.length - 1 - i) % (self.width < 420 ? 7 : 5) === 0),
           values: (_, ticks) => ticks.map((t) => short.format(t * 1000)) },
         { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 48, gap: 6, space: 40,
-          values: (_, ticks) => ticks.map((t) => (column === 1 ? "$" : "") + t.toLocaleString("en-US")) },
+          values: (_, ticks) => ticks.map((t) => column === 1 ? (ticks.at(-1) < 5 ? money(t) : "$" + t.toLocaleString("en-US")) : t.toLocaleString("en-US")) },
       ],
       series: [{}, { fill, stroke: fill, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.66, 40], radius: 0.25 }) }],
       hooks: { setCursor: [(self) => {

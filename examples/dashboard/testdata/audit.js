@@ -27,13 +27,31 @@
     const ratio = (a + 0.05) / (b + 0.05);
     if (ratio < 4.5) found.push(`contrast ${ratio.toFixed(2)}: ${walk.currentNode.data.trim().slice(0, 40)}`);
   }
+  // Text from outside stays in its bdi: what is around it runs from left to right.
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode, range = document.createRange();
+    if (node.parentElement.closest("bdi, .unseen") || !/[a-z0-9]{2}/i.test(node.data) || !shown(node.parentElement)) continue;
+    let before;
+    for (let i = 0; i < node.length; i++) {
+      if (!/[!-~]/.test(node.data[i])) continue;
+      range.setStart(node, i);
+      range.setEnd(node, i + 1);
+      const box = range.getBoundingClientRect();
+      if (before && box.width && box.top === before.top && box.left < before.left) {
+        found.push("turned around: " + node.data.trim().slice(0, 40));
+        break;
+      }
+      before = box;
+    }
+  }
   for (const e of document.querySelectorAll("input:not([type=hidden]), select")) {
     if (!e.labels.length && !e.ariaLabel) found.push("no label: " + e.outerHTML.slice(0, 80));
   }
-  for (const e of document.querySelectorAll("a, button, summary")) {
-    if (!(e.ariaLabel || e.textContent).trim()) found.push("no name: " + e.outerHTML.slice(0, 80));
+  for (const e of document.querySelectorAll("a, button, summary, input, select")) {
+    if (e.matches("a, button, summary") && !(e.ariaLabel || e.textContent).trim()) found.push("no name: " + e.outerHTML.slice(0, 80));
     const box = e.getBoundingClientRect();
-    if (shown(e) && box.height && box.height < 16) found.push("too small to hit: " + e.outerHTML.slice(0, 80));
+    if (shown(e) && box.height && (box.height < 24 || box.width < 24)) found.push("too small to hit: " + e.outerHTML.slice(0, 80));
   }
   for (const e of document.querySelectorAll("table")) {
     if (!e.caption) found.push("no caption: " + e.outerHTML.slice(0, 80));
