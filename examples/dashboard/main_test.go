@@ -31,12 +31,7 @@ func launch(t *testing.T) (*dashboard, string) {
 // launchLive starts it as on the live API, which is a sandbox of its own.
 func launchLive(t *testing.T, cfg config) (*dashboard, string, *whozextest.Server) {
 	t.Helper()
-	api := whozextest.NewServer(whozextest.WithUsers(3))
-	t.Cleanup(api.Close)
-	t.Setenv("WHOZEX_API_KEY", api.APIKey)
-	t.Setenv("WHOZEX_BASE_URL", api.URL)
-	d, home := launchAs(t, cfg)
-	return d, home, api
+	return launchOn(t, cfg, whozextest.WithUsers(3))
 }
 
 // launchAs goes by the environment.
