@@ -119,7 +119,7 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 	defer body.Close()
 	if by.sender.foreign {
 		// It may have dropped the context, and with it the time-out.
-		defer context.AfterFunc(ctx, func() { _ = body.Close() })()
+		defer time.AfterFunc(s.options.timeout, func() { _ = body.Close() }).Stop()
 	}
 	a.status, a.header = resp.StatusCode, resp.Header
 	// The body of 101 Switching Protocols is the connection itself: reading it would

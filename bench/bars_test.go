@@ -31,8 +31,8 @@ func TestACallAllocatesNoMoreThanItMay(t *testing.T) {
 	bytes, allocs := allocated(account(ours))
 	baseBytes, _ := allocated(account(base))
 	t.Logf("account: %.0f allocations, %.3f of the bytes by hand", allocs, bytes/baseBytes)
-	assert.LessOrEqual(t, allocs, 45.0)
-	assert.LessOrEqual(t, bytes/baseBytes, 1.2)
+	assert.LessOrEqual(t, allocs, 46.0) // one bounds the body of a transport that is no *http.Transport, as here
+	assert.LessOrEqual(t, bytes/baseBytes, 1.25)
 	bytes, allocs = allocated(users(ours))
 	baseBytes, baseAllocs := allocated(users(base))
 	t.Logf("users: %.3f of the allocations by hand, %.3f of the bytes", allocs/baseAllocs, bytes/baseBytes)
