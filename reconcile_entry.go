@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // history is what Reconcile knows of the account's transactions.
@@ -179,6 +180,25 @@ func (e entry) cutShort(text string) bool {
 	return false
 }
 
+// spells reports whether any text of the entry holds the letters and digits of
+// text in their order, whatever stands between them: a blank may have become
+// "%20" or "&nbsp;".
+func (e entry) spells(text string) bool {
+	wanted := []rune(canonical(text))
+	for _, t := range e.texts() {
+		found := 0
+		for _, r := range canonical(t) {
+			if found < len(wanted) && r == wanted[found] {
+				found++
+			}
+		}
+		if found == len(wanted) {
+			return true
+		}
+	}
+	return false
+}
+
 // canonical leaves letters and digits of a text, in lower case.
 func canonical(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -189,17 +209,28 @@ func canonical(text string) string {
 	}, text)
 }
 
-// refersTo reports whether a value of the entry, other than its own id, is id.
+// refersTo reports whether a text of the entry names the id of another.
 func (e entry) refersTo(id string) bool {
-	if id == "" {
-		return false
-	}
 	for _, t := range e.texts() {
-		if t == id || len(id) >= 8 && strings.Contains(t, id) {
-			return true
+		for i := strings.Index(t, id); id != "" && i >= 0; i = strings.Index(t, id) {
+			before, after := t[:i], t[i+len(id):]
+			if !endsInWord(before) && !beginsWithWord(after) {
+				return true
+			}
+			t = after
 		}
 	}
 	return false
+}
+
+func endsInWord(t string) bool {
+	r, _ := utf8.DecodeLastRuneInString(t)
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
+}
+
+func beginsWithWord(t string) bool {
+	r, _ := utf8.DecodeRuneInString(t)
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
 // mismatch says why an entry that may be the call's own does not prove that the
@@ -253,10 +284,13 @@ func (h *history) mismatch(e entry, asked details) string {
 
 // mayUndo reports whether other may be what took e back.
 func (h *history) mayUndo(other, e entry) bool {
+	if h.ages.tooOld(string(other.Type), other.CreatedAt, h.window) {
+		return false
+	}
 	if other.refersTo(e.ID) {
 		return true
 	}
-	if h.ages.tooOld(string(other.Type), other.CreatedAt, h.window) || !other.Amount.Decimal.Equal(e.Amount.Decimal.Neg()) {
+	if !other.Amount.Decimal.Equal(e.Amount.Decimal.Neg()) {
 		return false
 	}
 	text := strings.ToLower(strings.Join(other.texts(), " "))

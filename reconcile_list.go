@@ -76,7 +76,9 @@ func (l *listing) within(ids map[string]bool) bool {
 	return true
 }
 
-// readPass reads a list once and returns the ids that it has shown.
+// readPass reads a list once and returns the ids that it has shown. It looks
+// behind the page that the server calls the last, since a server may count one
+// page as the whole.
 func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, err error) {
 	l.items, l.pages, l.total = nil, 0, -1
 	ids = map[string]bool{}
@@ -105,15 +107,16 @@ func (c *Client) readPass(ctx context.Context, op Operation, route string, l *li
 			l.pages++
 		}
 		switch more := paging.saysMore(page); {
+		case paging.page != nil && *paging.page != page && (!ending || fresh > 0):
+			l.gap = "the server gave another page than the one asked for: look at the list itself"
+			return nil, nil
 		case more && fresh == 0:
 			l.gap = "the server says that the list goes on, and does not give the rest: look at the list itself"
 			return nil, nil
-		case !more && (fresh == 0 && page > 1 || paging.saysEnd(page) && l.total == len(ids)):
+		case fresh == 0 && page > 1:
 			return ids, nil
-		case more:
-			ending = false
 		default:
-			ending = true
+			ending = !more
 		}
 	}
 	l.gap = "the list has more than " + strconv.Itoa(readPages) + " pages: look for it there"
@@ -138,8 +141,6 @@ func (c *Client) readPage(ctx context.Context, op Operation, route string, page 
 	switch {
 	case gap != "":
 		l.gap = gap
-	case paging.page != nil && *paging.page != page:
-		l.gap = "the server gave another page than the one asked for: look at the list itself"
 	case paging.total != nil && l.total > *paging.total:
 		l.gap = "the list became shorter while it was read: ask again"
 	case paging.total != nil:
@@ -178,18 +179,13 @@ type paging struct {
 	hasNext            *bool
 }
 
-// saysEnd reports whether all that is documented says that page is the last.
-func (p paging) saysEnd(page int) bool {
-	return p.total != nil && p.pages != nil && *p.pages <= page && p.hasNext != nil && !*p.hasNext
-}
-
 func (p paging) saysMore(page int) bool {
 	return p.pages != nil && *p.pages > page || p.hasNext != nil && *p.hasNext
 }
 
 // parsePage reads the data of a list's page. gap says what cannot be understood.
 func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap string) {
-	lists := 0
+	lists, empty := 0, false
 	whole := readObject(data, func(name string, value json.RawMessage, _ []byte) {
 		switch {
 		case name == "pagination":
@@ -199,6 +195,8 @@ func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap str
 		case bytes.HasPrefix(value, []byte("[")):
 			lists++
 			_ = json.Unmarshal(value, &items)
+		case string(value) == "null":
+			empty = true // a list of nothing, if it is the only one; the total must agree
 		case bytes.HasPrefix(value, []byte("{")):
 			gap = "the page holds more than a list: look for it there"
 		}
@@ -207,7 +205,7 @@ func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap str
 	case gap != "":
 	case lists > 1:
 		gap = "the page holds more than one list: look for it there"
-	case !whole || lists == 0 && (p.total == nil || *p.total != 0):
+	case !whole || lists == 0 && !empty && (p.total == nil || *p.total != 0):
 		gap = "the page holds no list"
 	}
 	return items, p, gap

@@ -58,14 +58,10 @@ func (h *history) noteAbsent(asked details) Outcome {
 		return undecided("no transaction has the note, but it is one that a server may store in another form: look at the latest")
 	}
 	for _, e := range h.entries {
-		fits := e.Type == kind || !e.known()
-		if asked.op != OpAddGB {
-			fits = fits && e.Amount.Decimal.Abs().Equal(asked.Amount.Decimal.Abs())
-		}
-		lost := fits && e.Note == "" || e.cutShort(asked.Note)
+		lost := e.Note == "" && (e.Type == kind || !e.known()) || e.cutShort(asked.Note) || e.spells(asked.Note)
 		if lost && !h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) {
 			return Outcome{
-				Reason:       "no transaction has the note, but one may be the call's with its note cut short or left out: look at it",
+				Reason:       "no transaction has the note, but one may be the call's with its note left out or stored in another form: look at it",
 				Transactions: []Transaction{e.Transaction},
 			}
 		}

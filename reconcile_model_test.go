@@ -1,0 +1,240 @@
+package whozex_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/whozex/whozex-go"
+)
+
+var worlds = flag.Int("worlds", 5000, "number of random worlds in which Reconcile is asked")
+
+// tally counts verdicts.
+type tally map[string]map[whozex.Verdict]int
+
+func (t tally) add(row string, v whozex.Verdict) {
+	if t[row] == nil {
+		t[row] = map[whozex.Verdict]int{}
+	}
+	t[row][v]++
+}
+
+func (t tally) log(to *testing.T) {
+	for _, row := range slices.Sorted(maps.Keys(t)) {
+		n := t[row]
+		to.Logf("%-45s applied %5d, not applied %5d, undecided %5d", row, n[whozex.OutcomeApplied], n[whozex.OutcomeNotApplied], n[whozex.OutcomeUndecided])
+	}
+}
+
+// ask asks Reconcile at once, later, and from a stored record in a new process.
+// Every verdict must be true.
+func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
+	client, err := w.client()
+	require.NoError(t, err)
+	unknown := w.lose(t, client)
+	look := func(when string, client *whozex.Client, record *whozex.OutcomeUnknownError) {
+		outcome, err := client.Reconcile(context.Background(), record)
+		require.NoError(t, err)
+		require.NotEmpty(t, outcome.Reason)
+		row := fmt.Sprintf("%-15s %-10s %s", w.Op, w.Fate, when)
+		switch {
+		case w.right(outcome.Verdict):
+			counted.add(row, outcome.Verdict)
+		case !w.promised(unknown) && outcome.Verdict == whozex.OutcomeNotApplied && !w.done(time.Now()):
+			counted.add(row+", beyond the grace", outcome.Verdict)
+		default:
+			t.Fatalf("%s: %s is wrong: %s\n%+v\n%+v", when, outcome.Verdict, outcome.Reason, outcome, *w)
+		}
+	}
+	restart := func(when string) {
+		other, err := w.client()
+		require.NoError(t, err)
+		look(when, other, w.stored(unknown))
+	}
+	look("at once", client, unknown)
+	restart("stored at once")
+	time.Sleep(later)
+	look("later", client, unknown)
+	restart("stored later")
+}
+
+// explore checks a property in as many worlds as the flag says.
+func explore(t *testing.T, share int, draw func(*rapid.T, *world), counted tally) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	require.NoError(t, checks.Value.Set(fmt.Sprint(max(1, *worlds/share))))
+	defer func() { require.NoError(t, checks.Value.Set(before)) }()
+	rapid.Check(t, func(t *rapid.T) {
+		var w world
+		draw(t, &w)
+		later := rapid.SampledFrom([]time.Duration{time.Second, 30 * time.Second, 75 * time.Second, 2 * time.Minute, time.Hour, 26 * time.Hour, 8 * 24 * time.Hour}).Draw(t, "later")
+		start := time.Duration(rapid.IntRange(0, 24*60*60).Draw(t, "second of the day")) * time.Second
+		rapid.SyncTest(t, func(t *rapid.T) {
+			time.Sleep(start)
+			w.ask(t, later, counted)
+		})
+	})
+}
+
+var lost = []whozex.Operation{whozex.OpCreateUser, whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpAddGB, whozex.OpPurchasePackage, whozex.OpPurchasePackage}
+
+func one[T any](t *rapid.T, name string, values ...T) T {
+	return rapid.SampledFrom(values).Draw(t, name)
+}
+
+// drawCall draws what is lost, and what else happened at a server like the sandbox.
+func drawCall(t *rapid.T, w *world) {
+	w.Op = one(t, "op", lost...)
+	if w.Op != whozex.OpPurchasePackage { // which carries none
+		w.Note = "order 5"
+	}
+	w.Email = one(t, "email", "john@example.com", "jane.doe@example.org")
+	w.Fate = one(t, "fate", neverDone, counts)
+	w.Counted = one(t, "counted", true, true, false)
+	w.Hangs = one(t, "hangs", false, false, true)
+	others(t, w, "payment", "top-up", "for Ann", "invoice 7")
+}
+
+// others draws the rest of the history, and users.
+func others(t *rapid.T, w *world, notes ...string) {
+	chance := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "others"), 0))
+	pick := func(values ...string) string { return values[chance.IntN(len(values))] }
+	add := func(ago time.Duration) {
+		e := booking{Ago: ago, Note: pick(notes...)}
+		switch chance.IntN(4) {
+		case 0, 1:
+			e.Kind, e.Amount = whozex.TransactionDeposit, pick("50", "-50", "20", "12.5")
+		case 2:
+			e.Kind, e.Amount, e.Note = whozex.TransactionPurchase, pick("-7.5", "-18", "-45"), ""
+		default:
+			e.Kind, e.Amount = whozex.TransactionAddGB, pick("-7.5", "-9")
+		}
+		w.Others = append(w.Others, e)
+	}
+	span := one(t, "span", time.Hour, 20*time.Hour, 90*24*time.Hour)
+	for range one(t, "past", 0, 1, 3, 8, 22, 40) {
+		add(time.Duration(chance.Int64N(int64(span))))
+	}
+	for range one(t, "since", 0, 0, 1, 3) {
+		add(-time.Duration(chance.Int64N(int64(2 * time.Minute))))
+	}
+	for i := range one(t, "users", 0, 2, 12) {
+		w.Users = append(w.Users, fmt.Sprintf("user%d@example.com", i))
+	}
+}
+
+const (
+	hour = time.Hour
+	day  = 24 * hour
+)
+
+func offset(t *rapid.T) time.Duration {
+	return one(t, "offset", -12*hour, -5*hour, -hour, -time.Minute, -3*time.Second, 3*time.Second, time.Minute, hour, 5*hour+45*time.Minute, 14*hour)
+}
+
+// quirks are ways in which a server or a clock may differ from the sandbox.
+var quirks = []func(*rapid.T, *world){
+	func(t *rapid.T, w *world) {
+		w.Commit = one(t, "commit", time.Second, 9*time.Second, 40*time.Second, 59*time.Second, 3*time.Minute, hour)
+	},
+	func(t *rapid.T, w *world) { w.Shows = one(t, "shows", time.Second, 20*time.Second) },
+	func(t *rapid.T, w *world) { w.Provisioned = one(t, "provisioned", time.Second, time.Minute, 30*day) },
+	func(t *rapid.T, w *world) {
+		w.OwnFields = one(t, "own fields", `,"status":"failed"`, `,"status":"reversed"`, `,"success":false`, `,"state":"declined"`,
+			`,"voided_at":"2000-01-01T00:00:00Z"`, `,"is_reversal":true`, `,"details":{"outcome":"rejected"}`)
+		if w.Fate == counts {
+			w.Fate = undone
+		}
+	},
+	func(t *rapid.T, w *world) { // a reversal of its own
+		if w.Fate == counts && w.Op != whozex.OpCreateUser {
+			w.Fate = undone
+			w.Others = append(w.Others, booking{
+				Kind: one(t, "reversal", whozex.TransactionDeposit, "refund"),
+				Note: one(t, "reason", "", "reversal of T-0", "order 5 refunded", "Storno"),
+			})
+		}
+	},
+	func(t *rapid.T, w *world) {
+		w.StoredNote = one(t, "stored note", "ORDER 5", " order 5 ", "Balance: order 5", "order 5 (API)", "ord", "order&nbsp;5", "order%205", "-")
+	},
+	func(t *rapid.T, w *world) { w.OwnAmount = one(t, "own amount", "50", "-50", "0", "-49.5", "7.5") },
+	func(_ *rapid.T, w *world) { w.Unmet = true },
+	func(t *rapid.T, w *world) { w.Order = one(t, "order", "oldest", "grouped", "mixed") },
+	func(t *rapid.T, w *world) { w.PageSize = one(t, "page size", 1, 5, 10) },
+	func(t *rapid.T, w *world) { w.Keeps = one(t, "keeps", 20, 25, 60) },
+	func(t *rapid.T, w *world) {
+		w.PageSize = 10
+		w.Paging = one(t, "paging", `{}`, `{"page":%[2]d}`, `{"pages":%[3]d}`, `{"total":%[1]d}`, `{"has_next":%[4]t}`, `{"total":"%[1]d","page":"%[2]d"}`,
+			`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`)
+	},
+	func(t *rapid.T, w *world) {
+		w.Fields = one(t, "fields", `,"status":"completed"`, `,"user_id":null`, `,"source":"api"`, `,"balance_after":1`)
+	},
+	func(t *rapid.T, w *world) { w.Memo = one(t, "memo", "description", "memo", "-") },
+	func(_ *rapid.T, w *world) { w.Loose = true },
+	func(t *rapid.T, w *world) {
+		w.Latency = one(t, "latency", 50*time.Millisecond, 2*time.Second, 9*time.Second)
+	},
+	func(t *rapid.T, w *world) {
+		ahead := offset(t)
+		w.DateAhead, w.MetaAhead, w.CreatedAhead = ahead, ahead, ahead
+	},
+	func(t *rapid.T, w *world) { w.MetaAhead += offset(t) },
+	func(_ *rapid.T, w *world) { w.NoDate = true },
+	func(_ *rapid.T, w *world) { w.NoMeta = true },
+	func(t *rapid.T, w *world) { w.CreatedAhead += offset(t) },
+	func(t *rapid.T, w *world) {
+		kind := one(t, "kind", whozex.TransactionDeposit, whozex.TransactionPurchase, whozex.TransactionAddGB)
+		w.KindAhead = map[whozex.TransactionType]time.Duration{kind: offset(t)}
+	},
+	func(t *rapid.T, w *world) {
+		w.Jump, w.JumpAfter = one(t, "jump", -hour, hour), one(t, "jump after", -hour, 5*time.Second, hour)
+	},
+	func(t *rapid.T, w *world) { w.Grain = one(t, "grain", time.Second, time.Minute, hour, day) },
+	func(t *rapid.T, w *world) { w.LocalAhead = offset(t) },
+	func(t *rapid.T, w *world) { w.There = one(t, "there", 3*day, 90*day) },
+	func(t *rapid.T, w *world) {
+		w.Email = one(t, "odd email", "John@Example.com", "j.doe+shop@gmail.com", "john@googlemail.com", "john-shop@yahoo.com", "john@ya.ru", "j@bücher.example")
+		w.StoredEmail = map[string]string{
+			"John@Example.com": "john@example.com", "j.doe+shop@gmail.com": "jdoe@gmail.com", "john@googlemail.com": "john@gmail.com",
+			"john-shop@yahoo.com": "john@yahoo.com", "john@ya.ru": "john@yandex.ru", "j@bücher.example": "j@xn--bcher-kva.example",
+		}[w.Email]
+	},
+	func(t *rapid.T, w *world) { others(t, w, "order 55", "order 4", "", "or") },
+	func(t *rapid.T, w *world) { others(t, w, "payment", "top-up") },
+}
+
+// drawQuirks makes the server another than the sandbox, in some ways at a time.
+func drawQuirks(t *rapid.T, w *world) {
+	drawCall(t, w)
+	for range rapid.IntRange(1, 5).Draw(t, "quirks") {
+		quirks[rapid.IntRange(0, len(quirks)-1).Draw(t, "quirk")](t, w)
+	}
+	w.Provisioned += w.Shows
+	if w.Op == whozex.OpCreateUser && w.There != 0 {
+		w.Fate = neverDone
+	}
+}
+
+func TestReconcileInRandomWorlds(t *testing.T) {
+	counted := tally{}
+	explore(t, 1, drawQuirks, counted)
+	counted.log(t)
+}
+
+func TestReconcileDecidesInWorldsLikeTheSandbox(t *testing.T) {
+	counted := tally{}
+	explore(t, 5, drawCall, counted)
+	counted.log(t)
+}

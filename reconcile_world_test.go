@@ -1,0 +1,304 @@
+package whozex_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whozex/whozex-go"
+)
+
+// fate is what became of a world's call.
+type fate string
+
+const (
+	neverDone fate = "never done"
+	counts    fate = "counts"
+	undone    fate = "undone" // refused or taken back later, so that no verdict is right
+)
+
+// booking is an entry of a world's history that is not the call's.
+type booking struct {
+	Ago          time.Duration // before the call; negative: after it
+	Kind         whozex.TransactionType
+	Amount, Note string // no amount: what takes the call's back
+	Fields       string // more fields, such as `,"a":1`
+}
+
+// world is a server, the clocks around it, and one call whose response is lost:
+// what Reconcile cannot see. Its zero value behaves as the sandbox does.
+type world struct {
+	Op          whozex.Operation
+	Note, Email string
+	Fate        fate
+	Commit      time.Duration // after sending
+	Shows       time.Duration // in the lists, after Commit
+	Provisioned time.Duration // the package, after Commit
+	Hangs       bool          // until the time-out, rather than breaking off
+	Counted     bool          // PackagesBefore is set
+	Unmet       bool          // no response came before the call
+
+	OwnFields   string // more fields of the call's entry or user
+	OwnAmount   string // other than asked for
+	StoredNote  string // as the server stores the note; "" is as it is, "-" leaves it out
+	StoredEmail string
+
+	Order    string // newest (default), oldest, grouped, mixed
+	PageSize int    // at most so many a page
+	Keeps    int    // the latest entries only
+	Paging   string // the pagination, with verbs for total, page and pages, and has_next
+	Fields   string // more fields of all entries
+	Memo     string // the name of the note's field
+	Loose    bool   // amounts as texts
+
+	Latency      time.Duration // of each response
+	DateAhead    time.Duration // of true time
+	MetaAhead    time.Duration
+	NoMeta       bool
+	NoDate       bool
+	CreatedAhead time.Duration
+	KindAhead    map[whozex.TransactionType]time.Duration // further
+	Jump         time.Duration                            // how far created_at jumps, so long after the call
+	JumpAfter    time.Duration
+	Grain        time.Duration // of created_at
+	LocalAhead   time.Duration // of the local clock when the call was sent; right later
+
+	Others []booking
+	Users  []string      // emails of other users, created long ago
+	There  time.Duration // the email was there so long before the call; 0: it was not
+
+	began, sent time.Time
+}
+
+const (
+	worldTimeout = 10 * time.Second
+	worldGrace   = time.Minute
+	fullPaging   = `{"total":%[1]d,"page":%[2]d,"pages":%[3]d,"has_next":%[4]t}`
+)
+
+func (w *world) client() (*whozex.Client, error) {
+	return whozex.New(testKey, whozex.WithHTTPClient(&http.Client{Transport: roundTrip(w.serve)}),
+		whozex.WithTimeout(worldTimeout), whozex.WithGrace(worldGrace))
+}
+
+// lose makes the call.
+func (w *world) lose(t interface{ Fatalf(string, ...any) }, client *whozex.Client) *whozex.OutcomeUnknownError {
+	w.began = time.Now()
+	ctx := context.Background()
+	if !w.Unmet {
+		_, _ = client.GetAccount(ctx)
+	}
+	var err error
+	switch w.Op {
+	case whozex.OpCreateUser:
+		_, err = client.CreateUser(ctx, whozex.CreateUserParams{Email: w.Email})
+	case whozex.OpAddBalance:
+		_, err = client.AddBalance(ctx, "u1", dec("50"), w.Note)
+	case whozex.OpDeductBalance:
+		_, err = client.DeductBalance(ctx, "u1", dec("50"), w.Note)
+	case whozex.OpAddGB:
+		_, err = client.AddGB(ctx, "PKG-1", whozex.AddGBParams{GB: 5, Note: w.Note})
+	case whozex.OpPurchasePackage:
+		_, err = client.PurchasePackage(ctx, "u1", whozex.PurchasePackageParams{GB: 5})
+	}
+	unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](err)
+	if !ok {
+		t.Fatalf("the outcome is known: %v", err)
+	}
+	if w.Counted {
+		unknown.PackagesBefore = new(int)
+	}
+	return unknown
+}
+
+// stored is the record as another process reads it.
+func (w *world) stored(unknown *whozex.OutcomeUnknownError) *whozex.OutcomeUnknownError {
+	text, _ := json.Marshal(unknown)
+	var record whozex.OutcomeUnknownError
+	_ = json.Unmarshal(text, &record)
+	record.SentAt, record.Until = record.SentAt.Add(w.LocalAhead), record.Until.Add(w.LocalAhead)
+	return &record
+}
+
+// promised reports whether the call shows within the grace, as a user of
+// Reconcile promises.
+func (w *world) promised(unknown *whozex.OutcomeUnknownError) bool {
+	return w.Commit+w.Shows <= unknown.Until.Sub(unknown.SentAt)+worldGrace
+}
+
+// right reports whether a verdict is true now.
+func (w *world) right(v whozex.Verdict) bool {
+	switch v {
+	case whozex.OutcomeApplied:
+		return w.Fate == counts && !time.Now().Before(w.sent.Add(w.Commit))
+	case whozex.OutcomeNotApplied:
+		return w.Fate == neverDone
+	}
+	return true
+}
+
+func (w *world) serve(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodPost {
+		w.sent = time.Now()
+		if w.Hangs {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}
+		return nil, io.ErrUnexpectedEOF
+	}
+	at := time.Now()
+	time.Sleep(w.Latency)
+	var header []string
+	if !w.NoDate {
+		header = []string{"Date", time.Now().Add(w.DateAhead).UTC().Format(http.TimeFormat)}
+	}
+	meta := ""
+	if !w.NoMeta {
+		meta = at.Add(w.MetaAhead).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	data := everything
+	switch {
+	case strings.HasSuffix(req.URL.Path, "/transactions"):
+		data = w.page("transactions", w.history(at), req)
+	case strings.HasSuffix(req.URL.Path, "/users"):
+		data = w.page("users", w.userList(at), req)
+	}
+	return reply(req, 200, fmt.Sprintf(`{"success":true,"data":%s,"meta":{"timestamp":%q,"version":"1.0.0"}}`, data, meta), header...), nil
+}
+
+func (w *world) page(name string, items []string, req *http.Request) string {
+	page, _ := strconv.Atoi(req.FormValue("page"))
+	limit, _ := strconv.Atoi(req.FormValue("limit"))
+	if w.PageSize > 0 {
+		limit = min(limit, w.PageSize)
+	}
+	pages := max(1, (len(items)+limit-1)/limit)
+	from, to := min((page-1)*limit, len(items)), min(page*limit, len(items))
+	paging := cmp.Or(w.Paging, fullPaging)
+	if strings.Contains(paging, "%") {
+		// Sprintf reports arguments that a format leaves out unless it names one.
+		paging = fmt.Sprintf(paging+"%[5]s", len(items), page, pages, page < pages, "")
+	}
+	return fmt.Sprintf(`{%q:[%s],"pagination":%s}`, name, strings.Join(items[from:to], ","), paging)
+}
+
+// created is created_at of something of a kind that truly began at the time at.
+func (w *world) created(kind whozex.TransactionType, at time.Time) string {
+	shown := at.Add(w.CreatedAhead + w.KindAhead[kind])
+	if w.Jump != 0 && !at.Before(w.sent.Add(w.JumpAfter)) {
+		shown = shown.Add(w.Jump)
+	}
+	return shown.Truncate(max(w.Grain, time.Millisecond)).UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func (w *world) done(now time.Time) bool {
+	return w.Fate != neverDone && !w.sent.IsZero() && !now.Before(w.sent.Add(w.Commit+w.Shows))
+}
+
+func (w *world) history(now time.Time) []string {
+	own := booking{Ago: -w.Commit, Note: w.Note, Fields: w.OwnFields}
+	switch w.StoredNote {
+	case "":
+	case "-":
+		own.Note = ""
+	default:
+		own.Note = w.StoredNote
+	}
+	switch w.Op {
+	case whozex.OpAddBalance:
+		own.Kind, own.Amount = whozex.TransactionDeposit, "50"
+	case whozex.OpDeductBalance:
+		own.Kind, own.Amount = whozex.TransactionDeposit, "-50"
+	case whozex.OpAddGB:
+		own.Kind, own.Amount = whozex.TransactionAddGB, "-7.5"
+	case whozex.OpPurchasePackage:
+		own.Kind, own.Amount = whozex.TransactionPurchase, "-7.5"
+	}
+	own.Amount = cmp.Or(w.OwnAmount, own.Amount)
+	type placed struct {
+		booking
+		id int
+		at time.Time
+	}
+	var all []placed
+	for i, e := range w.Others {
+		if at := w.sent.Add(-e.Ago); !at.After(now) {
+			all = append(all, placed{e, i + 1, at})
+		}
+	}
+	if own.Kind != "" && w.done(now) {
+		all = append(all, placed{own, 0, w.sent.Add(w.Commit)})
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return b.at.Compare(a.at) })
+	if w.Keeps > 0 {
+		all = all[:min(len(all), w.Keeps)]
+	}
+	switch w.Order {
+	case "oldest":
+		slices.Reverse(all)
+	case "grouped":
+		slices.SortStableFunc(all, func(a, b placed) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
+	case "mixed":
+		rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+	items := make([]string, len(all))
+	for i, e := range all {
+		amount, note := e.Amount, ""
+		if amount == "" {
+			amount = dec(own.Amount).Neg().String()
+		}
+		if w.Loose {
+			amount = strconv.Quote(dec(amount).StringFixed(2))
+		}
+		if name := cmp.Or(w.Memo, "note"); name != "-" {
+			note = fmt.Sprintf(`%q:%s,`, name, text(e.Note))
+		}
+		items[i] = fmt.Sprintf(`{"id":"T-%d","type":%q,"amount":%s,%s"created_at":%q%s%s}`,
+			e.id, e.Kind, amount, note, w.created(e.Kind, e.at), w.Fields, e.Fields)
+	}
+	return items
+}
+
+// text is a JSON string, or null for the empty one.
+func text(s string) string {
+	if s == "" {
+		return "null"
+	}
+	return strconv.Quote(s)
+}
+
+func (w *world) userList(now time.Time) []string {
+	packages := 0
+	if w.Op == whozex.OpPurchasePackage && w.done(now) && !now.Before(w.sent.Add(w.Commit+w.Provisioned)) {
+		packages = 1
+	}
+	user := func(id, email string, packages int, at time.Time, fields string) string {
+		return fmt.Sprintf(`{"id":%q,"name":%q,"email":%q,"balance":5.00,"package_count":%d,"created_at":%q%s}`,
+			id, strings.Split(email, "@")[0], email, packages, w.created("", at), fields)
+	}
+	items := []string{user("u1", "buyer@shop.example", packages, w.began.AddDate(0, 0, -90), "")}
+	for i, email := range w.Users {
+		items = append(items, user(fmt.Sprint("other-", i), email, 1, w.began.Add(-time.Duration(i+50)*24*time.Hour), ""))
+	}
+	stored := cmp.Or(w.StoredEmail, w.Email)
+	switch {
+	case w.Op != whozex.OpCreateUser:
+	case w.There != 0:
+		items = append(items, user("there", stored, 0, w.sent.Add(-w.There), w.OwnFields))
+	case w.done(now):
+		items = append(items, user("new", stored, 0, w.sent.Add(w.Commit), w.OwnFields))
+	}
+	if w.Order == "oldest" {
+		slices.Reverse(items)
+	}
+	return items
+}
