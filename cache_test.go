@@ -31,7 +31,7 @@ type numbered struct {
 func (c *numbered) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	c.n++
-	status, body := 200, ok(fmt.Sprintf(`{"user_id":"u1","price_per_gb":0.90,"total":%d,"spending":{"all":%d}}`, c.n, c.n))
+	status, body := 200, ok(fmt.Sprintf(`{"user_id":"u1","gb":20,"price_per_gb":0.90,"total":%d,"spending":{"all":%d}}`, c.n, c.n))
 	if c.status != 0 {
 		status, body = c.status, c.body
 	}
@@ -226,7 +226,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 		assert.EqualValues(t, 601, total(t, client, 1), "the oldest had to go")
 	})
 	t.Run("in size", func(t *testing.T) {
-		server := &numbered{status: 200, body: ok(`{"price_per_gb":0.90,"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
+		server := &numbered{status: 200, body: ok(`{"gb":20,"price_per_gb":0.90,"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		total(t, client, 1)
 		total(t, client, 1)

@@ -43,7 +43,7 @@ func TestTheClientGoesOnWithARegeneratedKey(t *testing.T) {
 	var keys []string
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		answer(w, 200, ok(`{"api_key":"wx_live_second"}`))
+		answer(w, 200, ok(`{"api_key":"wx_live_second","plans":[]}`))
 	})
 	_, err := client.RegenerateKey(t.Context())
 	require.NoError(t, err)

@@ -138,10 +138,9 @@ func (e *envelope) claimsSuccess() bool {
 	return !present(e.success) && !e.failed() && present(e.data) && !e.failure
 }
 
-// foreign reports whether the body is not the API's: a page of a proxy, say.
-func (e *envelope) foreign() bool {
-	return !e.object || len(e.success) == 0 && e.code == ""
-}
+// foreign reports whether the body is not the API's: a page of a proxy, say, or the
+// JSON of a gateway, which has codes of its own.
+func (e *envelope) foreign() bool { return !present(e.success) && !e.failed() }
 
 func metaOf(raw json.RawMessage) Meta {
 	var fields struct {

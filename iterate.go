@@ -83,10 +83,11 @@ func walk[T any](page int, pages *ahead[T], id func(T) string, yield func(T, err
 		if err != nil {
 			return err
 		}
-		more := got.more(page, pages.limit)
 		size := len(got.Items)
+		seen.largest = max(seen.largest, size, 1)
+		more := got.more(page, pages.limit, seen.largest)
 		items := slices.DeleteFunc(got.Items, func(item T) bool { return seen.before(id(item)) })
-		if seen.stuck(size, len(items), got.Pagination.Total) {
+		if seen.stuck(len(items), got.Pagination.Total) {
 			more = false
 		}
 		if more {
@@ -104,15 +105,23 @@ func walk[T any](page int, pages *ahead[T], id func(T) string, yield func(T, err
 }
 
 // more reports whether another page follows p, which was asked for as page with
-// limit. has_next false is believed whatever the counts say; true is not, against
-// them. Without pagination a full page has another after it, also one of the API's
-// default size, for a server that takes no limit.
-func (p *Page[T]) more(page, limit int) bool {
-	if !p.paginated {
-		return len(p.Items) >= min(limit, defaultPageSize)
+// limit, where no page was longer than largest. has_next false is believed whatever
+// the counts say; true is not, against them. Where nothing says, a full page has
+// another after it, also one of the API's default size, for a server that takes no
+// limit.
+func (p *Page[T]) more(page, limit, largest int) bool {
+	size, said := len(p.Items), p.Pagination
+	switch {
+	case size == 0 || p.saysNext && !said.HasNext:
+		return false
+	case said.Pages > 0:
+		return page < said.Pages
+	case p.saysNext:
+		return true
+	case said.Total > 0:
+		return (page-1)*largest+size < said.Total
 	}
-	count := p.Pagination.Pages
-	return p.Pagination.HasNext && len(p.Items) > 0 && (count <= 0 || page < count)
+	return size >= min(limit, defaultPageSize)
 }
 
 const (
@@ -155,8 +164,7 @@ func (r *recent) before(id string) bool {
 // stuck is told of each page, once its items are known to before, and reports
 // whether the walk makes no progress. A page of nothing but known items is none
 // yet: the list may have grown by just a page.
-func (r *recent) stuck(size, fresh, total int) bool {
-	r.largest = max(r.largest, size, 1)
+func (r *recent) stuck(fresh, total int) bool {
 	if r.total == 0 {
 		r.total = total
 	}

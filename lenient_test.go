@@ -36,6 +36,8 @@ func with(data string, pairs ...string) string {
 	return data
 }
 
+const onePage = `{"total":1,"page":1,"limit":20,"pages":1,"has_next":false,"has_prev":false}`
+
 func TestResponsesThatDifferInSmallWays(t *testing.T) {
 	aUser := `{"id":"u1","name":"John","email":"john@example.com","balance":5.00,"package_count":0,"created_at":"2025-01-01T12:00:00.000Z"}`
 	buy := func(t *testing.T, body string) (*whozex.Package, error) {
@@ -164,6 +166,27 @@ func TestResponsesThatDifferInSmallWays(t *testing.T) {
 		}},
 		{name: "an empty object for a list", check: func(t *testing.T) { assert.Empty(t, users(t, ok(`{"users":{},"pagination":[]}`)).Items) }},
 		{name: "null for a list", check: func(t *testing.T) { assert.Empty(t, users(t, ok(`{"users":null}`)).Items) }},
+		{name: "no list", check: func(t *testing.T) {
+			_, err := replying(t, 200, ok(`{"pagination":{"total":47,"page":1,"limit":20,"pages":3,"has_next":true,"has_prev":false}}`)).
+				ListUsers(t.Context(), whozex.ListUsersParams{})
+			assert.ErrorContains(t, err, "no list")
+		}},
+		{name: "a list of the name of another", check: func(t *testing.T) {
+			page, err := replying(t, 200, ok(`{"users":[],"transactions":[{"id":"t1"}],"pagination":`+onePage+`}`)).
+				ListTransactions(t.Context(), whozex.ListTransactionsParams{})
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+			assert.Equal(t, `{"id":"t1"}`, string(page.Items[0].RawJSON()))
+		}},
+		{name: "other lists beside", check: func(t *testing.T) {
+			page := users(t, ok(`{"filters":[1],"Users":[`+aUser+`],"tags":[],"pagination":`+onePage+`}`))
+			assert.Equal(t, aUser, string(page.Items[0].RawJSON()))
+		}},
+		{name: "a list that stands twice", check: func(t *testing.T) {
+			page := users(t, ok(`{"users":[],"users":[`+aUser+`],"pagination":`+onePage+`}`))
+			require.Len(t, page.Items, 1)
+			assert.Equal(t, aUser, string(page.Items[0].RawJSON()))
+		}},
 		{name: "pagination in text", check: func(t *testing.T) {
 			page := users(t, ok(`{"users":[`+aUser+`],"pagination":{"total":"1","page":"1","limit":"20","pages":"1","has_next":"false","has_prev":0}}`))
 			assert.Equal(t, whozex.Pagination{Total: 1, Page: 1, Limit: 20, Pages: 1}, page.Pagination)

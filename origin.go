@@ -32,25 +32,23 @@ func (o origin) RawJSON() json.RawMessage {
 	if o.item == whole {
 		return bytes.Clone(env.data)
 	}
-	items, _, _ := findItems(env.data)
-	return bytes.Clone(items[o.item])
+	return bytes.Clone(o.source.item(&env, o.item))
 }
 
-// Unread returns the paths of what could not be read, such as user_balance_after:
-// documented fields that are missing or null, and fields whose value is not of
-// their type. It is nil if all was read.
+// Unread returns the paths of the fields that the response lacks, or whose value could
+// not be read, such as user_balance_after: those that are zero for no other reason. It
+// is nil if all was read.
 func (o origin) Unread() []string {
 	if o.source == nil {
 		return nil
 	}
 	env := readEnvelope(o.source.body)
 	var report lenient.Report
-	into := reflect.New(o.source.result).Interface()
 	if o.item == whole {
-		report, _ = o.source.read(&env, into)
+		report, _ = o.source.read(&env, o.source.newResult())
 	} else {
-		items, _, _ := findItems(env.data)
-		report, _ = lenient.Decode(items[o.item], into.(lister).newItem(), o.source.request)
+		item := o.source.newResult().(lister).newItem()
+		report, _ = lenient.Decode(o.source.item(&env, o.item), item, o.source.request)
 	}
 	paths := slices.Concat(report.Unread, report.Missing)
 	slices.Sort(paths)
@@ -64,12 +62,21 @@ type source struct {
 	result  reflect.Type
 }
 
+func (s *source) newResult() any { return reflect.New(s.result).Interface() }
+
+// item is the i-th of a list.
+func (s *source) item(env *envelope, i int) json.RawMessage {
+	items, _, _ := s.newResult().(lister).items(env.data)
+	return items[i]
+}
+
 // inferrer is a result whose field names are not documented.
 type inferrer interface{ infer(data []byte) error }
 
 // lister is a list, which has its items in the response and not in fields.
 type lister interface {
 	readList(env *envelope, from lenient.Source) (lenient.Report, error)
+	items(data json.RawMessage) (items []json.RawMessage, name string, err error)
 	newItem() any
 }
 

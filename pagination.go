@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/whozex/whozex-go/internal/lenient"
 )
@@ -18,19 +19,21 @@ type Page[T any] struct {
 	Items      []T        `json:"items" api:"inferred,list"`
 	Pagination Pagination `json:"pagination"`
 
-	paginated bool // Pagination was in the response
+	saysNext bool // the response says whether there is a next page
 	origin
 }
 
-// Pagination says where in a list a page stands. It is zero when the response
-// carries none: then the list goes on as long as its pages are full.
+// Pagination says where in a list a page stands. All fields are documented, and
+// zero if the response lacks them; [Page.Unread] names these.
 type Pagination struct {
 	// Total counts the items of all pages.
 	Total int `json:"total"`
 	// Page counts from 1.
-	Page    int  `json:"page"`
-	Limit   int  `json:"limit"`
-	Pages   int  `json:"pages"`
+	Page  int `json:"page"`
+	Limit int `json:"limit"`
+	Pages int `json:"pages"`
+	// HasNext follows from the other fields if the response lacks it. [Client.AllUsers]
+	// does not end on one that is false because nothing says.
 	HasNext bool `json:"has_next"`
 	HasPrev bool `json:"has_prev"`
 }
@@ -70,100 +73,105 @@ type listData[T any] struct {
 	origin
 }
 
+// own is the name that the items most likely have, and where it is decoded to.
+func (l *listData[T]) own() (string, *[]T) {
+	if _, ok := any(l).(*listData[Transaction]); ok {
+		return "transactions", &l.Transactions
+	}
+	return "users", &l.Users
+}
+
 // strict reports whether the strict pass has read a list whole.
 func (l *listData[T]) strict() bool {
 	_, known := l.Pagination.HasNext.(bool)
-	return known && (l.Users != nil || l.Transactions != nil)
+	_, items := l.own()
+	return known && *items != nil
+}
+
+func (l *listData[T]) items(data json.RawMessage) ([]json.RawMessage, string, error) {
+	name, _ := l.own()
+	return findItems(data, name)
 }
 
 func (l *listData[T]) newItem() any { return new(T) }
 
 func (l *listData[T]) readList(env *envelope, from lenient.Source) (lenient.Report, error) {
 	report := lenient.Report{Filled: 1}
-	items, name, err := findItems(env.data)
+	raw, name, err := l.items(env.data)
 	if err != nil {
 		return report, err
 	}
-	l.Users = make([]T, len(items))
-	for i, item := range items {
+	_, items := l.own()
+	*items = make([]T, len(raw))
+	for i, item := range raw {
 		at := fmt.Sprintf("%s[%d]", name, i)
-		found, err := lenient.Decode(item, &l.Users[i], from)
+		found, err := lenient.Decode(item, &(*items)[i], from)
 		if err != nil {
 			return report, unreadable([]string{at})
 		}
 		report.Add(at, found)
 	}
-	found, err := l.readPagination(env)
-	if err == nil {
-		report.Add("pagination", found)
-	}
+	l.readPagination(env, &report)
 	return report, nil
 }
 
 // readPagination looks for the pagination within the data and beside it.
-func (l *listData[T]) readPagination(env *envelope) (lenient.Report, error) {
+func (l *listData[T]) readPagination(env *envelope, report *lenient.Report) {
 	raw := env.pagination
 	lenient.Each(env.data, func(name string, value json.RawMessage) {
-		if name == "pagination" {
+		if strings.EqualFold(name, "pagination") && has(value) {
 			raw = bytes.Clone(value)
 		}
 	})
 	p := &l.Pagination.Pagination
 	found, err := lenient.Decode(raw, p, lenient.Source{})
 	if err != nil {
-		return found, err
+		report.Missing = append(report.Missing, "pagination")
+		return
 	}
-	if slices.Contains(slices.Concat(found.Missing, found.Unread), "has_next") {
-		p.HasNext = p.Page < p.Pages || p.Limit > 0 && p.Page*p.Limit < p.Total
+	report.Add("pagination", found)
+	switch {
+	case !slices.Contains(slices.Concat(found.Missing, found.Unread), "has_next"):
+	case p.Page > 0 && p.Pages > 0:
+		p.HasNext = p.Page < p.Pages
+	case p.Page > 0 && p.Limit > 0 && p.Total > 0:
+		p.HasNext = p.Page*p.Limit < p.Total
+	default:
+		return
 	}
 	l.Pagination.HasNext = p.HasNext
-	return found, nil
 }
 
-// findItems returns the items of a list: the data itself, or what stands under
-// users, transactions or, failing these, the name of the one array.
-func findItems(data json.RawMessage) (items []json.RawMessage, name string, err error) {
+// findItems returns the items of a list: the data itself, or what stands under own
+// or, failing this, under the name of the one array.
+func findItems(data json.RawMessage, own string) (items []json.RawMessage, name string, err error) {
 	if items, ok := lenient.Array(data); ok {
 		return items, "", nil
 	}
-	lists, named, others := map[string]json.RawMessage{}, "", 0
-	ok := lenient.Each(data, func(name string, value json.RawMessage) {
+	var list json.RawMessage
+	arrays := 0
+	ok := lenient.Each(data, func(member string, value json.RawMessage) {
 		switch {
-		case name == "pagination":
-		case name == "users", name == "transactions":
-			named = name
-			lists[name] = bytes.Clone(value)
-		case bytes.HasPrefix(value, []byte("[")):
-			lists[name] = bytes.Clone(value)
-		default:
-			others++
+		case strings.EqualFold(member, own): // the last counts, as for encoding/json
+			list, name = bytes.Clone(value), own
+		case name != own && bytes.HasPrefix(value, []byte("[")) && !strings.EqualFold(member, "pagination"):
+			list, name = bytes.Clone(value), member
+			arrays++
 		}
 	})
 	switch {
 	case !ok:
 		return nil, "", errNoData
-	case named != "":
-		items, err := itemsOf(named, lists[named])
-		return items, named, err
-	case len(lists) > 1:
+	case name == "":
+		return nil, "", errors.New("it holds no list")
+	case name != own && arrays > 1:
 		return nil, "", errors.New("it holds more than one list")
-	case len(lists) == 0 && others == 0 && !lenient.IsEmpty(data):
-		return nil, "", nil // nothing but the pagination
 	}
-	for name, list := range lists {
-		items, err := itemsOf(name, list)
-		return items, name, err
-	}
-	return nil, "", errors.New("it holds no list")
-}
-
-// itemsOf reads an array, or what stands for an empty one.
-func itemsOf(name string, list json.RawMessage) ([]json.RawMessage, error) {
-	items, ok := lenient.Array(list)
+	items, ok = lenient.Array(list)
 	if !ok && !lenient.IsEmpty(list) && string(list) != "null" {
-		return nil, unreadable([]string{name})
+		return nil, name, unreadable([]string{name})
 	}
-	return items, nil
+	return items, name, nil
 }
 
 func list[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*Page[T], error) {
@@ -171,11 +179,9 @@ func list[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 	if err != nil {
 		return nil, err
 	}
-	page := &Page[T]{Items: data.Users, Pagination: data.Pagination.Pagination, origin: data.origin}
-	if page.Items == nil {
-		page.Items = data.Transactions
-	}
-	page.Pagination.HasNext, page.paginated = data.Pagination.HasNext.(bool)
+	_, items := data.own()
+	page := &Page[T]{Items: *items, Pagination: data.Pagination.Pagination, origin: data.origin}
+	page.Pagination.HasNext, page.saysNext = data.Pagination.HasNext.(bool)
 	for i := range page.Items {
 		any(&page.Items[i]).(result).setOrigin(data.source, i)
 	}

@@ -259,6 +259,60 @@ func TestAllGoesOnWithoutPaginationWhilePagesAreFull(t *testing.T) {
 	})
 }
 
+func TestAllReadsToTheEndWhateverThePaginationSays(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		say    func(whozex.Pagination) map[string]any
+		size   int  // of the server's pages, whatever the request asks for
+		beside bool // pagination stands beside the data
+	}{
+		{name: "nothing", say: func(whozex.Pagination) map[string]any { return nil }},
+		{name: "nothing, in pages of the API's default size", say: func(whozex.Pagination) map[string]any { return nil }, size: 20},
+		{name: "an empty object", say: func(whozex.Pagination) map[string]any { return map[string]any{} }},
+		{name: "the total alone", say: func(p whozex.Pagination) map[string]any { return map[string]any{"total": p.Total} }},
+		{name: "the total alone, in small pages", say: func(p whozex.Pagination) map[string]any { return map[string]any{"total": p.Total} }, size: 7},
+		{name: "the pages alone", say: func(p whozex.Pagination) map[string]any { return map[string]any{"pages": p.Pages} }},
+		{name: "has_next alone", say: func(p whozex.Pagination) map[string]any { return map[string]any{"has_next": p.HasNext} }, size: 7},
+		{name: "has_next that cannot be read", say: func(p whozex.Pagination) map[string]any {
+			return map[string]any{"has_next": "perhaps", "page": p.Page, "pages": p.Pages}
+		}},
+		{name: "text", say: func(p whozex.Pagination) map[string]any {
+			return map[string]any{"total": fmt.Sprint(p.Total), "page": fmt.Sprint(p.Page), "pages": fmt.Sprint(p.Pages), "has_next": fmt.Sprint(p.HasNext)}
+		}},
+		{name: "everything, beside the data", beside: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			withAndWithout(t, func(t *testing.T, prefetch int) {
+				b := &book{items: entries(0, 250), say: tt.say}
+				limit := 100
+				if tt.size > 0 {
+					limit = tt.size
+					b.page = func(b *book, page, _ int) []entry {
+						return b.items[min((page-1)*limit, 250):min(page*limit, 250)]
+					}
+					say := tt.say
+					b.say = func(p whozex.Pagination) map[string]any {
+						p.Pages = pagesOf(250, limit)
+						p.HasNext = p.Page < p.Pages
+						return say(p)
+					}
+				}
+				if tt.beside {
+					b.refuse = func(page int) (int, string) {
+						items, err := json.Marshal(b.items[(page-1)*limit : min(page*limit, 250)])
+						require.NoError(t, err)
+						return 200, fmt.Sprintf(`{"success":true,"data":%s,"pagination":{"total":250,"page":%d,"limit":100,"pages":3,"has_next":%t,"has_prev":false}}`, items, page, page < 3)
+					}
+				}
+				ids, err := b.all(t, whozex.ListUsersParams{}, whozex.Prefetch(prefetch))
+				require.NoError(t, err)
+				assert.Equal(t, numbers(0, 250), ids)
+				assert.LessOrEqual(t, len(b.asked), pagesOf(250, limit)+1)
+			})
+		})
+	}
+}
+
 func TestAllEndsWhereTheServerDoesNot(t *testing.T) {
 	says := func(said map[string]any) func(whozex.Pagination) map[string]any {
 		return func(whozex.Pagination) map[string]any { return said }

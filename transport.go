@@ -141,19 +141,37 @@ func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64
 	if n := resp.ContentLength; n > 0 && n <= most {
 		buffer.Grow(int(n) + bytes.MinRead)
 	}
-	a.reader = io.LimitedReader{R: resp.Body, N: most + 1}
-	if resp.Header.Get("Content-Encoding") == "gzip" {
+	if err = a.fill(buffer, resp.Body, most); err == nil && bytes.HasPrefix(buffer.Bytes(), gzipMagic) {
 		// Nobody asked for it, or the transport would have decompressed it.
-		if a.reader.R, err = gzip.NewReader(resp.Body); err != nil {
-			return false, err
-		}
+		err = a.gunzip(buffer, most)
 	}
-	_, err = buffer.ReadFrom(&a.reader)
 	if int64(buffer.Len()) > most {
 		buffer.Truncate(int(most))
 		return true, nil
 	}
 	return false, err
+}
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// fill reads from r until buffer holds more than most bytes.
+func (a *attempt) fill(buffer *bytes.Buffer, r io.Reader, most int64) error {
+	a.reader = io.LimitedReader{R: r, N: most + 1}
+	_, err := buffer.ReadFrom(&a.reader)
+	return err
+}
+
+// gunzip decompresses buffer, and leaves it as it is if it cannot.
+func (a *attempt) gunzip(buffer *bytes.Buffer, most int64) error {
+	r, err := gzip.NewReader(bytes.NewReader(buffer.Bytes()))
+	if err != nil {
+		return err
+	}
+	var plain bytes.Buffer
+	if err = a.fill(&plain, r, most); err == nil {
+		*buffer = plain
+	}
+	return err
 }
 
 // attemptError names the time-out of the attempt, which the transport reports

@@ -20,7 +20,7 @@ import (
 type Report struct {
 	// Unread are there, and no value of their field.
 	Unread []string
-	// Missing are documented, and absent or null.
+	// Missing are absent and not optional, documented or not.
 	Missing []string
 	// Converted were read from another type or form.
 	Converted []string
@@ -109,7 +109,8 @@ func Array(data []byte) (items []json.RawMessage, ok bool) {
 type result int
 
 const (
-	absent result = iota // not there, or null
+	absent result = iota
+	null
 	read
 	converted
 	unread
@@ -139,15 +140,27 @@ func (r *reading) object(path string, v reflect.Value, objects ...[]byte) {
 }
 
 func (r *reading) member(at string, value json.RawMessage, v reflect.Value, f field, got *result) {
-	if now := r.value(at, value, v); now != absent {
-		*got = now
+	now := unread
+	switch {
+	case string(value) == `""` && f.null && v.Kind() != reflect.String:
+		v.SetZero()
+		now = converted
+	case !f.identifies() || !isBlank(value):
+		now = r.value(at, value, v)
 	}
-	if f.identifies() && v.IsZero() && *got == read {
-		*got = unread // an id without text
+	if now != null || *got == absent {
+		*got = now
 	}
 }
 
+// isBlank reports whether data is a text of nothing but white space.
+func isBlank(data json.RawMessage) bool {
+	text, quoted, _ := scalar(data)
+	return quoted && strings.TrimSpace(text) == ""
+}
+
 func (r *reading) note(at string, got result, f field, v reflect.Value) {
+	named := f.path && r.PathValue != ""
 	switch {
 	case got == read:
 		r.Filled++
@@ -156,21 +169,17 @@ func (r *reading) note(at string, got result, f field, v reflect.Value) {
 		r.Filled++
 		r.Converted = append(r.Converted, at)
 		return
-	case got == unread:
+	case got == unread, got == null && !f.null:
 		r.Unread = append(r.Unread, at)
-	case f.documented && !f.null:
+	case got == absent && !f.optional && !named:
 		r.Missing = append(r.Missing, at)
-	case !f.path:
-		return
 	}
-	if f.path && r.PathValue != "" {
+	switch {
+	case named:
 		v.SetString(r.PathValue)
-		return
-	}
-	if f.identifies() {
+	case f.identifies():
 		r.IDs = append(r.IDs, at)
-	}
-	if f.documented && holdsAmounts(v.Type(), r.Operation) {
+	case f.amount(), f.documented && holdsAmounts(v.Type(), r.Operation):
 		r.Amounts = append(r.Amounts, at)
 	}
 }
@@ -188,20 +197,23 @@ func holdsAmounts(t reflect.Type, operation string) bool {
 		return false
 	}
 	return slices.ContainsFunc(fieldsFor(t, operation), func(f field) bool {
-		return f.documented && holdsAmounts(t.Field(f.index).Type, operation)
+		return f.amount() || f.documented && holdsAmounts(t.Field(f.index).Type, operation)
 	})
 }
 
 // value reads data into v, and leaves v as it is if there is none.
 func (r *reading) value(path string, data json.RawMessage, v reflect.Value) result {
 	if string(data) == "null" {
-		return absent
+		return null
 	}
 	switch v.Type() {
 	case decimalType:
 		return number(data, v.Addr().Interface().(*decimal.Decimal))
 	case nullDecimalType:
-		return optionalNumber(data, v.Addr().Interface().(*decimal.NullDecimal))
+		made := v.Addr().Interface().(*decimal.NullDecimal)
+		got := number(data, &made.Decimal)
+		made.Valid = got == read || got == converted
+		return got
 	case timeType:
 		return moment(data, v)
 	}
@@ -317,19 +329,6 @@ func number(data json.RawMessage, d *decimal.Decimal) result {
 		return converted
 	}
 	return read
-}
-
-func optionalNumber(data json.RawMessage, d *decimal.NullDecimal) result {
-	if string(data) == `""` {
-		*d = decimal.NullDecimal{}
-		return converted
-	}
-	var made decimal.Decimal
-	got := number(data, &made)
-	if got == read || got == converted {
-		*d = decimal.NewNullDecimal(made)
-	}
-	return got
 }
 
 func integer(data json.RawMessage, v reflect.Value) result {

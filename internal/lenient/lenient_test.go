@@ -42,12 +42,12 @@ func TestDecodeReports(t *testing.T) {
 	}{
 		{
 			name: "all as it should be",
-			data: `{"id":"1","balance":1,"custom":null,"count":1,"live":true,"at":"2025-01-01T12:00:00Z","names":[],"inner":{"count":1,"price":1},"plans":[]}`,
-			want: lenient.Report{Filled: 10},
+			data: `{"id":"1","balance":1,"custom":null,"count":1,"live":true,"at":"2025-01-01T12:00:00Z","names":[],"inner":{"count":1,"price":1},"plans":[],"note":""}`,
+			want: lenient.Report{Filled: 11},
 		},
 		{
 			name: "other forms",
-			data: `{"id":1,"balance":" 1.5 ","custom":"","count":"1","live":0,"at":1735732800,"names":{},"inner":{"count":1.0,"price":"1"},"plans":[]}`,
+			data: `{"id":1,"balance":" 1.5 ","custom":"","count":"1","live":0,"at":1735732800,"names":{},"inner":{"count":1.0,"price":"1"},"plans":[],"note":""}`,
 			want: lenient.Report{Filled: 10, Converted: []string{"id", "balance", "custom", "count", "live", "at", "names", "inner.count"}},
 		},
 		{
@@ -55,8 +55,8 @@ func TestDecodeReports(t *testing.T) {
 			data: `{"id":{},"balance":"1,220.00","custom":false,"count":1.5,"live":"perhaps","at":"soon","names":"a","inner":7,"plans":[{"count":1},null]}`,
 			want: lenient.Report{
 				Filled:  2,
-				Unread:  []string{"id", "balance", "custom", "count", "live", "at", "names", "inner"},
-				Missing: []string{"plans[0].price", "plans[1]"},
+				Unread:  []string{"id", "balance", "custom", "count", "live", "at", "names", "inner", "plans[1]"},
+				Missing: []string{"plans[0].price", "note"},
 				Amounts: []string{"balance", "inner", "plans[0].price", "plans[1]"},
 				IDs:     []string{"id"},
 			},
@@ -65,7 +65,7 @@ func TestDecodeReports(t *testing.T) {
 			name: "nothing",
 			data: `{}`,
 			want: lenient.Report{
-				Missing: []string{"id", "balance", "count", "live", "at", "names", "inner", "plans"},
+				Missing: []string{"id", "balance", "custom", "count", "live", "at", "names", "inner", "plans", "note"},
 				Amounts: []string{"balance", "inner", "plans"},
 				IDs:     []string{"id"},
 			},

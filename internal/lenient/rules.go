@@ -20,8 +20,10 @@ type field struct {
 	name       string
 	alias      string
 	documented bool // for the operation
+	optional   bool
 	null       bool
 	path       bool
+	decimal    bool
 }
 
 type fieldsKey struct {
@@ -50,15 +52,19 @@ func fieldsFor(t reflect.Type, operation string) []field {
 }
 
 func newField(index int, name string, f reflect.StructField, operation string) field {
-	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType}
+	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType, decimal: f.Type == decimalType}
 	for rule := range strings.SplitSeq(f.Tag.Get("api"), ",") {
 		what, value, _ := strings.Cut(rule, "=")
 		named := slices.Contains(strings.Fields(value), operation)
 		switch what {
-		case "inferred", "optional":
+		case "inferred":
 			made.documented = false
-		case "documented", "only":
+		case "documented":
 			made.documented = made.documented && named
+		case "optional":
+			made.documented, made.optional = false, true
+		case "only":
+			made.documented, made.optional = made.documented && named, !named
 		case "null":
 			made.null = true
 		case "path":
