@@ -251,7 +251,10 @@ func TestAStatusNamesASentinelOnlyInTheAPIsEnvelope(t *testing.T) {
 		{name: "a proxy's page", status: 404, body: "<html>404 Not Found</html>", sentinel: whozex.ErrNotFound},
 		{name: "a proxy's login", status: 401, body: "", sentinel: whozex.ErrInvalidAPIKey},
 		{name: "JSON of a gateway", status: 404, body: `{"message":"no Route matched with those values"}`, sentinel: whozex.ErrNotFound},
+		{name: "JSON of a gateway with a code", status: 403, body: `{"code":403,"message":"blocked"}`, sentinel: whozex.ErrAPIDisabled},
+		{name: "an error object of a gateway", status: 404, body: `{"error":{"code":"ResourceNotFound","message":"no API"}}`, sentinel: whozex.ErrNotFound},
 		{name: "text", status: 404, body: `"gone"`, sentinel: whozex.ErrNotFound},
+		{name: "a documented code without the rest", status: 404, body: `{"error":{"code":"NOT_FOUND"}}`, sentinel: whozex.ErrNotFound, want: true},
 		{name: "the API's envelope", status: 404, body: refusal("GONE", "no such user"), sentinel: whozex.ErrNotFound, want: true},
 		{name: "a bad gateway", status: 502, body: "<html>", sentinel: whozex.ErrServer, want: true},
 		{name: "a proxy's limit", status: 429, body: "<html>", sentinel: whozex.ErrRateLimited, want: true},
@@ -342,6 +345,44 @@ func TestACompressedResponseThatNobodyAskedFor(t *testing.T) {
 	whole := compressed(ok(everything))
 	_, err = client(whole[:len(whole)/2]).GetAccount(t.Context())
 	assert.Error(t, err)
-	_, err = client("no gzip at all").GetAccount(t.Context())
-	assert.Error(t, err)
+	account, err = client(ok(everything)).GetAccount(t.Context())
+	require.NoError(t, err, "only the header says gzip")
+	assertMoney(t, "150", account.Balance)
+
+	corrupt := whole[:len(whole)-8] + "checksum"
+	_, err = client(corrupt).PurchasePackage(t.Context(), "u1", whozex.PurchasePackageParams{GB: 1})
+	unknown, isUnknown := errors.AsType[*whozex.OutcomeUnknownError](err)
+	require.True(t, isUnknown, err)
+	assert.Equal(t, corrupt, string(unknown.Body))
+}
+
+func TestConnectionStrings(t *testing.T) {
+	for _, test := range []struct{ name, text, host, password string }{
+		{name: "a name", text: "rp.evomi.com:1000:u:p", host: "rp.evomi.com:1000", password: "p"},
+		{name: "a password with marks", text: "rp.evomi.com:1000:u:p:/#%@_country-TR", host: "rp.evomi.com:1000", password: "p:/#%@_country-TR"},
+		{name: "an IPv6 address", text: "[2001:db8::1]:1000:u:p", host: "[2001:db8::1]:1000", password: "p"},
+		{name: "no port", text: "rp.evomi.com:u:p"},
+		{name: "port 0", text: "rp.evomi.com:0:u:p"},
+		{name: "an open bracket", text: "[2001:db8::1:1000:u:p"},
+		{name: "no host", text: ":1000:u:p"},
+		{name: "no password", text: "rp.evomi.com:1000:u:"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			credentials, err := replying(t, 200, ok(fmt.Sprintf(`{"username":"u","password":"p","http":{"host":"h","port":"1000","connection_string":%q},
+				"socks5":{"host":"h","port":1002,"connection_string":"h:1002:u:p"},"targeting":{"country":"TR","city":null}}`, test.text))).
+				GetCredentials(t.Context(), "p", whozex.Targeting{})
+			require.NoError(t, err)
+			assert.Equal(t, 1000, credentials.HTTP.Port)
+			assert.Empty(t, credentials.Unread())
+			proxy, err := credentials.HTTPProxyURL()
+			if test.host == "" {
+				assert.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			password, _ := proxy.User.Password()
+			assert.Equal(t, test.host, proxy.Host)
+			assert.Equal(t, test.password, password)
+		})
+	}
 }
