@@ -163,7 +163,8 @@ func TestAFailingEventHoldsUpItsUserAlone(t *testing.T) {
 			require.NoError(t, in.Receive(t.Context(), event))
 		}
 		require.Eventually(t, func() bool { return counts(t, in).Done == 2 }, time.Minute, time.Millisecond)
-		assert.EqualValues(t, 2, counts(t, in).Waiting+counts(t, in).Running)
+		c := counts(t, in)
+		assert.EqualValues(t, 2, c.Waiting+c.Running)
 		fail.Store(false)
 		settled(t, in)
 		require.Len(t, order, 4)
