@@ -88,6 +88,10 @@ func (r *route) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*
 // have agreed on HTTP/2, keeps its protocols.
 func forWrites(pooled *http.Transport) (short *http.Transport, http1 bool) {
 	short = pooled.Clone()
+	if short.TLSClientConfig != nil {
+		// Clone shares the array, which net/http appends to.
+		short.TLSClientConfig.NextProtos = slices.Clone(short.TLSClientConfig.NextProtos)
+	}
 	if short.IdleConnTimeout == 0 || short.IdleConnTimeout > writeIdleTimeout {
 		short.IdleConnTimeout = writeIdleTimeout
 	}
@@ -107,7 +111,7 @@ func forWrites(pooled *http.Transport) (short *http.Transport, http1 bool) {
 	short.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	if short.TLSClientConfig != nil {
 		short.TLSClientConfig.NextProtos = slices.DeleteFunc(
-			slices.Clone(short.TLSClientConfig.NextProtos), func(proto string) bool { return proto == "h2" })
+			short.TLSClientConfig.NextProtos, func(proto string) bool { return proto == "h2" })
 	}
 	return short, true
 }
