@@ -41,9 +41,16 @@ var (
 	errNoAttempt    = errors.New("middleware dropped the context of the request")
 	errElsewhere    = errors.New("middleware sent the request to another host, which must not see the API key")
 	errNoResponse   = errors.New("the RoundTripper returned neither a response nor an error")
-	emptyBody       = io.NopCloser(strings.NewReader(""))
+	emptyBody       = empty{}
 	idempotencyKeys = []string{"Idempotency-Key", "X-Idempotency-Key"}
 )
+
+// empty is a body that net/http does not know for one, unlike [http.NoBody]. Requests
+// share it, so it has no state.
+type empty struct{}
+
+func (empty) Read([]byte) (int, error) { return 0, io.EOF }
+func (empty) Close() error             { return nil }
 
 // RoundTrip implements [http.RoundTripper] for the innermost middleware.
 func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
