@@ -154,6 +154,7 @@ func (w window) holds(at time.Time) bool {
 // ages compares the clock of a list's created_at with that of its responses.
 type ages struct {
 	newest     map[string]time.Time // by kind
+	fine       map[string]bool      // kinds whose times are not whole days, in any zone
 	newestEver time.Time
 	now        time.Time
 	mingled    bool // the times contradict one another
@@ -161,7 +162,10 @@ type ages struct {
 
 func (a *ages) see(kind string, at time.Time) {
 	if a.newest == nil {
-		a.newest = map[string]time.Time{}
+		a.newest, a.fine = map[string]time.Time{}, map[string]bool{}
+	}
+	if !at.Equal(at.Truncate(15 * time.Minute)) { // zones differ by quarters of an hour
+		a.fine[kind] = true
 	}
 	if at.After(a.newest[kind]) {
 		a.newest[kind] = at
@@ -180,10 +184,13 @@ func (a *ages) behind(newest time.Time) time.Duration { return max(a.now.Sub(new
 
 // tooOld reports whether something of a kind created at the time at is certainly
 // older than the call. The time alone does not say so: a local time marked as UTC
-// is hours behind.
+// is hours behind, and a date hides up to a day.
 func (a *ages) tooOld(kind string, at time.Time, w window) bool {
 	if w.earliest.IsZero() || a.mingled || at.IsZero() {
 		return false
+	}
+	if !a.fine[kind] {
+		at = at.Add(24 * time.Hour)
 	}
 	return at.Add(a.behind(a.newest[kind])+farSlack).Before(w.earliest) ||
 		at.Add(a.behind(a.newestEver)+zoneSlack).Before(w.earliest)

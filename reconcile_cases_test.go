@@ -1,0 +1,159 @@
+package whozex_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go"
+)
+
+// past are entries from before the call, so that a history is known to reach back.
+func past(n int, kind whozex.TransactionType, ago time.Duration) (entries []booking) {
+	for i := range n {
+		entries = append(entries, booking{Ago: ago + time.Duration(i)*time.Minute, Kind: kind, Amount: "20", Note: "payment"})
+	}
+	return entries
+}
+
+// TestReconcileInWorldsThatOnceMisledIt asks in single worlds. The reason says
+// which premise fails, so that no case is undecided by another's.
+func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
+	const add, deduct, buy, create = whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpPurchasePackage, whozex.OpCreateUser
+	day := 24 * time.Hour
+	tests := []struct {
+		name    string
+		world   world
+		later   time.Duration // two minutes if not given
+		stored  bool          // asked by another process
+		verdict whozex.Verdict
+		reason  string // holds this
+	}{
+		{
+			name:    "a purchase whose package is not provisioned yet",
+			world:   world{Op: buy, Fate: counts, Counted: true, Provisioned: time.Hour, Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "not exactly one package more",
+		},
+		{
+			name:    "a history grouped by type",
+			world:   world{Op: add, Note: "order 5", Fate: counts, Order: "grouped", PageSize: 10, Others: past(30, whozex.TransactionAddGB, time.Hour)},
+			verdict: whozex.OutcomeApplied,
+		},
+		{
+			name: "local times marked as UTC, a purchase",
+			world: world{Op: buy, Fate: counts, Counted: true, Provisioned: time.Hour, CreatedAhead: -5 * time.Hour,
+				Others: past(3, whozex.TransactionPurchase, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "not exactly one package more",
+		},
+		{
+			name:    "local times marked as UTC, a user",
+			world:   world{Op: create, Email: "john@example.com", Fate: counts, CreatedAhead: -5 * time.Hour},
+			verdict: whozex.OutcomeUndecided, reason: "the time of its creation does not say",
+		},
+		{
+			name:  "a local clock an hour fast at sending",
+			world: world{Op: add, Note: "order 5", Fate: counts, LocalAhead: time.Hour}, stored: true,
+			verdict: whozex.OutcomeApplied,
+		},
+		{
+			name:  "a local clock an hour slow at sending, asked at once",
+			world: world{Op: add, Note: "order 5", Fate: neverDone, LocalAhead: -time.Hour}, later: time.Second, stored: true,
+			verdict: whozex.OutcomeUndecided, reason: "not yet",
+		},
+		{
+			name:    "pages alone say how long the list is",
+			world:   world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 10, Paging: `{"pages":%[3]d}`, Others: past(40, whozex.TransactionDeposit, time.Hour)},
+			verdict: whozex.OutcomeUndecided, reason: "how long the list is",
+		},
+		{
+			name:    "a total that counts one page",
+			world:   world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 10, Paging: `{"total":10,"page":%[2]d,"pages":1,"has_next":false}`, Others: past(29, whozex.TransactionDeposit, time.Hour)},
+			verdict: whozex.OutcomeUndecided, reason: "more than it counts",
+		},
+		{
+			name:  "the grace is not over when the attempt hung until its time-out",
+			world: world{Op: add, Note: "order 5", Fate: counts, Hangs: true, Commit: 69 * time.Second}, later: 55 * time.Second,
+			verdict: whozex.OutcomeUndecided, reason: "not yet",
+		},
+		{
+			name:    "an email lower-cased",
+			world:   world{Op: create, Email: "John@Example.com", StoredEmail: "john@example.com", Fate: counts},
+			verdict: whozex.OutcomeApplied,
+		},
+		{
+			name:    "an email at another domain of its provider",
+			world:   world{Op: create, Email: "john@googlemail.com", StoredEmail: "john@gmail.com", Fate: counts},
+			verdict: whozex.OutcomeUndecided, reason: "stored the email as",
+		},
+		{
+			name:    "an email without what follows a hyphen",
+			world:   world{Op: create, Email: "john-shop@yahoo.com", StoredEmail: "john@yahoo.com", Fate: counts},
+			verdict: whozex.OutcomeUndecided, reason: "stored the email as",
+		},
+		{
+			name:    "an email at a provider's longer domain",
+			world:   world{Op: create, Email: "john@ya.ru", StoredEmail: "john@yandex.ru", Fate: counts},
+			verdict: whozex.OutcomeUndecided, reason: "stored the email as",
+		},
+		{
+			name:    "an email at an international domain",
+			world:   world{Op: create, Email: "j@bücher.example", StoredEmail: "j@xn--bcher-kva.example", Fate: counts},
+			verdict: whozex.OutcomeUndecided, reason: "written otherwise",
+		},
+		{name: "an entry that failed", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"status":"failed"`}, verdict: whozex.OutcomeUndecided, reason: "field status"},
+		{name: "an entry reversed", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"status":"reversed"`}, verdict: whozex.OutcomeUndecided, reason: "field status"},
+		{name: "an entry without success", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"success":false`}, verdict: whozex.OutcomeUndecided, reason: "field success"},
+		{name: "an entry with a field not understood", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"result":7`}, verdict: whozex.OutcomeUndecided, reason: "field result"},
+		{name: "a reversal that names the entry by a short id", world: world{Op: add, Note: "order 5", Fate: undone, Others: []booking{{Kind: "misc", Amount: "-49", Note: "takes T-0 back"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
+		{name: "an entry of another user", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"user_id":"u2"`}, verdict: whozex.OutcomeUndecided, reason: "field user_id"},
+		{name: "an entry of the call's user", world: world{Op: add, Note: "order 5", Fate: counts, OwnFields: `,"user_id":"u1"`}, verdict: whozex.OutcomeApplied},
+		{name: "an entry of the opposite sign", world: world{Op: deduct, Note: "order 5", Fate: undone, OwnAmount: "50"}, verdict: whozex.OutcomeUndecided, reason: "another amount"},
+		{name: "a note with its blank escaped", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "order&nbsp;5", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "another form"},
+		{name: "a note left out, and another amount", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "-", OwnAmount: "0", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
+		{
+			// Sent at 23:59 and shown as of 00:00; the newest is of the next midnight.
+			name: "a purchase by the day, with another after midnight",
+			world: world{Op: buy, Fate: counts, Grain: day, Commit: time.Second,
+				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Minute, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},
+			later: 3 * time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
+		},
+		{
+			name:    "another purchase half an hour before",
+			world:   world{Op: buy, Fate: counts, Counted: true, Others: append(past(3, whozex.TransactionDeposit, 3*day), booking{Ago: 30 * time.Minute, Kind: whozex.TransactionPurchase, Amount: "-45"})},
+			verdict: whozex.OutcomeUndecided, reason: "more than one",
+		},
+		{
+			name:    "another purchase three hours before",
+			world:   world{Op: buy, Fate: counts, Counted: true, Others: []booking{{Ago: 3 * time.Hour, Kind: whozex.TransactionPurchase, Amount: "-45"}}},
+			verdict: whozex.OutcomeApplied,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(23*time.Hour + 59*time.Minute)
+				w := test.world
+				client, err := w.client()
+				require.NoError(t, err)
+				unknown := w.lose(t, client)
+				if test.later == 0 {
+					test.later = 2 * time.Minute
+				}
+				time.Sleep(test.later)
+				if test.stored {
+					unknown = w.stored(unknown)
+					client, err = w.client()
+					require.NoError(t, err)
+				}
+				outcome, err := client.Reconcile(t.Context(), unknown)
+				require.NoError(t, err)
+				assert.Equal(t, test.verdict, outcome.Verdict, outcome.Reason)
+				assert.True(t, strings.Contains(outcome.Reason, test.reason), outcome.Reason)
+			})
+		})
+	}
+}
