@@ -101,7 +101,8 @@ func (s *callState) outcomeUnknown(cause error) error {
 	a := s.last
 	err := s.newOutcomeUnknown(a.sentAt, a.number)
 	err.StatusCode, err.Body, err.Err = a.status, bytes.Clone(s.received()), cause
-	err.Until, err.ServerTime = a.endedAt, a.serverTime
+	// A stored record keeps wall clock times only: their difference must hold.
+	err.Until, err.ServerTime = a.sentAt.Add(between(a.sentAt, a.endedAt)), a.serverTime
 	return err
 }
 

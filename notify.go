@@ -35,9 +35,12 @@ func (t *transport) notify(ctx context.Context, s *callState) error {
 	return errStaleRecord
 }
 
-// elapsed is the time since t by the clock that reports more: the monotonic one
-// stops while the machine is suspended, and the wall clock may be set back.
-func elapsed(t time.Time) time.Duration {
-	now := time.Now()
-	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+// elapsed is the time since t, see between.
+func elapsed(t time.Time) time.Duration { return between(t, time.Now()) }
+
+// between is the time from one to the other by the clock that reports more: the
+// monotonic one stops while the machine is suspended, and the wall clock may be set
+// back.
+func between(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }

@@ -58,9 +58,9 @@ const (
 )
 
 // incomplete says why nothing follows from what is not in the history; empty if
-// something does. A history may keep its latest entries only: it must show an
-// entry of the kind, or of one that may be the kind, from before the call.
-func (h *history) incomplete(kind TransactionType) string {
+// something does. A history may keep its latest entries only: it must show one from
+// before the call.
+func (h *history) incomplete() string {
 	if h.gap != "" {
 		return h.gap
 	}

@@ -176,7 +176,7 @@ var quirks = []func(*rapid.T, *world){
 	func(t *rapid.T, w *world) {
 		w.PageSize = 10
 		w.Paging = one(t, "paging", `{}`, `{"page":%[2]d}`, `{"pages":%[3]d}`, `{"total":%[1]d}`, `{"has_next":%[4]t}`, `{"total":"%[1]d","page":"%[2]d"}`,
-			`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`)
+			`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":%[1]d,"page":%[2]d,"pages":1,"has_next":false}`)
 	},
 	func(t *rapid.T, w *world) {
 		w.Fields = one(t, "fields", `,"status":"completed"`, `,"user_id":null`, `,"source":"api"`, `,"balance_after":1`)

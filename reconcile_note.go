@@ -51,7 +51,7 @@ func (h *history) noteAbsent(asked details) Outcome {
 	if asked.op == OpAddGB {
 		kind = TransactionAddGB
 	}
-	if gap := h.incomplete(kind); gap != "" {
+	if gap := h.incomplete(); gap != "" {
 		return Outcome{Reason: gap}
 	}
 	if !canonicalNote(asked.Note) {

@@ -7,7 +7,7 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 	if err != nil {
 		return Outcome{}, nil, err
 	}
-	if gap := h.incomplete(TransactionPurchase); gap != "" {
+	if gap := h.incomplete(); gap != "" {
 		return Outcome{Reason: gap}, h.listing, nil
 	}
 	var candidates []entry
