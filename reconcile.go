@@ -125,7 +125,8 @@ func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (o
 		return Outcome{}, nil, missing("sent_at")
 	}
 	outcome, seen, err = look(ctx, unknown, asked)
-	byAbsence := outcome.Verdict == OutcomeNotApplied || outcome.Verdict == OutcomeApplied && unknown.Operation == OpPurchasePackage
+	// "Applied" rests on what is not there, too: no second entry, no reversal.
+	byAbsence := outcome.Verdict == OutcomeNotApplied || outcome.Verdict == OutcomeApplied && unknown.Operation != OpCreateUser
 	if err != nil || !byAbsence || seen.pages < 2 {
 		return outcome, seen, err
 	}

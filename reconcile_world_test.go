@@ -61,6 +61,8 @@ type world struct {
 	Loose    bool   // amounts as texts
 
 	Latency      time.Duration // of each response
+	Node         time.Duration // every other response is by a node whose clock is so far ahead
+	Drops        bool          // the third of the other entries as soon as a page was read
 	DateAhead    time.Duration // of true time
 	MetaAhead    time.Duration
 	NoMeta       bool
@@ -77,6 +79,7 @@ type world struct {
 	There  time.Duration // the email was there so long before the call; 0: it was not
 
 	began, sent time.Time
+	reads       int
 }
 
 const (
@@ -156,14 +159,16 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	at := time.Now()
+	w.reads++
+	node := time.Duration(w.reads%2) * w.Node
 	time.Sleep(w.Latency)
 	var header []string
 	if !w.NoDate {
-		header = []string{"Date", time.Now().Add(w.DateAhead).UTC().Format(http.TimeFormat)}
+		header = []string{"Date", time.Now().Add(w.DateAhead + node).UTC().Format(http.TimeFormat)}
 	}
 	meta := ""
 	if !w.NoMeta {
-		meta = at.Add(w.MetaAhead).UTC().Format("2006-01-02T15:04:05.000Z")
+		meta = at.Add(w.MetaAhead + node).UTC().Format("2006-01-02T15:04:05.000Z")
 	}
 	data := everything
 	switch {
@@ -231,7 +236,7 @@ func (w *world) history(now time.Time) []string {
 	}
 	var all []placed
 	for i, e := range w.Others {
-		if at := w.sent.Add(-e.Ago); !at.After(now) {
+		if at := w.sent.Add(-e.Ago); !at.After(now) && (!w.Drops || i != 2 || e.Amount == "" || w.reads < 3) {
 			all = append(all, placed{e, i + 1, at})
 		}
 	}
