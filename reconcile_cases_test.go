@@ -3,6 +3,7 @@ package whozex_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,11 +23,18 @@ func past(n int, kind whozex.TransactionType, ago time.Duration) (entries []book
 	return entries
 }
 
+// since are entries from after the call.
+func since(n int, after time.Duration) (entries []booking) {
+	for i := range n {
+		entries = append(entries, booking{Ago: -after - time.Duration(i)*time.Second, Kind: whozex.TransactionDeposit, Amount: "20", Note: "payment"})
+	}
+	return entries
+}
+
 // TestReconcileInWorldsThatOnceMisledIt asks in single worlds. The reason says
 // which premise fails, so that no case is undecided by another's.
 func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
 	const add, deduct, buy, create = whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpPurchasePackage, whozex.OpCreateUser
-	day := 24 * time.Hour
 	tests := []struct {
 		name    string
 		world   world
@@ -110,6 +118,18 @@ func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
 			name:    "an email at an international domain",
 			world:   world{Op: create, Email: "j@bücher.example", StoredEmail: "j@xn--bcher-kva.example", Fate: counts},
 			verdict: whozex.OutcomeUndecided, reason: "written otherwise",
+		},
+		{
+			name:    "an email whose mailbox stood in a subdomain",
+			world:   world{Op: create, Email: "info@john.mail.example", StoredEmail: "john@mail.example", Fate: counts},
+			verdict: whozex.OutcomeUndecided, reason: "stored the email as",
+		},
+		{
+			// The third is dropped, and another comes to the end, between the two pages.
+			name: "an entry moved onto a page already read",
+			world: world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 5, Latency: 2 * time.Second, Drops: true,
+				Others: slices.Concat(past(5, whozex.TransactionDeposit, 3*hour), since(4, time.Second), since(1, 121*time.Second))},
+			verdict: whozex.OutcomeUndecided, reason: "lost an item",
 		},
 		{name: "an entry that failed", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"status":"failed"`}, verdict: whozex.OutcomeUndecided, reason: "field status"},
 		{name: "an entry reversed", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"status":"reversed"`}, verdict: whozex.OutcomeUndecided, reason: "field status"},
