@@ -154,3 +154,28 @@ func BenchmarkWebhookVerify(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWebhookForgedSecrets is what a forged request costs a verifier of
+// several webhooks: one HMAC for each secret.
+func BenchmarkWebhookForgedSecrets(b *testing.B) {
+	body := bytes.Repeat([]byte("x"), 1<<10)
+	forged := byHand([]byte("other"))
+	for _, secrets := range []int{1, 2, 10, 20} {
+		b.Run(fmt.Sprint("secrets=", secrets), func(b *testing.B) {
+			named := map[string]string{}
+			for i := range secrets {
+				named[fmt.Sprint("WH-", i)] = fmt.Sprint("wxsec_of_webhook_", i)
+			}
+			verifier, err := webhookverify.New("", webhookverify.WithSecrets(named))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if verifier.Verify(body, forged) == nil {
+					b.Fatal("a forged event passed")
+				}
+			}
+		})
+	}
+}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"time"
 
+	"github.com/whozex/whozex-go/idempotency/inbox"
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
@@ -25,28 +25,27 @@ type line struct {
 
 // lines writes events, a whole line in one call and without a buffer.
 type lines struct {
-	mu     sync.Mutex
-	to     io.Writer
-	torn   bool
-	closed bool
+	mu   sync.Mutex
+	to   io.Writer
+	torn bool
 }
 
-// write returns nil only when the line is written: the 200 hangs on it. It writes
-// even if the sender has left meanwhile, who may not come again.
-func (l *lines) write(_ context.Context, event *webhookverify.Event) error {
+// write is a worker of the inbox. It returns nil only when the line is written.
+func (l *lines) write(ctx context.Context, event *webhookverify.Event) error {
+	received := time.Now()
+	if entry, ok := inbox.FromContext(ctx); ok {
+		received = entry.ReceivedAt
+	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	// The encoder takes line breaks out of the body, so that it stays one line.
-	err := encoder.Encode(line{ID: event.ID, ReceivedAt: time.Now().UTC(), Event: event.Name, Body: event.Body})
+	err := encoder.Encode(line{ID: event.ID, ReceivedAt: received.UTC(), Event: event.Name, Body: event.Body})
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", event.ID, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		return errors.New("shutting down")
-	}
 	data := text.Bytes()
 	if l.torn {
 		// What was left of a line, say by a full disk, must not swallow this one.
@@ -58,13 +57,4 @@ func (l *lines) write(_ context.Context, event *webhookverify.Event) error {
 		return fmt.Errorf("writing event %s: %w", event.ID, err)
 	}
 	return nil
-}
-
-// close waits for the line that is being written and refuses later ones. Shutdown
-// alone does not see to that: it may close a connection that was idle just now,
-// and whose next request is being handled already.
-func (l *lines) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
 }

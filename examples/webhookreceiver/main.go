@@ -10,15 +10,19 @@
 //
 //	go -C examples run ./webhookreceiver -sandbox
 //
-// An event is answered with 200 only once its line is handed to the operating
-// system, so an event that was answered is on stdout even if the program is killed
-// next. SIGTERM or an interrupt lets the deliveries that are being handled finish.
-// One process writes each event once. Across a restart an event may come twice:
-// when its line was written and the answer did not get through, the sender comes
-// again and the new process knows nothing of it. Both lines have the same id.
+// An event is answered with 200 once it is committed to the inbox of -database,
+// SQLite or PostgreSQL, and its line follows from a worker. However the program
+// ends, nothing that was answered is lost, and the next start goes on with it.
+// SIGTERM or an interrupt lets the deliveries and lines that are under way finish:
+// each event is written once. A program that is killed between a line and its mark
+// in the database writes that line again, with the same id. Replicas with the same
+// database write each event once between them.
 //
-// With -redis redis://127.0.0.1:6379 what was handled outlives the process, and
-// replicas with the same Redis write each event once between them.
+// A line that cannot be written, say because the disk is full, is tried again for
+// some hours. Then the event is dead:
+//
+//	webhookreceiver -dead        # lists dead events
+//	webhookreceiver -retry ID    # hands one to the workers again
 package main
 
 import (
@@ -33,7 +37,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/whozex/whozex-go/webhookverify"
+	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
@@ -48,8 +52,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("webhookreceiver", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
-	redisURL := flags.String("redis", "", "`URL` of a Redis that remembers what was handled, for several replicas")
-	sandbox := flags.Bool("sandbox", false, "receive a few events of a stand-in of the API and end")
+	source := flags.String("database", "sqlite:webhookreceiver.db", "`database` of the inbox, sqlite:FILE or postgres://…")
+	sandbox := flags.Bool("sandbox", false, "receive a few events of a stand-in of the API, with a database in memory, and end")
+	dead := flags.Bool("dead", false, "list the events that could not be written, and end")
+	retry := flags.String("retry", "", "hand the dead event of this `ID` to the workers again, and end")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -59,23 +65,37 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "webhookreceiver: unexpected argument %q\n", flags.Arg(0))
 		return 2
 	}
+	work := func(ctx context.Context, r *receiver) error { return receiveLive(ctx, *addr, r) }
+	switch {
+	case *sandbox:
+		*source = "sqlite::memory:"
+		work = func(ctx context.Context, r *receiver) error { return receiveDemo(ctx, *addr, r) }
+	case *dead:
+		work = listDead
+	case *retry != "":
+		work = func(ctx context.Context, r *receiver) error { return r.inbox.Retry(ctx, *retry) }
+	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	receive := receiveLive
-	if *sandbox {
-		receive = receiveDemo
-	}
-	store, end, err := newStore(*redisURL)
-	if err == nil {
-		err = errors.Join(receive(ctx, *addr, store, stdout, logger), end())
-	}
-	if err != nil {
+	if err := withReceiver(ctx, *source, stdout, logger, work); err != nil {
 		_, _ = fmt.Fprintln(stderr, "webhookreceiver:", err)
 		return 1
 	}
 	return 0
 }
 
-func receiveLive(ctx context.Context, addr string, store webhookverify.ReplayStore, stdout io.Writer, logger *slog.Logger) error {
+func withReceiver(ctx context.Context, source string, stdout io.Writer, logger *slog.Logger, work func(context.Context, *receiver) error) error {
+	store, err := idempotency.Open(ctx, source)
+	if err != nil {
+		return fmt.Errorf("-database: %w", err)
+	}
+	r, err := newReceiver(ctx, store, stdout, logger)
+	if err == nil {
+		err = work(ctx, r)
+	}
+	return errors.Join(err, store.Close())
+}
+
+func receiveLive(ctx context.Context, addr string, r *receiver) error {
 	secret := os.Getenv("WHOZEX_WEBHOOK_SECRET")
 	if secret == "" {
 		return errors.New("WHOZEX_WEBHOOK_SECRET is empty: set it to the secret that CreateWebhook returned, or try -sandbox")
@@ -84,12 +104,12 @@ func receiveLive(ctx context.Context, addr string, store webhookverify.ReplaySto
 	if err != nil {
 		return err
 	}
-	return serve(ctx, listener, secret, store, stdout, logger)
+	return r.serve(ctx, listener, secret)
 }
 
 // receiveDemo listens first, since the address must be known before the secret
 // is; what arrives in between waits in the listener.
-func receiveDemo(ctx context.Context, addr string, store webhookverify.ReplayStore, stdout io.Writer, logger *slog.Logger) error {
+func receiveDemo(ctx context.Context, addr string, r *receiver) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -106,8 +126,11 @@ func receiveDemo(ctx context.Context, addr string, store webhookverify.ReplaySto
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, listener, secret, store, stdout, logger) }()
+	go func() { served <- r.serve(ctx, listener, secret) }()
 	err = trade(ctx, server)
+	if err == nil {
+		err = r.settle(ctx)
+	}
 	cancel()
 	return errors.Join(err, <-served)
 }

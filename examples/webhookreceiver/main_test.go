@@ -2,18 +2,21 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
@@ -22,51 +25,72 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func serveTo(t *testing.T, stdout io.Writer, stderr io.Writer) string {
+// safeBuffer is a buffer for several goroutines.
+type safeBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// serveTo is a receiver that answers; write starts its worker.
+func serveTo(t *testing.T, source string, stdout, stderr io.Writer) (r *receiver, url string, write func()) {
 	t.Helper()
-	handler, err := newHandler(secret, webhookverify.NewMemoryReplayStore(time.Hour, 10_000), &lines{to: stdout}, slog.New(slog.NewTextHandler(stderr, nil)))
+	store, err := idempotency.Open(t.Context(), source)
+	require.NoError(t, err)
+	r, err = newReceiver(t.Context(), store, stdout, slog.New(slog.NewTextHandler(stderr, nil)))
+	require.NoError(t, err)
+	handler, err := r.handler(secret)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return server.URL + path
+	ctx, stop := context.WithCancel(t.Context())
+	var workers sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		workers.Wait()
+		server.Close()
+		assert.NoError(t, store.Close())
+	})
+	return r, server.URL + path, func() { workers.Go(func() { r.inbox.Run(ctx, r.lines.write) }) }
 }
 
-func TestTheAnswerWaitsForTheLine(t *testing.T) {
-	writing, written := make(chan struct{}), make(chan struct{})
-	url := serveTo(t, writerFunc(func(p []byte) (int, error) {
-		close(writing)
-		<-written
-		return len(p), nil
-	}), io.Discard)
-	answered := make(chan int, 1)
-	go func() { answered <- post(t.Context(), http.DefaultClient, url, genuine(1)) }()
-	<-writing
-	select {
-	case status := <-answered:
-		t.Fatalf("answered %d before the line was written", status)
-	default:
+func TestTheAnswerDoesNotWaitForTheLine(t *testing.T) {
+	var stdout safeBuffer
+	r, url, write := serveTo(t, "sqlite::memory:", &stdout, io.Discard)
+	for range 2 {
+		assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, genuine(1)))
 	}
-	// The event is claimed, so the sender who comes again must wait too.
-	assert.Equal(t, http.StatusServiceUnavailable, post(t.Context(), http.DefaultClient, url, genuine(1)))
-	close(written)
-	assert.Equal(t, http.StatusOK, <-answered)
+	assert.Empty(t, stdout.String())
+	write()
+	require.NoError(t, r.settle(t.Context()))
+	assert.Equal(t, map[string]int{genuine(1).id: 1}, parse(t, stdout.String()))
 }
 
-func TestAnEventThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
-	var stdout, stderr bytes.Buffer
+func TestALineThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+	var stdout, stderr safeBuffer
 	full := true
-	url := serveTo(t, writerFunc(func(p []byte) (int, error) {
+	r, url, write := serveTo(t, "sqlite::memory:", writerFunc(func(p []byte) (int, error) {
 		if full {
+			full = false
 			n, _ := stdout.Write(p[:10])
 			return n, errors.New("no space left on device")
 		}
 		return stdout.Write(p)
 	}), &stderr)
 	d := genuine(1)
-	assert.Equal(t, http.StatusInternalServerError, post(t.Context(), http.DefaultClient, url, d))
-	full = false
+	write()
 	assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, d))
-	assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, d))
+	require.NoError(t, r.settle(t.Context()))
 	torn, rest, _ := strings.Cut(stdout.String(), "\n")
 	assert.Len(t, torn, 10)
 	assert.Equal(t, map[string]int{d.id: 1}, parse(t, rest))
@@ -74,17 +98,47 @@ func TestAnEventThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
 }
 
 func TestTheBodyStaysOneLineAndWhole(t *testing.T) {
-	var stdout bytes.Buffer
+	var stdout safeBuffer
 	body := "{\"event\":\"new.kind\",\r\n\"data\":{\"a\":\"<&>\\n\u2028\",\"n\":1.10e400},\n\"extra\":[1,\n2]}"
 	d := delivery{body: body, signature: webhookverify.Sign([]byte(body), secret)}
-	assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, serveTo(t, &stdout, io.Discard), d))
+	r, url, write := serveTo(t, "sqlite::memory:", &stdout, io.Discard)
+	write()
+	assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, d))
+	require.NoError(t, r.settle(t.Context()))
 	assert.Equal(t, 1, strings.Count(stdout.String(), "\n"))
 	assert.Contains(t, stdout.String(), "\"event\":\"new.kind\",\"body\":{\"event\":\"new.kind\",\"data\":{\"a\":\"<&>\\n\u2028\",\"n\":1.10e400},\"extra\":[1,2]}}\n")
 }
 
+func TestReplicasWithOneDatabaseWriteEachEventOnce(t *testing.T) {
+	const deliveries, replicas = 200, 2
+	onEach(t, func(t *testing.T, source string) {
+		var written safeBuffer
+		var senders sync.WaitGroup
+		var receivers []*receiver
+		for range replicas {
+			r, url, write := serveTo(t, source, &written, io.Discard)
+			receivers = append(receivers, r)
+			write()
+			senders.Go(func() {
+				for i := range deliveries {
+					assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, genuine(i)))
+				}
+			})
+		}
+		senders.Wait()
+		require.NoError(t, receivers[0].settle(t.Context()))
+		got := parse(t, written.String())
+		assert.Len(t, got, deliveries)
+		for i := range deliveries {
+			assert.Equal(t, 1, got[genuine(i).id], i)
+		}
+	})
+}
+
 func TestRefusalsAreLoggedWithoutSecretOrSignature(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	url := serveTo(t, &stdout, &stderr)
+	var stdout, stderr safeBuffer
+	_, url, write := serveTo(t, "sqlite::memory:", &stdout, &stderr)
+	write()
 	for i := range 5 {
 		d := forge(i, genuine(i))
 		assert.Equal(t, http.StatusUnauthorized, post(t.Context(), http.DefaultClient, url, d))
@@ -107,28 +161,59 @@ func TestTheSandboxSendsOneEventOfEachKind(t *testing.T) {
 	assert.NotContains(t, stdout.String()+stderr.String(), "wxsec_")
 }
 
+func TestDeadEventsAreListedAndRunAgain(t *testing.T) {
+	source := "sqlite:" + filepath.Join(t.TempDir(), "events.db")
+	in := open(t, source)
+	d := genuine(1)
+	require.NoError(t, in.Receive(t.Context(), &webhookverify.Event{ID: d.id, Name: "package.created", Body: []byte(d.body)}))
+	store, err := idempotency.Open(t.Context(), source)
+	require.NoError(t, err)
+	_, err = store.Database().ExecContext(t.Context(), `UPDATE whozex_inbox SET state = 'dead', reason = 'no space left'`)
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, 0, run(t.Context(), []string{"-database", source, "-dead"}, &stdout, &stderr), stderr.String())
+	assert.Equal(t, 1, strings.Count(stdout.String(), "\n"))
+	assert.Contains(t, stdout.String(), d.id)
+	assert.Contains(t, stdout.String(), "no space left")
+	assert.Contains(t, stdout.String(), "PKG-000001")
+	require.Equal(t, 0, run(t.Context(), []string{"-database", source, "-retry", d.id}, &stdout, &stderr), stderr.String())
+	counts, err := in.Counts(t.Context())
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, counts.Waiting)
+	require.Equal(t, 1, run(t.Context(), []string{"-database", source, "-retry", d.id}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), "no dead event")
+}
+
 func TestWhatMakesNoSenseIsTold(t *testing.T) {
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", "")
+	database := []string{"-database", "sqlite::memory:"}
 	for _, tt := range []struct {
-		args []string
-		code int
-		told string
+		name     string
+		args     []string
+		code     int
+		reported string
 	}{
-		{[]string{"-help"}, 0, "-sandbox"},
-		{[]string{"-nothing"}, 2, "nothing"},
-		{[]string{"left"}, 2, `"left"`},
-		{nil, 1, "WHOZEX_WEBHOOK_SECRET"},
-		{[]string{"-sandbox", "-addr", "nowhere"}, 1, "nowhere"},
-		{[]string{"-sandbox", "-addr", "0.0.0.0:0"}, 1, "https"},
+		{"help", []string{"-help"}, 0, "-sandbox"},
+		{"an unknown flag", []string{"-nothing"}, 2, "nothing"},
+		{"an argument", []string{"left"}, 2, `"left"`},
+		{"no secret", database, 1, "WHOZEX_WEBHOOK_SECRET"},
+		{"no address", []string{"-sandbox", "-addr", "nowhere"}, 1, "nowhere"},
+		{"an address that is not loopback", []string{"-sandbox", "-addr", "0.0.0.0:0"}, 1, "https"},
+		{"no database", []string{"-database", "nowhere"}, 1, "-database"},
+		{"a password in a broken URL", []string{"-database", "postgres://app:hunter2/@localhost:x/db"}, 1, "-database"},
 	} {
-		var stdout, stderr bytes.Buffer
-		assert.Equal(t, tt.code, run(t.Context(), tt.args, &stdout, &stderr), tt.args)
-		assert.Contains(t, stderr.String(), tt.told)
-		assert.Empty(t, stdout.String())
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			assert.Equal(t, tt.code, run(t.Context(), tt.args, &stdout, &stderr))
+			assert.Contains(t, stderr.String(), tt.reported)
+			assert.NotContains(t, stderr.String(), "hunter2")
+			assert.Empty(t, stdout.String())
+		})
 	}
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", " wxsec_padded ")
 	var stderr bytes.Buffer
-	assert.Equal(t, 1, run(t.Context(), []string{"-addr", "127.0.0.1:0"}, io.Discard, &stderr))
+	assert.Equal(t, 1, run(t.Context(), append(database, "-addr", "127.0.0.1:0"), io.Discard, &stderr))
 	assert.Contains(t, stderr.String(), "whitespace")
 	assert.NotContains(t, stderr.String(), "wxsec_padded")
 }

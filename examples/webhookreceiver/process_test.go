@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -17,22 +18,71 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go/idempotency"
+	"github.com/whozex/whozex-go/idempotency/inbox"
+	"github.com/whozex/whozex-go/internal/pgtest"
 )
 
 const (
 	secret   = "wxsec_example"
 	asMain   = "WEBHOOKRECEIVER_MAIN"
-	patience = time.Minute
+	patience = 3 * time.Minute
 )
 
 var signature = regexp.MustCompile(`(?i)[0-9a-f]{64}`)
+
+var postgres = sync.OnceValues(pgtest.Start)
 
 // TestMain lets the test binary be the program itself.
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if server, err := postgres(); err == nil {
+		server.Close()
+	}
+	os.Exit(code)
+}
+
+// onEach runs a test on an empty database of each kind.
+func onEach(t *testing.T, test func(t *testing.T, source string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db")) })
+	t.Run("postgres", func(t *testing.T) {
+		server, err := postgres()
+		if errors.Is(err, pgtest.ErrMissing) && os.Getenv("CI") == "" {
+			t.Skip(err)
+		}
+		require.NoError(t, err)
+		source, err := server.Create("pgx")
+		require.NoError(t, err)
+		test(t, source)
+	})
+}
+
+// open is the inbox of a source, beside the program.
+func open(t *testing.T, source string) *inbox.Inbox {
+	t.Helper()
+	store, err := idempotency.Open(t.Context(), source)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	in, err := inbox.New(t.Context(), store)
+	require.NoError(t, err)
+	return in
+}
+
+// settled waits until nothing waits or runs, and returns the counts.
+func settled(t *testing.T, in *inbox.Inbox) inbox.Counts {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		counts, err := in.Counts(t.Context())
+		require.NoError(t, err)
+		if counts.Waiting+counts.Running == 0 {
+			return counts
+		}
+		require.True(t, time.Now().Before(deadline), "%+v", counts)
+	}
 }
 
 // process is the program, running on its own.
@@ -45,7 +95,7 @@ type process struct {
 	read   sync.WaitGroup
 }
 
-func start(t *testing.T) *process {
+func start(t *testing.T, source string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -53,7 +103,7 @@ func start(t *testing.T) *process {
 	stdout, err := os.Create(p.stdout)
 	require.NoError(t, err)
 	defer func() { _ = stdout.Close() }()
-	p.cmd = exec.CommandContext(ctx, os.Args[0], "-addr", "127.0.0.1:0")
+	p.cmd = exec.CommandContext(ctx, os.Args[0], "-addr", "127.0.0.1:0", "-database", source)
 	p.cmd.Env = append(os.Environ(), asMain+"=1", "WHOZEX_WEBHOOK_SECRET="+secret)
 	p.cmd.Stdout = stdout
 	stderr, err := p.cmd.StderrPipe()

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/whozex/whozex-go/webhookverify"
@@ -34,48 +34,50 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// newHandler writes each genuine event to out once, as far as the store remembers.
-func newHandler(secret string, store webhookverify.ReplayStore, out *lines, logger *slog.Logger) (http.Handler, error) {
+// handler answers each genuine event once it is in the inbox.
+func (r *receiver) handler(secret string) (http.Handler, error) {
 	verifier, err := webhookverify.New(secret,
-		webhookverify.WithReplayStore(store),
 		// Neither header nor body: a log is no place for signatures.
-		webhookverify.WithErrorHandler(func(r *http.Request, err error) {
-			logger.Warn("delivery refused", "from", r.RemoteAddr, "error", err)
+		webhookverify.WithErrorHandler(func(req *http.Request, err error) {
+			r.logger.Warn("delivery refused", "from", req.RemoteAddr, "error", err)
 		}))
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(path, verifier.Handler(out.write))
+	mux.Handle(path, verifier.Handler(r.inbox.Receive))
 	return mux, nil
 }
 
-// serve takes events until ctx ends and then finishes those begun. The requests'
-// contexts do not come from ctx: its end must not reach into the handling.
-func serve(ctx context.Context, listener net.Listener, secret string, store webhookverify.ReplayStore, stdout io.Writer, logger *slog.Logger) error {
+// serve takes events and writes lines until ctx ends, and then finishes those
+// begun. The requests' contexts do not come from ctx: its end must not reach into
+// the handling.
+func (r *receiver) serve(ctx context.Context, listener net.Listener, secret string) error {
 	defer func() { _ = listener.Close() }()
-	out := &lines{to: stdout}
-	handler, err := newHandler(secret, store, out, logger)
+	handler, err := r.handler(secret)
 	if err != nil {
 		return err
 	}
-	server := newServer(handler, logger)
+	server := newServer(handler, r.logger)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	logger.Info("listening", "url", "http://"+listener.Addr().String()+path)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var workers sync.WaitGroup
+	workers.Go(func() { r.inbox.Run(working, r.lines.write) })
+	defer workers.Wait()
+	defer stop()
+	r.logger.Info("listening", "url", "http://"+listener.Addr().String()+path)
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
-	logger.Info("shutting down, deliveries finish first")
+	r.logger.Info("shutting down, deliveries finish first")
 	timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(timeout); err != nil {
-		// The senders of what is left get no 200. There is no waiting for a stdout
-		// that takes nothing.
+		// The senders of what is left get no 200.
 		return errors.Join(fmt.Errorf("deliveries did not finish in %s: %w", shutdownTimeout, err), server.Close())
 	}
-	out.close()
 	return nil
 }

@@ -102,13 +102,13 @@ type Counts struct {
 	Waiting, Running, Done, Dead int64
 }
 
-// Counts counts the events, for metrics. It reads an index from end to end: once a
+// Counts counts the events, for metrics. It reads indexes from end to end: once a
 // minute is fine, once a call is not.
 func (in *Inbox) Counts(ctx context.Context) (c Counts, err error) {
-	err = in.db.QueryRowContext(ctx, `SELECT
-			COALESCE(SUM(CASE state WHEN 'waiting' THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE state WHEN 'running' THEN 1 ELSE 0 END), 0),
-			COALESCE(SUM(CASE state WHEN 'done' THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE state WHEN 'dead' THEN 1 ELSE 0 END), 0)
-		FROM whozex_inbox`).Scan(&c.Waiting, &c.Running, &c.Done, &c.Dead)
+	const count = `(SELECT COUNT(*) FROM whozex_inbox WHERE `
+	const open = `state IN ('waiting', 'running') AND ` // in the words of the index
+	err = in.db.QueryRowContext(ctx, `SELECT `+count+open+`state = 'waiting'), `+count+open+`state = 'running'), `+
+		count+`state = 'done'), `+count+`state = 'dead')`).Scan(&c.Waiting, &c.Running, &c.Done, &c.Dead)
 	if err != nil {
 		return c, fmt.Errorf("inbox: count: %w", err)
 	}

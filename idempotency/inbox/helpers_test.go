@@ -103,8 +103,11 @@ func counts(t testing.TB, in *inbox.Inbox) inbox.Counts {
 // settled waits until nothing waits or runs.
 func settled(t testing.TB, in *inbox.Inbox) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		c := counts(t, in)
-		return c.Waiting+c.Running == 0
-	}, time.Minute, 5*time.Millisecond)
+		if c.Waiting+c.Running == 0 {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "%+v", c)
+	}
 }

@@ -132,6 +132,16 @@ func (j *job) keep(ctx context.Context, lost context.CancelCauseFunc) {
 
 type jobKey struct{}
 
+// FromContext returns a copy of the entry that a handler of [Inbox.Run] is at, by
+// the handler's context: for its attempt, and when it was received.
+func FromContext(ctx context.Context) (Entry, bool) {
+	j, ok := ctx.Value(jobKey{}).(*job)
+	if !ok {
+		return Entry{}, false
+	}
+	return *j.Entry, true
+}
+
 // Commit runs write in the transaction that marks the event of ctx as done, which
 // is a context that [Inbox.Run] gave to its handler: both are committed or neither.
 // It is for the end of a handler, once. The transaction is of the store's database;

@@ -144,7 +144,7 @@ func withSDK(source string) string {
 		return source
 	}
 	var b strings.Builder
-	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", "github.com/shopspring/decimal", "github.com/jarcoal/httpmock"} {
+	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", module + "/idempotency/inbox", "github.com/shopspring/decimal", "github.com/jarcoal/httpmock"} {
 		fmt.Fprintf(&b, "import %q\n", path)
 	}
 	first, rest, _ := strings.Cut(source, "\n")

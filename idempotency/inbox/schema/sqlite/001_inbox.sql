@@ -18,8 +18,12 @@ CREATE TABLE whozex_inbox (
 	updated_at  BIGINT NOT NULL
 );
 
+-- A claim reads these alone, however many events wait or are done. An index on state
+-- would mislead SQLite into sorting all that wait.
 CREATE INDEX whozex_inbox_open ON whozex_inbox (seq) WHERE state IN ('waiting', 'running');
 
 CREATE INDEX whozex_inbox_stream ON whozex_inbox (stream, seq) WHERE state IN ('waiting', 'running');
 
-CREATE INDEX whozex_inbox_state ON whozex_inbox (state, updated_at);
+CREATE INDEX whozex_inbox_done ON whozex_inbox (updated_at) WHERE state = 'done';
+
+CREATE INDEX whozex_inbox_dead ON whozex_inbox (updated_at, seq) WHERE state = 'dead';
