@@ -102,11 +102,12 @@ func (s *Shop) alarm(ctx context.Context, r *idempotency.Record) {
 	}
 }
 
-// Packages returns the purchases of a customer whose package is known.
+// Packages returns the purchases of a customer, also those whose package is not
+// known.
 func (s *Shop) Packages(ctx context.Context, c Customer) (bought []*idempotency.Record, err error) {
 	all, err := s.Once.ListSubject(ctx, c.UserID)
 	for _, r := range all {
-		if r.Operation == whozex.OpPurchasePackage && r.ResultID != "" {
+		if r.Operation == whozex.OpPurchasePackage && r.State == idempotency.Succeeded {
 			bought = append(bought, r)
 		}
 	}

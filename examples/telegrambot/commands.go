@@ -21,12 +21,13 @@ import (
 )
 
 const (
-	errNotGB      = shop.Refusal("That is not a number of GB: use digits, such as 20.")
-	errNotType    = shop.Refusal("That is not a proxy type: residential, datacenter or mobile.")
-	errNotAmount  = shop.Refusal("That is not a user and an amount, such as /topup 42 25.50.")
-	errNoPackage  = shop.Refusal("You have no package of this number here: see /packages.")
-	errNotPrivate = shop.Refusal("Credentials are for your eyes only: ask me in a private chat.")
-	help          = "I know /balance, /price 20, /buy 20 residential, /packages and /credentials PKG TR."
+	errNotGB       = shop.Refusal("That is not a number of GB: use digits, such as 20.")
+	errNotType     = shop.Refusal("That is not a proxy type: residential, datacenter or mobile.")
+	errNotAmount   = shop.Refusal("That is not a user and an amount, such as /topup 42 25.50.")
+	errNoPackage   = shop.Refusal("You have no package of this number here: see /packages.")
+	errNotDecision = shop.Refusal("That is not an order and what became of it, such as /resolve KEY PKG-A1B2C3, yes or no.")
+	errNotPrivate  = shop.Refusal("Credentials are for your eyes only: ask me in a private chat.")
+	help           = "I know /balance, /price 20, /buy 20 residential, /packages and /credentials PKG TR."
 )
 
 // say is Sprintf for Telegram's HTML: every argument is escaped, the format is
@@ -36,6 +37,14 @@ func say(format string, args ...any) string {
 		args[i] = html.EscapeString(fmt.Sprint(arg))
 	}
 	return fmt.Sprintf(format, args...)
+}
+
+// count is a number and its noun, which takes an s.
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
 }
 
 func usd(d decimal.Decimal) string { return "$" + d.StringFixed(2) }
@@ -49,9 +58,9 @@ func (b *bot) onMessage(ctx context.Context, m *models.Message) {
 	name, _, _ := strings.Cut(words[0], "@") // in groups commands carry the bot's name
 	handle := map[string]func(context.Context, request) (string, error){
 		"/start": b.start, "/balance": b.balance, "/price": b.price, "/buy": b.buy,
-		"/packages": b.packages, "/credentials": b.credentials, "/topup": b.topup, "/stats": b.stats,
+		"/packages": b.packages, "/credentials": b.credentials, "/topup": b.topup, "/resolve": b.resolve, "/stats": b.stats,
 	}[name]
-	if handle == nil || (name == "/topup" || name == "/stats") && !slices.Contains(b.admins, m.From.ID) {
+	if handle == nil || slices.Contains([]string{"/topup", "/resolve", "/stats"}, name) && !slices.Contains(b.admins, m.From.ID) {
 		b.tell(ctx, m.Chat.ID, help)
 		return
 	}
@@ -65,8 +74,15 @@ type request struct {
 	args []string
 }
 
-// answer tells a customer as much of an error as is good for them.
+// answer says what came of a command.
 func (b *bot) answer(ctx context.Context, chat int64, text string, err error) {
+	if text := b.wording(text, err); text != "" {
+		b.tell(ctx, chat, text)
+	}
+}
+
+// wording is the answer, or as much of an error as is good for a customer.
+func (b *bot) wording(text string, err error) string {
 	var told shop.Refusal
 	var wrong *whozex.ParamError
 	switch {
@@ -80,9 +96,7 @@ func (b *bot) answer(ctx context.Context, chat int64, text string, err error) {
 		b.log.Warn("request", "error", err)
 		text = say("That did not work, and no money was spent: %v.", reason(err))
 	}
-	if text != "" {
-		b.tell(ctx, chat, text)
-	}
+	return text
 }
 
 // reason is an error for a customer's eyes.
@@ -113,7 +127,7 @@ func (b *bot) balance(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return say("Your balance is %v, and you have %v packages.", usd(user.Balance), user.PackageCount), nil
+	return say("Your balance is %v, and you have %v.", usd(user.Balance), count(user.PackageCount, "package")), nil
 }
 
 func (b *bot) quote(ctx context.Context, text string) (*whozex.Quote, error) {
@@ -162,10 +176,12 @@ func (b *bot) onTap(ctx context.Context, q *models.CallbackQuery) {
 	case err == nil && (o.TopUp() || o.Customer != q.From.ID):
 		err = shop.ErrNoOrder
 	case err == nil:
-		err = b.shop.CarryOut(ctx, o)
+		err = b.carryOut(ctx, q.From.ID, o)
 	}
 	b.answer(ctx, q.From.ID, "", err)
 }
+
+const notCarriedOut = "It was not carried out, and no money was spent. You can order anew."
 
 // about says where an order stands.
 func about(o shop.Order, r *idempotency.Record) string {
@@ -177,7 +193,7 @@ func about(o shop.Order, r *idempotency.Record) string {
 	case r.State == idempotency.Succeeded:
 		return "It was bought and paid for. Its number is on the way."
 	case r.State == idempotency.Failed:
-		return "It was not carried out, and no money was spent. You can order anew."
+		return notCarriedOut
 	}
 	return "It is not known yet whether this was carried out. Nothing is sent again; you will be told."
 }
@@ -193,6 +209,11 @@ func (b *bot) packages(ctx context.Context, r request) (string, error) {
 	}
 	var text strings.Builder
 	for _, o := range mine {
+		if o.ResultID == "" {
+			order, _ := shop.ParseOrder(o.Key)
+			text.WriteString(say("%v GB %v: bought and paid for, its number is not known yet. An admin knows.\n", order.GB, order.ProxyType))
+			continue
+		}
 		pkg, err := b.api.GetPackage(ctx, o.ResultID)
 		if err != nil {
 			return "", err
@@ -232,10 +253,34 @@ func (b *bot) topup(ctx context.Context, r request) (string, error) {
 	if !o.TopUp() {
 		return "", errNotAmount
 	}
-	if err = b.shop.CarryOut(ctx, o); errors.Is(err, shop.ErrNoCustomer) {
+	if _, err := b.shop.Customer(ctx, customer); errors.Is(err, shop.ErrNoCustomer) {
 		return "This user has not sent /start.", nil
 	}
-	return "", err
+	return "", b.carryOut(ctx, r.Chat.ID, o)
+}
+
+// resolve settles an order by what an admin has seen at the panel; whoever asked
+// for the order is told.
+func (b *bot) resolve(ctx context.Context, r request) (string, error) {
+	decision := idempotency.Resolution{Reason: fmt.Sprint("decided by admin ", r.From.ID)}
+	switch answer := r.args[1]; {
+	case answer == "yes", strings.HasPrefix(answer, "PKG-"):
+		decision.Applied, decision.ResultID = true, strings.TrimPrefix(answer, "yes")
+	case answer != "no":
+		return "", errNotDecision
+	}
+	_, err := b.shop.Once.Resolve(ctx, r.args[0], decision)
+	switch {
+	case errors.Is(err, idempotency.ErrUnknownKey):
+		return "", shop.ErrNoOrder
+	case errors.Is(err, idempotency.ErrInProgress):
+		return "", shop.ErrTaken
+	case errors.Is(err, idempotency.ErrKeyReused):
+		return "It is settled already, and otherwise.", nil
+	case err != nil:
+		return "", err
+	}
+	return "It is settled, and whoever ordered it is told.", nil
 }
 
 func (b *bot) stats(ctx context.Context, _ request) (string, error) {
@@ -247,6 +292,6 @@ func (b *bot) stats(ctx context.Context, _ request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return say("Balance %v, spent %v, %v users, %v packages, %v orders not settled.", usd(account.Balance),
-		usd(account.Stats.TotalSpent), account.Stats.SubUsers, account.Stats.Packages, len(open)), nil
+	return say("Balance %v, spent %v, %v, %v, %v not settled.", usd(account.Balance), usd(account.Stats.TotalSpent),
+		count(account.Stats.SubUsers, "user"), count(account.Stats.Packages, "package"), count(len(open), "order")), nil
 }

@@ -32,7 +32,6 @@ import (
 
 	"github.com/whozex/whozex-go"
 	"github.com/whozex/whozex-go/examples/shop"
-	"github.com/whozex/whozex-go/idempotency"
 )
 
 func main() {
@@ -50,13 +49,17 @@ func main() {
 
 // bot is a shop's front on Telegram.
 type bot struct {
-	api    *whozex.Client
-	chat   *telegram.Bot
-	shop   *shop.Shop
-	log    *slog.Logger
-	admins []int64
-	domain string
-	low    sync.Map // the total of each package of which its owner knows that little is left
+	api               *whozex.Client
+	chat              *telegram.Bot
+	shop              *shop.Shop
+	log               *slog.Logger
+	admins            []int64
+	domain            string
+	notices           *notices
+	telling, carrying sync.Map      // keys of orders
+	patience, pause   time.Duration // for one message, and after a failure
+	stopped           chan struct{}
+	low               sync.Map // the total of each package of which its owner knows that little is left
 }
 
 func run(ctx context.Context) error {
@@ -64,12 +67,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.serve(ctx), b.shop.Close())
+	return errors.Join(b.serve(ctx), b.close())
 }
+
+func (b *bot) close() error { return errors.Join(b.shop.Close(), b.notices.db.Close()) }
 
 // open makes a bot by the environment.
 func open(ctx context.Context, log *slog.Logger) (b *bot, err error) {
-	b = &bot{log: log, domain: cmp.Or(os.Getenv("BOT_DOMAIN"), "telegram.example")}
+	b = &bot{log: log, patience: 15 * time.Second, pause: time.Second, stopped: make(chan struct{}), domain: cmp.Or(os.Getenv("BOT_DOMAIN"), "telegram.example")}
 	for text := range strings.FieldsFuncSeq(os.Getenv("TELEGRAM_ADMINS"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -86,16 +91,21 @@ func open(ctx context.Context, log *slog.Logger) (b *bot, err error) {
 		telegram.WithErrorsHandler(func(err error) { b.log.Warn("telegram", "error", err) })); err != nil {
 		return nil, err
 	}
-	if b.shop, err = shop.Open(ctx, cmp.Or(os.Getenv("BOT_DATABASE"), "sqlite:telegrambot.db"), b.api, log); err != nil {
+	database := cmp.Or(os.Getenv("BOT_DATABASE"), "sqlite:telegrambot.db")
+	if b.shop, err = shop.Open(ctx, database, b.api, log); err != nil {
 		return nil, err
 	}
-	b.shop.Tell = func(ctx context.Context, o shop.Order, r *idempotency.Record) { b.tell(ctx, o.Asker, about(o, r)) }
+	if b.notices, err = openNotices(ctx, database); err != nil {
+		return nil, errors.Join(err, b.shop.Close())
+	}
+	b.shop.Tell = b.report
 	b.shop.Alarm = func(ctx context.Context, text string) { b.alarm(ctx, say("%v", text)) }
 	return b, nil
 }
 
 func (b *bot) serve(ctx context.Context) error {
 	tasks, ctx := errgroup.WithContext(ctx)
+	context.AfterFunc(ctx, func() { close(b.stopped) })
 	if url := os.Getenv("WEBHOOK_URL"); url != "" {
 		// It listens before it registers: events may come at once.
 		listener, err := net.Listen("tcp", cmp.Or(os.Getenv("WEBHOOK_LISTEN"), "127.0.0.1:8443"))
@@ -111,6 +121,7 @@ func (b *bot) serve(ctx context.Context) error {
 		}
 	}
 	tasks.Go(func() error { b.shop.Settle(ctx, 30*time.Second); return nil })
+	tasks.Go(func() error { b.remind(ctx, 30*time.Second); return nil })
 	tasks.Go(func() error { b.chat.Start(ctx); return nil })
 	return tasks.Wait()
 }
@@ -121,25 +132,5 @@ func (b *bot) onUpdate(ctx context.Context, _ *telegram.Bot, update *models.Upda
 		b.onMessage(ctx, update.Message)
 	case update.CallbackQuery != nil:
 		b.onTap(ctx, update.CallbackQuery)
-	}
-}
-
-// tell sends HTML to a chat. What Telegram does not take is logged: the order is
-// in the store either way.
-func (b *bot) tell(ctx context.Context, chat int64, text string, buttons ...models.InlineKeyboardButton) {
-	message := &telegram.SendMessageParams{ChatID: chat, Text: text, ParseMode: models.ParseModeHTML}
-	if len(buttons) > 0 {
-		message.ReplyMarkup = &models.InlineKeyboardMarkup{InlineKeyboard: [][]models.InlineKeyboardButton{buttons}}
-	}
-	if _, err := b.chat.SendMessage(ctx, message); err != nil {
-		b.log.Warn("tell", "error", err)
-	}
-}
-
-// alarm tells the admins.
-func (b *bot) alarm(ctx context.Context, text string) {
-	b.log.Warn("alarm", "text", text)
-	for _, admin := range b.admins {
-		b.tell(ctx, admin, text)
 	}
 }

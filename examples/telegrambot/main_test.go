@@ -94,13 +94,14 @@ func (s *market) run() (b *bot, end func()) {
 	s.t.Helper()
 	b, err := open(s.t.Context(), slog.New(slog.NewTextHandler(s.log, nil)))
 	require.NoError(s.t, err)
+	b.patience, b.pause = 300*time.Millisecond, time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.serve(ctx) }()
 	end = sync.OnceFunc(func() {
 		cancel()
 		assert.NoError(s.t, <-ended)
-		assert.NoError(s.t, b.shop.Close())
+		assert.NoError(s.t, b.close())
 	})
 	s.t.Cleanup(end)
 	return b, end
@@ -421,7 +422,7 @@ func TestTheDemoSellsInTheTerminal(t *testing.T) {
 	cmd.Stdin = strings.NewReader("/start\n/topup 1 50\n/buy 20\n1\n1\n/stats\n")
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	for _, answer := range []string{"Welcome", "Topped up by $50.00", "[1] Buy for $18.00", "You have <code>PKG-", "spent $18.00, 1 users, 1 packages"} {
+	for _, answer := range []string{"Welcome", "Topped up by $50.00", "[1] Buy for $18.00", "You have <code>PKG-", "spent $18.00, 1 user, 1 package, 0 orders"} {
 		assert.Contains(t, string(out), answer)
 	}
 }

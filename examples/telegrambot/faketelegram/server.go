@@ -38,6 +38,46 @@ type Server struct {
 	sent    []Message
 	news    chan struct{} // closed when anything has happened
 	lastID  int64
+	faults  []Fault
+}
+
+// Fault is how sending a message fails.
+type Fault struct {
+	// Chat is that of the messages that fail, Words a part of their text; with the
+	// zero values all do.
+	Chat  int64
+	Words string
+	// Times is how many messages fail; below 0 all do.
+	Times int
+	// Status and Description are the response, RetryAfter goes with a 429.
+	Status, RetryAfter int
+	Description        string
+	// OnlyHTML spares messages without a parse mode.
+	OnlyHTML bool
+	// Stall does not answer at all.
+	Stall bool
+}
+
+// Inject lets messages that are sent from now on meet the fault.
+func (s *Server) Inject(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, f)
+}
+
+// fault finds the fault that a message meets.
+func (s *Server) fault(r *http.Request) (Fault, bool) {
+	chat, _ := strconv.ParseInt(r.FormValue("chat_id"), 10, 64)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.faults {
+		f := &s.faults[i]
+		if f.Times != 0 && (f.Chat == 0 || f.Chat == chat) && strings.Contains(r.FormValue("text"), f.Words) && (!f.OnlyHTML || r.FormValue("parse_mode") != "") {
+			f.Times--
+			return *f, true
+		}
+	}
+	return Fault{}, false
 }
 
 // New starts a server for the bot with the token.
@@ -140,9 +180,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "getUpdates":
 		result = s.await(r)
 	case "sendMessage":
+		if f, met := s.fault(r); met {
+			s.fail(w, r, f)
+			return
+		}
 		result = s.keep(r)
 	}
 	reply(w, map[string]any{"ok": true, "result": result})
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, f Fault) {
+	if f.Stall {
+		select {
+		case <-r.Context().Done():
+		case <-s.closed:
+		}
+		return
+	}
+	w.WriteHeader(f.Status)
+	if f.Status >= http.StatusInternalServerError {
+		_, _ = fmt.Fprint(w, "<html>Bad Gateway</html>")
+		return
+	}
+	reply(w, map[string]any{"ok": false, "error_code": f.Status, "description": f.Description, "parameters": map[string]int{"retry_after": f.RetryAfter}})
 }
 
 func reply(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
