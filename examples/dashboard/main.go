@@ -1,5 +1,5 @@
-// Command dashboard serves a reseller's dashboard on loopback: balance, charts,
-// users, packages, prices and webhook events as they arrive.
+// Command dashboard serves a reseller's dashboard: balance, charts, users,
+// packages, prices and webhook events as they arrive.
 //
 //	go -C examples run ./dashboard
 //	WHOZEX_API_KEY=wx_live_… go -C examples run ./dashboard
@@ -11,6 +11,12 @@
 // Live events need a tunnel that leads a public https address, which you register
 // once, to /webhooks here, and its secret in WHOZEX_WEBHOOK_SECRET. The dashboard
 // registers none itself: an account may have only ten and cannot remove one.
+//
+// It has no login, and listens on loopback alone. -token asks for a password.
+// Behind a proxy that logs people in, -trust-header takes the user from a header
+// that the proxy sets; nobody but the proxy may reach the dashboard then, for
+// whoever does can set the header. Both go together. /healthz is open to all, as
+// is /webhooks, whose events are signed; /metrics is not.
 //
 // The API has no route that lists packages, so the dashboard shows those bought
 // in it or seen in package.created events. -data keeps them, and the idempotency
@@ -33,7 +39,9 @@ import (
 
 type config struct {
 	addr, data string
-	write      bool
+	access
+	ttl   time.Duration // of what the API said; cacheTTL if 0
+	write bool
 	// pace is how often something happens in the example business; 0 is never.
 	pace time.Duration
 }
@@ -59,9 +67,11 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("dashboard", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8788", "loopback `address` to listen on")
+	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8788", "`address` to listen on; beyond loopback with -trust-header or -token only")
 	flags.BoolVar(&cfg.write, "write", false, "allow top-ups and purchases on the live API")
 	flags.StringVar(&cfg.data, "data", "", "keep packages and purchases of the live API in `file`; in memory if empty")
+	flags.StringVar(&cfg.token, "token", os.Getenv("WHOZEX_DASHBOARD_TOKEN"), "password of the pages, 16 `characters` or more; better in WHOZEX_DASHBOARD_TOKEN, where no list of processes shows it")
+	flags.StringVar(&cfg.trustHeader, "trust-header", "", "`header` in which a proxy says who is looking, such as X-Forwarded-User")
 	flags.DurationVar(&cfg.pace, "pace", 7*time.Second, "how often something happens in the example business; 0 for never")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
@@ -80,14 +90,12 @@ func (cfg config) check(rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case err != nil:
 		return fmt.Errorf("-addr: %w", err)
-	case !loopback(host):
-		return fmt.Errorf("-addr: %s is not loopback; the page has no login", cfg.addr)
 	case cfg.data != "" && os.Getenv("WHOZEX_API_KEY") == "":
 		return errors.New("-data is for the live API: the sandbox starts anew each time")
 	case cfg.pace < 0:
 		return errors.New("-pace: negative")
 	}
-	return nil
+	return cfg.access.check(host)
 }
 
 func run(ctx context.Context, cfg config, out io.Writer) error {

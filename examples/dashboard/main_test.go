@@ -125,7 +125,7 @@ func TestTheCommandLine(t *testing.T) {
 	cfg, err := parse([]string{"-addr", "localhost:0", "-write"}, io.Discard)
 	require.NoError(t, err)
 	assert.True(t, cfg.write)
-	for _, args := range [][]string{{"-addr", "0.0.0.0:80"}, {"-addr", "example.com:80"}, {"-addr", ":8788"}, {"-addr", "x"}, {"more"}, {"-data", "x"}, {"-pace", "-1s"}, {"-nothing"}} {
+	for _, args := range [][]string{{"-addr", "0.0.0.0:80"}, {"-addr", "example.com:80"}, {"-addr", ":8788"}, {"-addr", "x"}, {"more"}, {"-data", "x"}, {"-pace", "-1s"}, {"-nothing"}, {"-token", "short"}, {"-addr", "0.0.0.0:80", "-token", "short"}} {
 		_, err := parse(args, io.Discard)
 		assert.Error(t, err, args)
 	}

@@ -225,7 +225,10 @@ func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOpti
 }
 
 // meet learns the names of all users, for events and packages.
-func (d *dashboard) meet(ctx context.Context) { _, _ = d.find(ctx, "-") }
+func (d *dashboard) meet(ctx context.Context) {
+	_, _ = d.find(ctx, "-")
+	d.met.Store(true)
+}
 
 // people remembers users by id.
 type people struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -41,6 +42,7 @@ const (
 type dashboard struct {
 	mode     string // for the eye: sandbox, or live and what is allowed
 	write    bool
+	access   access
 	client   *whozex.Client
 	sandbox  *whozextest.Server // nil on the live API
 	business *business          // that fills the sandbox
@@ -49,6 +51,7 @@ type dashboard struct {
 	ops      *operations
 	shelf    *shelf
 	people   *people
+	met      atomic.Bool // people are read
 	hub      *hub
 	verifier atomic.Pointer[webhookverify.Verifier]
 	pages    *template.Template
@@ -86,6 +89,7 @@ func start(ctx context.Context, cfg config, listener net.Listener) (*dashboard, 
 }
 
 func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
+	d.access = cfg.access
 	if d.pages, d.version, err = parsePages(); err != nil {
 		return err
 	}
@@ -101,7 +105,7 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	d.metrics = metrics
-	options = append(options, whozex.WithCache(cacheTTL), whozex.WithLimiter(rate.NewLimiter(perSecond, burst)), whozex.WithUserAgent("whozex-dashboard"))
+	options = append(options, whozex.WithCache(cmp.Or(cfg.ttl, cacheTTL)), whozex.WithLimiter(rate.NewLimiter(perSecond, burst)), whozex.WithUserAgent("whozex-dashboard"))
 	if os.Getenv("WHOZEX_API_KEY") == "" {
 		d.mode, d.write = "Sandbox: no real money moves", true
 		if d.business, err = newBusiness(); err != nil {
@@ -176,7 +180,8 @@ func (d *dashboard) handler() http.Handler {
 		d.fail(w, r, http.StatusForbidden, "This request came from another site. Nothing was done.")
 	}))
 	all := http.NewServeMux()
-	all.Handle("/", onlyLoopback(csrf.Handler(http.MaxBytesHandler(pages, 16<<10))))
+	all.Handle("/", d.access.guard(csrf.Handler(http.MaxBytesHandler(pages, 16<<10))))
+	all.HandleFunc("GET /healthz", d.healthz)
 	// Events arrive through a tunnel under any name; their signature is the proof.
 	all.HandleFunc("/webhooks", d.webhook)
 	return secured(all)
@@ -249,6 +254,7 @@ func parsePages() (*template.Template, string, error) {
 type page struct {
 	Title, Mode, Version string
 	Live, Write          bool
+	Person               string // as the proxy says
 	InDoubt              []operation
 	Data                 any
 }
@@ -256,7 +262,7 @@ type page struct {
 func (d *dashboard) render(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
 	var buf bytes.Buffer
 	err := d.pages.ExecuteTemplate(&buf, name, page{
-		Title: title, Mode: d.mode, Version: d.version, Live: d.sandbox == nil, Write: d.write, InDoubt: d.unknown(r.Context()), Data: data,
+		Title: title, Mode: d.mode, Version: d.version, Live: d.sandbox == nil, Write: d.write, Person: person(r.Context()), InDoubt: d.unknown(r.Context()), Data: data,
 	})
 	if err != nil {
 		http.Error(w, "The page could not be drawn: "+err.Error(), http.StatusInternalServerError)
