@@ -161,6 +161,9 @@ func (d *dashboard) close() error {
 func (d *dashboard) handler() http.Handler {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /{$}", d.index)
+	pages.HandleFunc("GET /users.csv", d.usersCSV)
+	pages.HandleFunc("GET /packages.csv", d.packagesCSV)
+	pages.HandleFunc("GET /transactions.csv", d.transactionsCSV)
 	pages.HandleFunc("GET /users/{id}", d.user)
 	pages.HandleFunc("GET /packages", d.packages)
 	pages.HandleFunc("POST /packages/{id}/credentials", d.credentials)
