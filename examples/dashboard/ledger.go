@@ -186,14 +186,14 @@ func (d *dashboard) unknown(ctx context.Context) (open []operation) {
 		d.hub.warn("The file of operations cannot be read: " + err.Error())
 	}
 	for _, r := range slices.Backward(rows) {
-		if r.InProgress || r.State == idempotency.Succeeded {
+		if r.InProgress {
 			continue
 		}
 		op, ok := d.ops.get(r.Key)
 		if !ok {
 			op = d.recall(ctx, r)
 		}
-		op.SentAt = r.Unknown.SentAt
+		op.fill(r)
 		open = append(open, op)
 	}
 	return open

@@ -176,7 +176,7 @@ func TestThePagesShowTheBusiness(t *testing.T) {
 	status, body := v.get("/users/" + evil)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, "<h1>&lt;script&gt;")
-	for _, path := range []string{"/users/nobody", "/users/..%2Faccount", "/operations", "/.git"} {
+	for _, path := range []string{"/users/nobody", "/users/..%2Faccount", "/operation", "/.git"} {
 		status, _ := v.get(path)
 		assert.Equal(t, http.StatusNotFound, status, path)
 	}

@@ -169,6 +169,8 @@ func (d *dashboard) handler() http.Handler {
 	pages.HandleFunc("POST /packages/{id}/credentials", d.credentials)
 	pages.HandleFunc("POST /users/{id}/top-up", d.writing(d.quoteTopUp))
 	pages.HandleFunc("POST /users/{id}/purchase", d.writing(d.quotePurchase))
+	pages.HandleFunc("GET /operations", d.openOutcomes)
+	pages.HandleFunc("POST /operations/{id}/resolve", d.writing(d.resolve))
 	pages.HandleFunc("GET /operations/{id}", d.operation)
 	pages.HandleFunc("POST /operations/{id}", d.writing(d.confirm))
 	pages.HandleFunc("POST /operations/{id}/ask", d.askAgain)
