@@ -136,6 +136,28 @@ func (b tab) leave(selector string) {
 func (b tab) sound(where string) {
 	b.t.Helper()
 	assert.Empty(b.t, get(b, chromedp.Evaluate[[]string](audit)), where)
+	if axe := axeCore(b.t); axe != "" {
+		before := map[bool]string{true: "dark", false: "light"}[get(b, chromedp.Evaluate[bool](`matchMedia("(prefers-color-scheme: dark)").matches`))]
+		for _, scheme := range []string{"light", "dark"} {
+			b.scheme(scheme)
+			assert.Empty(b.t, get(b, chromedp.Evaluate[[]string](axe+violations, chromedp.EvalAwaitPromise)), "axe-core: %s, %s", where, scheme)
+		}
+		b.scheme(before)
+	}
+}
+
+// violations are those that axe-core finds, once what fades in has done so.
+const violations = `;Promise.all(document.getAnimations().map((a) => (a.finish(), a.finished))).then(() => axe.run()).then((r) =>
+	r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120)).join(" | ")))`
+
+// axeCore is the script of axe-core, if "npm ci" was run in testdata/axe.
+func axeCore(t *testing.T) string {
+	t.Helper()
+	script, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal(err)
+	}
+	return string(script)
 }
 
 func (b tab) shoot(name string) {
@@ -242,6 +264,8 @@ func customer(t *testing.T, d *dashboard, home, size string, w, h int64, open fu
 	}
 	assert.Empty(t, get(b, chromedp.Evaluate[[]string](shifts, chromedp.EvalAwaitPromise)), "layout shifts")
 	b.sound("overview")
+	first := get(b, chromedp.Evaluate[bool](`document.querySelector("#users").getBoundingClientRect().top < document.querySelector("#charts").getBoundingClientRect().top`))
+	assert.Equal(t, w < 520, first, "on a phone the users come first")
 	b.shoot(size + "-overview-light")
 	b.scheme("dark")
 	b.sound("overview, dark")
