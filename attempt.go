@@ -30,15 +30,18 @@ type attempt struct {
 	err        error       // why there is no whole response
 	unsent     bool        // err proves that nothing reached the server
 
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
 	reader io.LimitedReader // of the response's body, here to be allocated with the rest
 
 	mu        sync.Mutex
-	entered   bool // the sender has had the request
-	running   int  // senders at work
-	connected bool // the transport has had a connection to write to
-	dialled   int  // connections made for this attempt alone
-	over      bool // nothing may be sent any more
+	entered   bool          // the sender has had the request
+	running   int           // senders at work
+	connected bool          // the transport has had a connection to write to
+	dialled   int           // connections made for this attempt alone
+	over      bool          // nothing may be sent any more
+	response  io.ReadCloser // nil until there is one
+	closed    bool          // by the time-out, or at the end
 }
 
 // A read may be repeated by net/http on another connection when an idle one
@@ -58,6 +61,46 @@ func (a *attempt) body() io.ReadCloser {
 		return nil
 	}
 	return io.NopCloser(bytes.NewReader(a.payload))
+}
+
+// start returns the attempt's context, which ends with cause after the time-out. The
+// same timer closes the response's body: a transport that is not the SDK's own may
+// have dropped the context.
+func (a *attempt) start(ctx context.Context, timeout time.Duration, cause error) context.Context {
+	ctx, a.cancel = context.WithCancelCause(ctx)
+	a.timer = time.AfterFunc(timeout, func() {
+		a.cancel(cause)
+		a.close()
+	})
+	return context.WithValue(ctx, attemptKey{}, a)
+}
+
+// stop releases what the attempt has taken.
+func (a *attempt) stop() {
+	a.timer.Stop()
+	a.close()
+	a.cancel(nil)
+}
+
+// responded hands over the response's body, which ends with the attempt.
+func (a *attempt) responded(body io.ReadCloser) {
+	a.mu.Lock()
+	a.response = body
+	closed := a.closed
+	a.mu.Unlock()
+	if closed {
+		_ = body.Close()
+	}
+}
+
+func (a *attempt) close() {
+	a.mu.Lock()
+	body := a.response
+	a.closed = true
+	a.mu.Unlock()
+	if body != nil {
+		_ = body.Close()
+	}
 }
 
 type attemptKey struct{}
@@ -106,14 +149,8 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		a.dialled++
 	}
 	if a.dialled > maxDialled {
-		a.cancel()
+		a.cancel(errReconnects)
 	}
-}
-
-func (a *attempt) loops() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.dialled > maxDialled
 }
 
 // end closes the attempt to late requests of middleware and reports whether it

@@ -50,8 +50,7 @@ func newRoutes(s *settings, keys *keyring) (reads, writes route, own []*http.Tra
 func newRoute(s *settings, keys *keyring, to sender) route {
 	to.scheme, to.host, to.keyHeader = s.base.Scheme, s.base.Host, keys.name
 	to.userAgent = []string{s.userAgent}
-	pooled, known := to.base.(*http.Transport)
-	to.foreign = !known
+	pooled, _ := to.base.(*http.Transport)
 	unencrypted := pooled != nil && pooled.Protocols != nil && pooled.Protocols.UnencryptedHTTP2()
 	to.plain = to.scheme == "http" && !unencrypted
 	p := route{sender: &to}

@@ -26,11 +26,10 @@ import (
 // On the SDK's own transports mutating calls use HTTP/1.1 alone, where a
 // connection that was never had proves that nothing was sent.
 type sender struct {
-	base    http.RoundTripper
-	owned   bool // base is an *http.Transport that nobody else holds
-	http1   bool // base speaks HTTP/1.1 alone
-	foreign bool // base is no *http.Transport
-	plain   bool // without TLS, and so without HTTP/2, unless the caller asked for it
+	base  http.RoundTripper
+	owned bool // base is an *http.Transport that nobody else holds
+	http1 bool // base speaks HTTP/1.1 alone
+	plain bool // without TLS, and so without HTTP/2, unless the caller asked for it
 
 	scheme, host string // of the base URL
 	keyHeader    string

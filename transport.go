@@ -97,9 +97,8 @@ func (s *callState) newAttempt(key *apiKey) *attempt {
 }
 
 func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (*http.Response, error) {
-	ctx, a.cancel = context.WithTimeoutCause(ctx, s.options.timeout, t.timedOutAfter(s.options.timeout))
-	defer a.cancel()
-	ctx = context.WithValue(ctx, attemptKey{}, a)
+	ctx = a.start(ctx, s.options.timeout, t.timedOutAfter(s.options.timeout))
+	defer a.stop()
 	by := &t.reads
 	if a.mutating {
 		by = &t.writes
@@ -110,17 +109,12 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 	}
 	if err != nil {
 		a.unsent = a.end(by.sender.owned)
-		return nil, attemptError(ctx, a, err)
+		return nil, attemptError(ctx, err)
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	body := resp.Body
-	defer body.Close()
-	if by.sender.foreign {
-		// It may have dropped the context, and with it the time-out.
-		defer time.AfterFunc(s.options.timeout, func() { _ = body.Close() }).Stop()
-	}
+	a.responded(resp.Body)
 	a.status, a.header = resp.StatusCode, resp.Header
 	// The body of 101 Switching Protocols is the connection itself: reading it would
 	// never end.
@@ -129,7 +123,7 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 		// A status outside 2xx says enough of a read even if its body is cut short;
 		// of a mutating call the rest might have claimed success.
 		if err != nil && (a.mutating || a.status/100 == 2) {
-			return nil, attemptError(ctx, a, fmt.Errorf("response cut short: %w", err))
+			return nil, attemptError(ctx, fmt.Errorf("response cut short: %w", err))
 		}
 	}
 	resp.Body = http.NoBody
@@ -174,13 +168,11 @@ func (a *attempt) gunzip(buffer *bytes.Buffer, most int64) error {
 	return err
 }
 
-// attemptError names the time-out of the attempt, which the transport reports
-// as any other deadline.
-func attemptError(ctx context.Context, a *attempt, err error) error {
-	if a.loops() {
-		return errReconnects
-	}
-	if cause, ok := errors.AsType[errAttemptTimeout](context.Cause(ctx)); ok {
+// attemptError names why the attempt itself ended its context, which the transport
+// may report as any other end.
+func attemptError(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if _, timedOut := errors.AsType[errAttemptTimeout](cause); timedOut || cause == errReconnects {
 		return cause
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -44,7 +45,7 @@ func TestNoLoop(t *testing.T) {
 func callAll(t *testing.T, server *wireServer, transport string, all []call, opts []whozex.Option) {
 	client, err := whozex.New("wx_live_example", append([]whozex.Option{
 		whozex.WithBaseURL(server.url()), whozex.WithBackoff(0, time.Millisecond),
-		whozex.WithMaxRetries(1), whozex.WithTimeout(200 * time.Millisecond),
+		whozex.WithMaxRetries(1), whozex.WithTimeout(500 * time.Millisecond),
 	}, opts...)...)
 	if !assert.NoError(t, err) {
 		return
@@ -56,10 +57,11 @@ func callAll(t *testing.T, server *wireServer, transport string, all []call, opt
 		err := c.make(t.Context(), client)
 		requests, _, commits := server.read(key)
 		if c.mutating {
-			if requests > 0 {
-				assert.ErrorIs(t, err, whozex.ErrOutcomeUnknown, "%s, %s", transport, c.name)
+			want := whozex.ErrOutcomeUnknown
+			if requests == 0 {
+				want = context.DeadlineExceeded // the machine was too busy to connect in time
 			}
-			assert.Error(t, err, "%s, %s", transport, c.name)
+			assert.ErrorIs(t, err, want, "%s, %s", transport, c.name)
 			assert.LessOrEqual(t, commits, 1, "%s, %s", transport, c.name)
 			assert.LessOrEqual(t, requests, 1, "%s, %s", transport, c.name)
 			continue

@@ -2,19 +2,16 @@ package lenient
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go/internal/apitag"
 )
 
 // field is what the struct tags json and api say of one field, for one operation.
-// Package shape documents the tag api; beside its rules this package reads
-//
-//	path=A B   the caller of the operations A and B named the value
-//	alias=B    B is another name of the field
 type field struct {
 	index      int
 	name       string
@@ -53,24 +50,22 @@ func fieldsFor(t reflect.Type, operation string) []field {
 
 func newField(index int, name string, f reflect.StructField, operation string) field {
 	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType, decimal: f.Type == decimalType}
-	for rule := range strings.SplitSeq(f.Tag.Get("api"), ",") {
-		what, value, _ := strings.Cut(rule, "=")
-		named := slices.Contains(strings.Fields(value), operation)
-		switch what {
+	for _, rule := range apitag.Of(f, operation) {
+		switch rule.Name {
 		case "inferred":
 			made.documented = false
 		case "documented":
-			made.documented = made.documented && named
+			made.documented = made.documented && rule.Named
 		case "optional":
 			made.documented, made.optional = false, true
 		case "only":
-			made.documented, made.optional = made.documented && named, !named
+			made.documented, made.optional = made.documented && rule.Named, !rule.Named
 		case "null":
 			made.null = true
 		case "path":
-			made.path = named
+			made.path = rule.Named
 		case "alias":
-			made.alias = value
+			made.alias = rule.Value
 		}
 	}
 	return made

@@ -1,29 +1,16 @@
 // Package shape holds JSON against the structs that it is decoded into, by
 // reflection, and tells where the two differ.
-//
-// The struct tag api says what the API's documentation says of a field, where
-// that is not simply that it is there:
-//
-//	inferred         its name is not documented
-//	documented=A B   its name is documented for the operations A and B only
-//	only=A           no other operation's answer carries it
-//	optional         it may be absent
-//	null             it may be null
-//	date             it may be a date without a time of day
-//	rest             it collects the fields that have no other name
-//	list             it holds the one array of its object, whatever its name
-//
-// What is inferred of a field is inferred of all within it.
 package shape
 
 import (
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/whozex/whozex-go/internal/apitag"
 )
 
 // A Field is a place in a JSON value, as a type expects it.
@@ -109,16 +96,14 @@ func membersOf(t reflect.Type, operation string) []member {
 		}
 		m := member{name: name, kind: f.Type}
 		carried := true
-		for rule := range strings.SplitSeq(f.Tag.Get("api"), ",") {
-			what, operations, _ := strings.Cut(rule, "=")
-			named := slices.Contains(strings.Fields(operations), operation)
-			switch what {
+		for _, rule := range apitag.Of(f, operation) {
+			switch rule.Name {
 			case "inferred":
 				m.inferred = true
 			case "documented":
-				m.inferred = !named
+				m.inferred = !rule.Named
 			case "only":
-				carried = named
+				carried = rule.Named
 			case "optional":
 				m.optional = true
 			case "null":
@@ -129,9 +114,6 @@ func membersOf(t reflect.Type, operation string) []member {
 				m.rest = true
 			case "list":
 				m.list = true
-			case "", "path", "alias": // see package lenient
-			default:
-				panic("shape: " + t.String() + "." + f.Name + " has the unknown rule " + rule)
 			}
 		}
 		if carried {
