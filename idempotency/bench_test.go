@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,10 +39,9 @@ func TestWhatAKeyCosts(t *testing.T) {
 	all := []contender{{"bare call", func() error { _, err := client.AddBalance(t.Context(), user, amount, ""); return err }}}
 	pg := startPostgres(t)
 	for _, stored := range []int{1000, *storedKeys} {
-		pg.create(fmt.Sprintf("keys%d", stored))
 		for name, source := range map[string]string{
 			"SQLite":     "sqlite:" + filepath.Join(t.TempDir(), "orders.db"),
-			"PostgreSQL": strings.Replace(pg.source(), "/postgres?", fmt.Sprintf("/keys%d?", stored), 1),
+			"PostgreSQL": pg.create(),
 		} {
 			store, err := idempotency.Open(t.Context(), source)
 			require.NoError(t, err)
@@ -108,7 +106,7 @@ func BenchmarkKeysAtOnce(b *testing.B) {
 		})
 	}
 	run("bare", func(string) error { _, err := client.AddBalance(b.Context(), user, amount, ""); return err })
-	for name, source := range map[string]string{"sqlite": "sqlite:" + filepath.Join(b.TempDir(), "orders.db"), "postgres": startPostgres(b).source()} {
+	for name, source := range map[string]string{"sqlite": "sqlite:" + filepath.Join(b.TempDir(), "orders.db"), "postgres": startPostgres(b).url} {
 		store, err := idempotency.Open(b.Context(), source)
 		require.NoError(b, err)
 		b.Cleanup(func() { _ = store.Close() })

@@ -121,7 +121,7 @@ func work(ctx context.Context) error {
 func TestManyProcessesOnPostgres(t *testing.T) {
 	p := startPostgres(t)
 	w := newWorld(t)
-	w.source = p.source()
+	w.source = p.url
 	var users []string
 	for i := range workKeys / 20 {
 		id, err := w.server.AddUser(fmt.Sprintf("user-%d@example.com", i), "")
@@ -143,8 +143,8 @@ func TestManyProcessesOnPostgres(t *testing.T) {
 		return n
 	}
 	require.Eventually(t, func() bool { return requests() > workKeys/2 }, time.Minute, time.Millisecond)
-	p.stop()
-	p.start()
+	p.Crash()
+	p.restart()
 	killed, ok := errors.AsType[*exec.ExitError](children[0].Wait())
 	require.True(t, ok)
 	require.Equal(t, syscall.SIGKILL, killed.Sys().(syscall.WaitStatus).Signal())

@@ -23,7 +23,8 @@ var ErrMissing = errors.New("pgtest: there is no PostgreSQL here: apt-get instal
 type Server struct {
 	dir       string
 	port      int
-	cmd       *exec.Cmd
+	command   func(name string, args ...string) *exec.Cmd
+	cmd       *exec.Cmd // the running server
 	databases atomic.Int64
 }
 
@@ -46,12 +47,12 @@ func Start() (s *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	command := func(name string, args ...string) *exec.Cmd {
+	s.command = func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(found[len(found)-1], name), args...)
 		cmd.Dir, cmd.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: as}
 		return cmd
 	}
-	if out, err := command("initdb", "-D", s.dir+"/data", "-U", "whozex", "-A", "trust", "--no-sync").CombinedOutput(); err != nil {
+	if out, err := s.command("initdb", "-D", s.dir+"/data", "-U", "whozex", "-A", "trust", "--no-sync").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,14 +61,28 @@ func Start() (s *Server, err error) {
 	}
 	s.port = listener.Addr().(*net.TCPAddr).Port
 	_ = listener.Close()
-	s.cmd = command("postgres", "-D", s.dir+"/data", "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", s.dir)
-	return s, s.cmd.Start()
+	return s, s.Run()
 }
 
-// Close kills the server and removes what it wrote.
-func (s *Server) Close() {
+// Run starts the server again after Crash. It returns before the server answers.
+func (s *Server) Run() error {
+	s.cmd = s.command("postgres", "-D", s.dir+"/data", "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", s.dir)
+	return s.cmd.Start()
+}
+
+// Crash ends the server, which finishes nothing. It does nothing if none runs.
+func (s *Server) Crash() {
+	if s.cmd == nil {
+		return
+	}
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
 	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Close crashes the server and removes what it wrote.
+func (s *Server) Close() {
+	s.Crash()
 	_ = os.RemoveAll(s.dir)
 }
 
