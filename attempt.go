@@ -89,14 +89,14 @@ func (a *attempt) responded(body io.ReadCloser) {
 	closed := a.closed
 	a.mu.Unlock()
 	if closed {
-		_ = body.Close()
+		a.close()
 	}
 }
 
 func (a *attempt) close() {
 	a.mu.Lock()
 	body := a.response
-	a.closed = true
+	a.response, a.closed = nil, true
 	a.mu.Unlock()
 	if body != nil {
 		_ = body.Close()

@@ -118,24 +118,21 @@ func (e *envelope) succeeded() bool {
 }
 
 // failed reports whether the server says that it did not do what was asked:
-// success is false, or there is a documented error and no word of success.
+// success is false, or there is a documented error, no word of success and no data.
 func (e *envelope) failed() bool {
 	switch string(e.success) {
 	case "false", "0", `"false"`, `"0"`:
 		return true
 	case "", "null":
-		return sentinelByCode[e.code] != nil
+		return sentinelByCode[e.code] != nil && !present(e.data)
 	}
 	return false
 }
 
-// claimsSuccess reports whether the body says that something was done: success is
-// true, or there is data, no error, and no word against it.
+// claimsSuccess reports whether the body may say that something was done: success is
+// anything but false, or there is data, no error, and no word against it.
 func (e *envelope) claimsSuccess() bool {
-	if e.succeeded() {
-		return true
-	}
-	return !present(e.success) && !e.failed() && present(e.data) && !e.failure
+	return !e.failed() && (present(e.success) || present(e.data) && !e.failure)
 }
 
 // foreign reports whether the body is not the API's: a page of a proxy, say, or the

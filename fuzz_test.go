@@ -17,18 +17,19 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// claims reports whether a body says that something was done: success in any of its
-// spellings, or data without a word on success and without an error.
+// claims reports whether a body may say that something was done: success is anything
+// but false, or there is data without a word on success and without an error.
 func claims(body []byte) bool {
 	var e struct{ Success, Data, Error, Errors json.RawMessage }
 	_ = json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &e)
 	nothing := func(value json.RawMessage) bool {
 		return slices.Contains([]string{"", "null", "[]", "{}", `""`, "false"}, string(value))
 	}
-	if slices.Contains([]string{"true", "1", `"true"`, `"1"`}, string(e.Success)) {
-		return true
+	switch string(e.Success) {
+	case "false", "0", `"false"`, `"0"`:
+		return false
 	}
-	return nothing(e.Success) && string(e.Success) != "false" && !nothing(e.Data) && nothing(e.Error) && nothing(e.Errors)
+	return !nothing(e.Success) || !nothing(e.Data) && nothing(e.Error) && nothing(e.Errors)
 }
 
 // FuzzAnswers holds every operation against whatever a server may answer.

@@ -78,6 +78,10 @@ var faults = []struct {
 	{name: "425", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 425, "") }},
 	{name: "408 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 408, refusal("INVALID_PARAMS", "")) }},
 	{name: "429 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, `{"success":true}`) }, read: true, unknown: true},
+	{name: "400 with another word for success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, `{"success":"yes"}`) }, unknown: true},
+	{name: "200 with a documented code beside data", handle: func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, `{"code":"INVALID_PARAMS","data":{"id":"PKG-1"}}`)
+	}, unknown: true},
 	{name: "400 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, `{"success":true,"data":{}}`) }, unknown: true},
 	{name: "409 with data alone", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, `{"data":{"id":"1"}}`) }, unknown: true},
 	{name: "409 with data and an error", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, `{"data":{},"error":{"code":"X"}}`) }},
