@@ -14,46 +14,41 @@ const maxExponent = 64
 // holds each amount, id and text that the documentation promises for operation. Texts
 // of items may be empty: a list of many such must not be read twice.
 func Complete(v any, operation string) bool {
-	return complete(reflect.ValueOf(v).Elem(), operation, false)
+	value := reflect.ValueOf(v).Elem()
+	return complete(value, fieldsFor(value.Type(), operation), false)
 }
 
-func complete(v reflect.Value, operation string, item bool) bool {
-	for _, f := range fieldsFor(v.Type(), operation) {
-		if !filled(v.Field(f.index), f, operation, item) {
+func complete(v reflect.Value, fields []field, item bool) bool {
+	for i := range fields {
+		if f := &fields[i]; f.kind != anything && !f.filled(v.Field(f.index), item) {
 			return false
 		}
 	}
 	return true
 }
 
-func filled(v reflect.Value, f field, operation string, item bool) bool {
-	switch v.Kind() {
-	case reflect.String:
+func (f *field) filled(v reflect.Value, item bool) bool {
+	switch f.kind {
+	case words:
 		return v.Len() > 0 || !f.identifies() && (item || f.null || !f.documented)
-	case reflect.Int:
-		return v.Int() != 0 || !f.amount()
-	case reflect.Struct:
-		switch v.Type() {
-		case decimalType:
-			return bounded(*v.Addr().Interface().(*decimal.Decimal), f.documented)
-		case nullDecimalType:
-			return bounded(v.Addr().Interface().(*decimal.NullDecimal).Decimal, false)
-		case timeType:
-			return true
-		}
-		return complete(v, operation, item)
-	case reflect.Slice:
+	case count:
+		return v.Int() != 0
+	case money:
+		return bounded(*v.Addr().Interface().(*decimal.Decimal), f.documented)
+	case nullableMoney:
+		return bounded(v.Addr().Interface().(*decimal.NullDecimal).Decimal, false)
+	case object:
+		return complete(v, f.fields, item)
+	case list:
 		if v.IsNil() && f.documented {
 			return false
 		}
-		if v.Type().Elem().Kind() != reflect.Struct {
-			return true
-		}
 		for i := range v.Len() {
-			if !complete(v.Index(i), operation, true) {
+			if !complete(v.Index(i), f.fields, true) {
 				return false
 			}
 		}
+	case anything:
 	}
 	return true
 }
@@ -68,7 +63,7 @@ func bounded(d decimal.Decimal, needed bool) bool {
 }
 
 // amount reports whether the documentation promises USD or GB in the field.
-func (f field) amount() bool { return f.documented && (f.decimal || f.name == "gb") }
+func (f *field) amount() bool { return f.documented && (f.kind == money || f.name == "gb") }
 
 // identifies reports whether a result without the field is of no use.
-func (f field) identifies() bool { return f.path || f.name == "id" && f.documented }
+func (f *field) identifies() bool { return f.path || f.name == "id" && f.documented }

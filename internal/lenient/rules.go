@@ -20,36 +20,65 @@ type field struct {
 	optional   bool
 	null       bool
 	path       bool
-	decimal    bool
+	kind       kind
+	fields     []field // of an object, or of the items of a list
 }
 
-type fieldsKey struct {
-	t         reflect.Type
-	operation string
-}
+// A kind says what must be there for a field to be complete.
+type kind int
 
-var fieldsOf sync.Map // of []field by fieldsKey
+const (
+	anything kind = iota
+	words
+	count // of GB
+	money // or GB
+	nullableMoney
+	object
+	list
+)
+
+// plans holds the fields of each type, by operation. They are looked up for each
+// response, so the key is one that needs no memory.
+var plans sync.Map // *plan by reflect.Type
+
+type plan struct {
+	mu          sync.RWMutex
+	byOperation map[string][]field
+}
 
 func fieldsFor(t reflect.Type, operation string) []field {
-	key := fieldsKey{t, operation}
-	if known, ok := fieldsOf.Load(key); ok {
-		return known.([]field)
+	known, ok := plans.Load(t)
+	if !ok {
+		known, _ = plans.LoadOrStore(t, &plan{byOperation: map[string][]field{}})
 	}
+	p := known.(*plan)
+	p.mu.RLock()
+	fields, ok := p.byOperation[operation]
+	p.mu.RUnlock()
+	if ok {
+		return fields
+	}
+	fields = newFields(t, operation)
+	p.mu.Lock()
+	p.byOperation[operation] = fields
+	p.mu.Unlock()
+	return fields
+}
+
+func newFields(t reflect.Type, operation string) []field {
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || name == "" || name == "-" {
-			continue
+		if f.IsExported() && name != "" && name != "-" {
+			fields = append(fields, newField(i, name, f, operation))
 		}
-		fields = append(fields, newField(i, name, f, operation))
 	}
-	fieldsOf.Store(key, fields)
 	return fields
 }
 
 func newField(index int, name string, f reflect.StructField, operation string) field {
-	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType, decimal: f.Type == decimalType}
+	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType}
 	for _, rule := range apitag.Of(f, operation) {
 		switch rule.Name {
 		case "inferred":
@@ -68,12 +97,30 @@ func newField(index int, name string, f reflect.StructField, operation string) f
 			made.alias = rule.Value
 		}
 	}
+	switch {
+	case f.Type == decimalType:
+		made.kind = money
+	case f.Type == nullDecimalType:
+		made.kind = nullableMoney
+	case f.Type == timeType:
+	case f.Type.Kind() == reflect.Struct:
+		made.kind, made.fields = object, newFields(f.Type, operation)
+	case f.Type.Kind() == reflect.Slice:
+		made.kind = list
+		if f.Type.Elem().Kind() == reflect.Struct {
+			made.fields = newFields(f.Type.Elem(), operation)
+		}
+	case f.Type.Kind() == reflect.String:
+		made.kind = words
+	case f.Type.Kind() == reflect.Int && made.amount():
+		made.kind = count
+	}
 	return made
 }
 
 // matches reports whether a member of this name is the field's, of which so far it
 // is known what got says.
-func (f field) matches(name string, got result) bool {
+func (f *field) matches(name string, got result) bool {
 	return strings.EqualFold(name, f.name) || f.alias != "" && name == f.alias && got != read
 }
 
