@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -57,11 +58,12 @@ func callAll(t *testing.T, server *wireServer, transport string, all []call, opt
 		err := c.make(t.Context(), client)
 		requests, _, commits := server.read(key)
 		if c.mutating {
-			want := whozex.ErrOutcomeUnknown
-			if requests == 0 {
-				want = context.DeadlineExceeded // the machine was too busy to connect in time
+			// A request that the server never read can have left all the same. Or the
+			// machine was too busy to connect in time.
+			neverSent := requests == 0 && errors.Is(err, context.DeadlineExceeded)
+			if !neverSent {
+				assert.ErrorIs(t, err, whozex.ErrOutcomeUnknown, "%s, %s", transport, c.name)
 			}
-			assert.ErrorIs(t, err, want, "%s, %s", transport, c.name)
 			assert.LessOrEqual(t, commits, 1, "%s, %s", transport, c.name)
 			assert.LessOrEqual(t, requests, 1, "%s, %s", transport, c.name)
 			continue
