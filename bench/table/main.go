@@ -1,5 +1,5 @@
-// Command table turns the output of the benchmarks into the tables of the
-// README: for each row the median over the repetitions.
+// Command table turns the output of the benchmarks into the tables of
+// docs/benchmarks.md: for each row the median over the repetitions.
 //
 //	go -C bench test -run '^$' -bench . -count 6 . | go -C bench run ./table
 package main
