@@ -1,10 +1,14 @@
 package whozex
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -73,7 +77,7 @@ type AccountStats struct {
 func (s *AccountStats) UnmarshalJSON(data []byte) error { return s.infer(data) }
 
 func (s *AccountStats) infer(data []byte) error {
-	found := recognise(data)
+	found := inferFields(data)
 	*s = AccountStats{
 		GBByProxyType: found.breakdown("gb", "type", "bandwidth"),
 		Spending:      found.breakdown("spen", "cost"),
@@ -118,6 +122,31 @@ func (k *RegeneratedKey) infer(data []byte) error {
 	return nil
 }
 
+var errNoKey = errors.New("it holds no API key")
+
+// findKey looks for a new API key under its likely names, then for any text, at
+// any depth, that looks like one.
+func findKey(data []byte) (string, error) {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(data, &fields)
+	for _, name := range []string{"api_key", "key", "new_key", "new_api_key"} {
+		var key string
+		if json.Unmarshal(fields[name], &key) == nil && key != "" {
+			return key, nil
+		}
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return "", errNoKey
+		}
+		if text, ok := token.(string); ok && strings.HasPrefix(text, "wx_") {
+			return text, nil
+		}
+	}
+}
+
 // RegenerateKey revokes the current API key for good and returns a new one,
 // with which this client goes on. Every other program with the old key stops
 // working: store the new one. After an [OutcomeUnknownError] the old key may be
@@ -126,8 +155,8 @@ func (k *RegeneratedKey) infer(data []byte) error {
 // POST /account/regenerate-key, documented; the new key's field is inferred.
 func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (key *RegeneratedKey, err error) {
 	req := write(OpRegenerateKey, "/account/regenerate-key")
-	ctx = c.watch(ctx, &req)
-	defer func() { req.watch.end(err) }()
+	ctx = c.observe(ctx, &req)
+	defer func() { req.observer.end(err) }()
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return nil, err

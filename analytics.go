@@ -25,7 +25,7 @@ type AnalyticsOverview struct {
 func (a *AnalyticsOverview) UnmarshalJSON(data []byte) error { return a.infer(data) }
 
 func (a *AnalyticsOverview) infer(data []byte) error {
-	found := recognise(data)
+	found := inferFields(data)
 	*a = AnalyticsOverview{
 		Balances: found.breakdown("balance"),
 		Packages: found.breakdown("package"),

@@ -38,8 +38,8 @@ type attempt struct {
 	entered   bool          // the sender has had the request
 	running   int           // senders at work
 	connected bool          // the transport has had a connection to write to
-	dialled   int           // connections made for this attempt alone
-	over      bool          // nothing may be sent any more
+	newConns  int           // connections made for this attempt alone
+	ended     bool          // nothing may be sent any more
 	response  io.ReadCloser // nil until there is one
 	closed    bool          // by the time-out, or at the end
 }
@@ -47,7 +47,7 @@ type attempt struct {
 // A read may be repeated by net/http on another connection when an idle one
 // turns out to be dead. More new connections than this are a loop: over HTTP/2
 // net/http goes on as long as the server resets the stream.
-const maxDialled = 2
+const maxNewConns = 2
 
 var (
 	errAttemptOver = errors.New("middleware sent the request after its attempt had ended")
@@ -125,7 +125,7 @@ func (a *attempt) enter() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.over:
+	case a.ended:
 		return errAttemptOver
 	case a.mutating && a.entered:
 		return errSentTwice
@@ -146,9 +146,9 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	defer a.mu.Unlock()
 	a.connected = true
 	if !info.Reused {
-		a.dialled++
+		a.newConns++
 	}
-	if a.dialled > maxDialled {
+	if a.newConns > maxNewConns {
 		a.cancel(errReconnects)
 	}
 }
@@ -159,6 +159,6 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 func (a *attempt) end(owned bool) (unsent bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.over = true
+	a.ended = true
 	return a.running == 0 && (!a.entered || owned && !a.connected)
 }

@@ -31,16 +31,16 @@ type cache struct {
 
 // cachedResponse is how a read ended.
 type cachedResponse struct {
-	at       time.Time
-	status   int
-	header   http.Header
-	body     []byte
-	attempts int
-	onWire   time.Duration
-	key      *apiKey
-	err      error
-	own      bool        // caused by the first caller's context or limiter; the others must retry
-	invalid  atomic.Bool // the body turned out to be unreadable
+	at           time.Time
+	status       int
+	header       http.Header
+	body         []byte
+	attempts     int
+	onWire       time.Duration
+	key          *apiKey
+	err          error
+	callersError bool        // caused by the first caller's context or limiter; the others must retry
+	invalid      atomic.Bool // the body turned out to be unreadable
 }
 
 func newCache(ttl time.Duration) *cache {
@@ -66,18 +66,18 @@ func (c *cache) empty() {
 func (c *cache) read(ctx context.Context, req request, shape string, ask func(context.Context, request) (*callState, error)) (*callState, error) {
 	for {
 		key := strconv.FormatUint(c.generation.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
-		if kept := c.kept(key); kept != nil {
+		if kept := c.lookup(key); kept != nil {
 			return kept.state(req, 0)
 		}
 		var first atomic.Bool
 		flight := c.flights.DoChan(key+shape, func() (any, error) {
 			// The request before may have ended since the check above.
-			if kept := c.kept(key); kept != nil {
+			if kept := c.lookup(key); kept != nil {
 				return kept, nil
 			}
 			first.Store(true)
 			s, err := ask(ctx, req)
-			return c.keep(ctx, key, s, err), nil
+			return c.store(ctx, key, s, err), nil
 		})
 		select {
 		case result := <-flight:
@@ -85,7 +85,7 @@ func (c *cache) read(ctx context.Context, req request, shape string, ask func(co
 			switch {
 			case first.Load():
 				return a.state(req, a.attempts)
-			case !a.own:
+			case !a.callersError:
 				return a.state(req, 0)
 			}
 		case <-ctx.Done():
@@ -100,7 +100,7 @@ func (c *cache) read(ctx context.Context, req request, shape string, ask func(co
 	}
 }
 
-func (c *cache) kept(key string) *cachedResponse {
+func (c *cache) lookup(key string) *cachedResponse {
 	if a, ok := c.responses.Get(key); ok && time.Since(a.at) < c.ttl && !a.invalid.Load() {
 		return a
 	}
@@ -108,18 +108,18 @@ func (c *cache) kept(key string) *cachedResponse {
 }
 
 // keep stores a success, and returns what those who wait for it receive.
-func (c *cache) keep(ctx context.Context, key string, s *callState, err error) *cachedResponse {
+func (c *cache) store(ctx context.Context, key string, s *callState, err error) *cachedResponse {
 	defer s.release()
 	a := &cachedResponse{
-		at:       time.Now(),
-		status:   s.last.status,
-		header:   s.last.header,
-		body:     bytes.Clone(s.received()),
-		attempts: s.last.number,
-		onWire:   s.onWire,
-		key:      s.last.key,
-		err:      err,
-		own:      err != nil && (s.stopped != nil || ctx.Err() != nil),
+		at:           time.Now(),
+		status:       s.last.status,
+		header:       s.last.header,
+		body:         bytes.Clone(s.received()),
+		attempts:     s.last.number,
+		onWire:       s.onWire,
+		key:          s.last.key,
+		err:          err,
+		callersError: err != nil && (s.stopped != nil || ctx.Err() != nil),
 	}
 	if err == nil && len(a.body) <= cachedBytes {
 		c.responses.Add(key, a)

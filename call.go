@@ -28,8 +28,8 @@ import (
 // call makes a request and decodes the data of its response into a T. Every
 // endpoint goes through it.
 func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (result *T, err error) {
-	ctx = c.watch(ctx, &req)
-	defer func() { req.watch.end(err) }()
+	ctx = c.observe(ctx, &req)
+	defer func() { req.observer.end(err) }()
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 
 // do is call for data of any type, nil for none.
 func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption) (err error) {
-	ctx = c.watch(ctx, &req)
-	defer func() { req.watch.end(err) }()
+	ctx = c.observe(ctx, &req)
+	defer func() { req.observer.end(err) }()
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 		*o.capture = s.response()
 		o.capture.RateLimit = c.RateLimit()
 	}
-	req.watch.received(s)
+	req.observer.responded(s)
 	if err != nil {
 		s.release()
 		return nil, err
@@ -159,7 +159,7 @@ func newCallState(req request) *callState {
 func (s *callState) received() []byte { return s.buffer.Bytes() }
 
 // keep returns body, which is the one received, for longer than until release.
-func (s *callState) keep(body []byte) []byte {
+func (s *callState) retain(body []byte) []byte {
 	if s.cached != nil {
 		return s.cached.body
 	}

@@ -48,7 +48,7 @@ func (s *callState) attemptError() error {
 
 // transportError is the error of a call without a whole response.
 func (s *callState) transportError(cause error) error {
-	return &callError{method: s.method, path: tidy(s.path, s.last.key), attempts: s.last.number, cause: cause}
+	return &callError{method: s.method, path: sanitize(s.path, s.last.key), attempts: s.last.number, cause: cause}
 }
 
 // statusError reads the response as a failure that the server reports.
@@ -56,16 +56,16 @@ func (s *callState) statusError() *Error {
 	body := bytes.Clone(s.received())
 	env := readEnvelope(body)
 	return &Error{
-		Code:       tidy(env.code, s.last.key),
-		Message:    tidy(env.message, s.last.key),
+		Code:       sanitize(env.code, s.last.key),
+		Message:    sanitize(env.message, s.last.key),
 		StatusCode: s.last.status,
 		Method:     s.method,
-		Path:       tidy(s.path, s.last.key),
+		Path:       sanitize(s.path, s.last.key),
 		RetryAfter: parseRetryAfter(s.last.header),
 		Attempts:   s.last.number,
 		Meta:       metaOf(env.meta),
 		Body:       body,
-		foreign:    env.foreign(),
+		notFromAPI: env.notFromAPI(),
 	}
 }
 
@@ -86,7 +86,7 @@ func (s *callState) decodeError(cause error) error {
 	err := &ResponseError{
 		StatusCode: s.last.status,
 		Method:     s.method,
-		Path:       tidy(s.path, s.last.key),
+		Path:       sanitize(s.path, s.last.key),
 		Attempts:   s.last.number,
 		Body:       bytes.Clone(s.received()),
 		Err:        cause,

@@ -38,7 +38,7 @@ func TestTheCoverageIsWritten(t *testing.T) {
 }
 
 // route is the line of a method's comment that names the endpoint.
-var route = regexp.MustCompile(`(?m)^(GET|POST) (/\S+), (documented.*)\.$`)
+var pipeline = regexp.MustCompile(`(?m)^(GET|POST) (/\S+), (documented.*)\.$`)
 
 func coverage(t *testing.T) string {
 	t.Helper()
@@ -56,7 +56,7 @@ Written from the types by ` + "`go test -run Coverage -update .`" + `.
 	for _, op := range operations {
 		method, found := client.MethodByName(string(op.op))
 		require.True(t, found, op.op)
-		line := route.FindStringSubmatch(comments[string(op.op)])
+		line := pipeline.FindStringSubmatch(comments[string(op.op)])
 		require.NotNil(t, line, "%s names no route in its comment", op.op)
 		routes[line[1]+" "+line[2]] = true
 		assert.Equal(t, op.method, line[1])

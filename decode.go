@@ -24,7 +24,7 @@ type result interface{ setOrigin(*source, int) }
 // leaves out an amount or an id, in a lenient one. The error is errNotDone when the
 // server reports a failure.
 func decode[T any](s *callState) (*T, error) {
-	body := withoutMark(s.received())
+	body := trimBOM(s.received())
 	var strict struct {
 		Success any `json:"success"` // no pointer to a bool, which would be allocated
 		Data    *T  `json:"data"`
@@ -37,8 +37,8 @@ func decode[T any](s *callState) (*T, error) {
 			return nil, err
 		}
 	}
-	from.body = s.keep(body)
-	any(strict.Data).(result).setOrigin(from, whole)
+	from.body = s.retain(body)
+	any(strict.Data).(result).setOrigin(from, wholeData)
 	return strict.Data, nil
 }
 
@@ -53,13 +53,13 @@ func complete(data any, op Operation) bool {
 func decodeLeniently[T any](s *callState, body []byte, from *source) (*T, error) {
 	env := readEnvelope(body)
 	switch {
-	case !env.object:
+	case !env.isObject:
 		return nil, syntaxError(body)
 	case env.failed():
 		return nil, errNotDone
 	case !env.succeeded():
 		return nil, errNoEnvelope
-	case !has(env.data):
+	case !hasValue(env.data):
 		return nil, errNoData
 	}
 	data := new(T)
@@ -78,10 +78,10 @@ func decodeLeniently[T any](s *callState, body []byte, from *source) (*T, error)
 // decodeInto decodes the data into out, strictly: nothing is known of its type.
 // Without out there need be no data.
 func (s *callState) decodeInto(out any) error {
-	body := withoutMark(s.received())
+	body := trimBOM(s.received())
 	env := readEnvelope(body)
 	switch {
-	case !env.object:
+	case !env.isObject:
 		return syntaxError(body)
 	case env.failed():
 		return errNotDone
@@ -89,7 +89,7 @@ func (s *callState) decodeInto(out any) error {
 		return errNoEnvelope
 	case out == nil:
 		return nil
-	case !has(env.data):
+	case !hasValue(env.data):
 		return errNoData
 	case longNumber(env.data):
 		return errLongNumber
@@ -97,7 +97,7 @@ func (s *callState) decodeInto(out any) error {
 	return json.Unmarshal(env.data, out)
 }
 
-func has(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+func hasValue(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 // syntaxError says what is wrong with a body that is no object.
 func syntaxError(body []byte) error {
@@ -122,14 +122,14 @@ func unreadable(paths []string) error {
 // run is a number.
 func longNumber(body []byte) bool {
 	for i := lenient.MaxDigits; i < len(body); i += lenient.MaxDigits + 1 {
-		if !numeric(body[i]) {
+		if !isNumeric(body[i]) {
 			continue
 		}
 		start, end := i, i
-		for start > 0 && numeric(body[start-1]) {
+		for start > 0 && isNumeric(body[start-1]) {
 			start--
 		}
-		for end < len(body) && numeric(body[end]) {
+		for end < len(body) && isNumeric(body[end]) {
 			end++
 		}
 		if end-start > lenient.MaxDigits {
@@ -139,6 +139,6 @@ func longNumber(body []byte) bool {
 	return false
 }
 
-func numeric(c byte) bool {
+func isNumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
 }

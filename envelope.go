@@ -14,13 +14,13 @@ type envelope struct {
 	success, data, pagination, meta json.RawMessage
 
 	code, message string // of the error
-	object        bool   // the body is an object
-	failure       bool   // with an error in it
+	isObject      bool   // the body is an object
+	hasError      bool   // with an error in it
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, byteOrderMark) }
+func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, byteOrderMark) }
 
 func readEnvelope(body []byte) envelope {
 	var wire struct {
@@ -33,11 +33,11 @@ func readEnvelope(body []byte) envelope {
 		Code       json.RawMessage `json:"code"`
 		Message    json.RawMessage `json:"message"`
 	}
-	if json.Unmarshal(withoutMark(body), &wire) != nil {
+	if json.Unmarshal(trimBOM(body), &wire) != nil {
 		return envelope{}
 	}
-	e := envelope{success: wire.Success, data: wire.Data, pagination: wire.Pagination, meta: wire.Meta, object: true}
-	e.failure = present(wire.Error) || present(wire.Errors)
+	e := envelope{success: wire.Success, data: wire.Data, pagination: wire.Pagination, meta: wire.Meta, isObject: true}
+	e.hasError = hasContent(wire.Error) || hasContent(wire.Errors)
 	for _, raw := range []json.RawMessage{wire.Error, wire.Errors} {
 		code, message := failureOf(raw)
 		e.merge(code, message)
@@ -91,7 +91,7 @@ func looksLikeCode(text string) bool {
 
 // messageOf is a text, or the JSON of whatever stands in its place.
 func messageOf(raw json.RawMessage) string {
-	if text := textOf(raw); text != "" || !present(raw) {
+	if text := textOf(raw); text != "" || !hasContent(raw) {
 		return text
 	}
 	if string(raw) == `""` {
@@ -100,7 +100,7 @@ func messageOf(raw json.RawMessage) string {
 	return string(raw)
 }
 
-func present(raw json.RawMessage) bool {
+func hasContent(raw json.RawMessage) bool {
 	switch string(raw) {
 	case "", "null", "[]", "{}", `""`, "false":
 		return false
@@ -124,7 +124,7 @@ func (e *envelope) failed() bool {
 	case "false", "0", `"false"`, `"0"`:
 		return true
 	case "", "null":
-		return sentinelByCode[e.code] != nil && !present(e.data)
+		return sentinelByCode[e.code] != nil && !hasContent(e.data)
 	}
 	return false
 }
@@ -132,12 +132,12 @@ func (e *envelope) failed() bool {
 // claimsSuccess reports whether the body may say that something was done: success is
 // anything but false, or there is data, no error, and no word against it.
 func (e *envelope) claimsSuccess() bool {
-	return !e.failed() && (present(e.success) || present(e.data) && !e.failure)
+	return !e.failed() && (hasContent(e.success) || hasContent(e.data) && !e.hasError)
 }
 
 // foreign reports whether the body is not the API's: a page of a proxy, say, or the
 // JSON of a gateway, which has codes of its own.
-func (e *envelope) foreign() bool { return !present(e.success) && !e.failed() }
+func (e *envelope) notFromAPI() bool { return !hasContent(e.success) && !e.failed() }
 
 func metaOf(raw json.RawMessage) Meta {
 	var fields struct {

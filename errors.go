@@ -104,7 +104,7 @@ type Error struct {
 	// secrets, and so is not part of the JSON.
 	Body []byte `json:"-"`
 
-	foreign bool // the body is not the API's own envelope
+	notFromAPI bool // the body is not the API's own envelope
 }
 
 // Error says what failed, without the body and with the API key masked.
@@ -138,7 +138,7 @@ func (e *Error) Is(target error) bool {
 		return target == sentinel
 	}
 	sentinel := sentinelByStatus(e.StatusCode)
-	if e.foreign && sentinel != ErrServer {
+	if e.notFromAPI && sentinel != ErrServer {
 		return false
 	}
 	return sentinel != nil && target == sentinel
@@ -302,7 +302,7 @@ func writeAttempts(w io.Writer, n int) {
 
 // tidy makes a server's text fit for one line of a log: the keys masked,
 // control characters blanked, and no longer than anyone would read.
-func tidy(text string, keys ...*apiKey) string {
+func sanitize(text string, keys ...*apiKey) string {
 	const most = 512
 	for _, key := range keys {
 		if key != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync"
 )
 
 // PageOption changes how a list is iterated: [Prefetch], or any [CallOption] for the
@@ -63,8 +64,8 @@ func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(
 	return func(yield func(T, error) bool) {
 		err := refused
 		if err == nil {
-			pages := &ahead[T]{ctx: ctx, fetch: fetch, limit: limit, most: o.prefetch, opts: o.calls}
-			err = walk(page, pages, id, yield)
+			pages := &prefetcher[T]{ctx: ctx, fetch: fetch, limit: limit, depth: o.prefetch, opts: o.calls}
+			err = iterate(page, pages, id, yield)
 		}
 		if err != nil {
 			var none T
@@ -75,23 +76,23 @@ func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(
 
 // walk yields the items from page on. Its error is for the caller to yield, when
 // nothing runs any more.
-func walk[T any](page int, pages *ahead[T], id func(T) string, yield func(T, error) bool) error {
+func iterate[T any](page int, pages *prefetcher[T], id func(T) string, yield func(T, error) bool) error {
 	defer pages.stop()
-	var seen recent
+	var seen seenWindow
 	for ; ; page++ {
-		got, err := pages.take(page)
+		got, err := pages.next(page)
 		if err != nil {
 			return err
 		}
 		size := len(got.Items)
 		seen.largest = max(seen.largest, size, 1)
 		more := got.more(page, pages.limit, seen.largest)
-		items := slices.DeleteFunc(got.Items, func(item T) bool { return seen.before(id(item)) })
-		if seen.stuck(len(items), got.Pagination.Total) {
+		items := slices.DeleteFunc(got.Items, func(item T) bool { return seen.repeated(id(item)) })
+		if seen.noProgress(len(items), got.Pagination.Total) {
 			more = false
 		}
 		if more {
-			pages.learn(page, got.Pagination.Pages)
+			pages.setLast(page, got.Pagination.Pages)
 		}
 		for _, item := range items {
 			if !yield(item, nil) {
@@ -136,48 +137,174 @@ const (
 // the older is forgotten when the younger is a window of its own. An id that
 // comes again is not moved up: what matters is how far the walk was thrown back
 // from the farthest item that it reached.
-type recent struct {
-	young, old map[string]struct{}
-	largest    int // page so far
-	total      int // said by the first page
-	stale      int // pages in a row without a new item
+type seenWindow struct {
+	current, previous map[string]struct{}
+	largest           int // page so far
+	total             int // said by the first page
+	stalePages        int // pages in a row without a new item
 }
 
 // before reports whether id came up before, and remembers it.
-func (r *recent) before(id string) bool {
+func (r *seenWindow) repeated(id string) bool {
 	if id == "" {
 		return false
 	}
-	if _, known := r.young[id]; known {
+	if _, known := r.current[id]; known {
 		return true
 	}
-	if _, known := r.old[id]; known {
+	if _, known := r.previous[id]; known {
 		return true
 	}
-	if r.young == nil {
-		r.young, r.old = map[string]struct{}{}, map[string]struct{}{}
+	if r.current == nil {
+		r.current, r.previous = map[string]struct{}{}, map[string]struct{}{}
 	}
-	r.young[id] = struct{}{}
+	r.current[id] = struct{}{}
 	return false
 }
 
 // stuck is told of each page, once its items are known to before, and reports
 // whether the walk makes no progress. A page of nothing but known items is none
 // yet: the list may have grown by just a page.
-func (r *recent) stuck(fresh, total int) bool {
+func (r *seenWindow) noProgress(fresh, total int) bool {
 	if r.total == 0 {
 		r.total = total
 	}
-	if len(r.young) >= windowPages*r.largest {
-		r.young, r.old = r.old, r.young
-		clear(r.young)
+	if len(r.current) >= windowPages*r.largest {
+		r.current, r.previous = r.previous, r.current
+		clear(r.current)
 	}
 	if fresh > 0 {
-		r.stale = 0
+		r.stalePages = 0
 		return false
 	}
-	r.stale++
+	r.stalePages++
 	// Growth throws the walk back: it may need as many pages to get on again.
 	grown := max(total-r.total, 0) / r.largest
-	return r.stale > min(shiftPages+grown, 2*windowPages)
+	return r.stalePages > min(shiftPages+grown, 2*windowPages)
+}
+
+// Prefetch asks for up to so many pages ahead of the reader, at once, and keeps
+// their order; 0, the default, asks for a page when the reader gets to it. It
+// takes the memory of so many pages more. A negative number is refused with a
+// [*ParamError].
+//
+// The first page is asked for alone, since its answer says how many there are,
+// and no more than that are asked for; where an answer does not say, one page
+// ahead is the most. Limiter, pauses and retries are those of any other call. An
+// error comes after the items of the pages before it. When the range ends, in
+// whatever way, the requests in flight are cancelled and waited for.
+//
+// Pages asked for at once may be answered out of order. From a list that grows
+// meanwhile items may then be skipped, as otherwise only from one that shrinks.
+func Prefetch(pages int) PageOption {
+	return pageOption(func(o *pageOptions) error {
+		if pages < 0 {
+			return invalid("prefetch", "must not be negative, not %d", pages)
+		}
+		o.prefetch = pages
+		return nil
+	})
+}
+
+// ahead gets the pages of a walk, and asks for them before they are taken. Its
+// methods are for the goroutine of the walk alone.
+type prefetcher[T any] struct {
+	ctx       context.Context
+	fetch     fetcher[T]
+	limit     int
+	opts      []CallOption
+	depth     int // pages ahead
+	requested int // the last page asked for ahead
+	last      int // page that is said to be there
+
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	pending []*pendingPage[T] // asked for and not taken, in order
+	stopped bool
+}
+
+// answered is a page asked for ahead. got and err may be read when done is closed.
+type pendingPage[T any] struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	page   *Page[T]
+	err    error
+}
+
+// take returns a page, which is the one after that taken last. A reader that
+// waits for it is at it already.
+func (a *prefetcher[T]) next(page int) (*Page[T], error) {
+	a.fill(page)
+	next := a.shift()
+	if next == nil || a.ctx.Err() != nil {
+		return a.fetch(a.ctx, page, a.limit, a.opts...)
+	}
+	<-next.done
+	return next.page, next.err
+}
+
+func (a *prefetcher[T]) shift() *pendingPage[T] {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.pending) == 0 {
+		return nil
+	}
+	next := a.pending[0]
+	a.pending = slices.Delete(a.pending, 0, 1)
+	return next
+}
+
+// learn is told, by the answer for page, of count pages or, if that is 0, of at
+// least one more.
+func (a *prefetcher[T]) setLast(page, count int) {
+	a.last = count
+	if count <= 0 {
+		a.last = page + 1
+	}
+	a.fill(page)
+}
+
+// reach asks for what may be asked for while the reader is at page.
+func (a *prefetcher[T]) fill(page int) {
+	for next := max(page, a.requested) + 1; next <= a.last && next-page <= a.depth && a.request(next); next++ {
+		a.requested = next
+	}
+}
+
+// ask reports whether there was still a reason to ask.
+func (a *prefetcher[T]) request(page int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped {
+		return false
+	}
+	ctx, cancel := context.WithCancel(a.ctx)
+	next := &pendingPage[T]{cancel: cancel, done: make(chan struct{})}
+	a.pending = append(a.pending, next)
+	a.running.Go(func() {
+		defer close(next.done)
+		defer cancel()
+		if next.page, next.err = a.fetch(ctx, page, a.limit, a.opts...); next.err != nil {
+			a.stopAfter(next)
+		}
+	})
+	return true
+}
+
+// stopAfter cancels what was asked for after failed, to which the reader will
+// not get. If failed was taken, or is nil, that is all that waits.
+func (a *prefetcher[T]) stopAfter(failed *pendingPage[T]) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = true
+	for _, later := range a.pending[slices.Index(a.pending, failed)+1:] {
+		later.cancel()
+	}
+}
+
+// stop ends all that runs, and returns when nothing does.
+func (a *prefetcher[T]) stop() {
+	a.stopAfter(nil)
+	a.running.Wait()
 }

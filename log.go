@@ -68,10 +68,10 @@ func (l slogReporter) call(ctx context.Context, info *CallInfo, key *apiKey) {
 		slog.String("outcome", info.Outcome()),
 	}
 	if info.Code != "" {
-		attrs = append(attrs, slog.String("code", tidy(info.Code, key)))
+		attrs = append(attrs, slog.String("code", sanitize(info.Code, key)))
 	}
 	if info.Err != nil {
-		attrs = append(attrs, slog.String("error", tidy(info.Err.Error(), key)))
+		attrs = append(attrs, slog.String("error", sanitize(info.Err.Error(), key)))
 	}
 	l.LogAttrs(ctx, level, "whozex call", attrs...)
 }
@@ -88,7 +88,7 @@ func (l slogReporter) attempt(ctx context.Context, a *attempt, waited time.Durat
 		readable("waited", waited),
 	}
 	if a.err != nil {
-		attrs = append(attrs, slog.String("error", tidy(a.err.Error(), a.key)))
+		attrs = append(attrs, slog.String("error", sanitize(a.err.Error(), a.key)))
 	}
 	l.LogAttrs(ctx, slog.LevelDebug, "whozex attempt", attrs...)
 }
@@ -100,7 +100,7 @@ func (l slogReporter) retry(ctx context.Context, a *attempt) {
 	}
 	reason := http.StatusText(a.status)
 	if a.err != nil {
-		reason = tidy(a.err.Error(), a.key)
+		reason = sanitize(a.err.Error(), a.key)
 	}
 	l.LogAttrs(ctx, slog.LevelWarn, "whozex retry",
 		slog.String("operation", string(a.op)),

@@ -82,7 +82,7 @@ func WithCallHook(begin func(context.Context, CallInfo) (ctx context.Context, en
 const opDo Operation = "Do"
 
 // watch follows one call for the hooks and the log. It is nil if there are none.
-type watch struct {
+type callObserver struct {
 	client *Client
 	ctx    context.Context
 	info   CallInfo
@@ -90,11 +90,11 @@ type watch struct {
 }
 
 // watch begins to follow req.
-func (c *Client) watch(ctx context.Context, req *request) context.Context {
+func (c *Client) observe(ctx context.Context, req *request) context.Context {
 	if c.hooks == nil && c.log == nil || ctx == nil {
 		return ctx
 	}
-	w := &watch{client: c, info: CallInfo{Operation: req.op, Method: req.method, Route: req.route, Start: time.Now()}}
+	w := &callObserver{client: c, info: CallInfo{Operation: req.op, Method: req.method, Route: req.route, Start: time.Now()}}
 	if req.route == "" {
 		w.info.Operation = opDo
 	}
@@ -107,12 +107,12 @@ func (c *Client) watch(ctx context.Context, req *request) context.Context {
 			w.ends = append(w.ends, end)
 		}
 	}
-	w.ctx, req.watch = ctx, w
+	w.ctx, req.observer = ctx, w
 	return ctx
 }
 
 // received notes what came back, before it is decoded.
-func (w *watch) received(s *callState) {
+func (w *callObserver) responded(s *callState) {
 	if w == nil {
 		return
 	}
@@ -123,7 +123,7 @@ func (w *watch) received(s *callState) {
 }
 
 // end reports the call, which ends with err.
-func (w *watch) end(err error) {
+func (w *callObserver) end(err error) {
 	if w == nil {
 		return
 	}

@@ -18,7 +18,7 @@ type origin struct {
 }
 
 // whole stands in the place of an item's index for all of the data.
-const whole = -1
+const wholeData = -1
 
 func (o *origin) setOrigin(s *source, item int) { *o = origin{source: s, item: item} }
 
@@ -29,7 +29,7 @@ func (o origin) RawJSON() json.RawMessage {
 		return nil
 	}
 	env := readEnvelope(o.source.body)
-	if o.item == whole {
+	if o.item == wholeData {
 		return bytes.Clone(env.data)
 	}
 	return bytes.Clone(o.source.item(&env, o.item))
@@ -44,7 +44,7 @@ func (o origin) Unread() []string {
 	}
 	env := readEnvelope(o.source.body)
 	var report lenient.Report
-	if o.item == whole {
+	if o.item == wholeData {
 		report, _ = o.source.read(&env, o.source.newResult())
 	} else {
 		item := o.source.newResult().(lister).newItem()

@@ -213,7 +213,7 @@ type Usage struct {
 func (u *Usage) UnmarshalJSON(data []byte) error { return u.infer(data) }
 
 func (u *Usage) infer(data []byte) error {
-	found := recognise(data)
+	found := inferFields(data)
 	*u = Usage{Chart: found.chart(), Totals: found.breakdown("total")}
 	return nil
 }

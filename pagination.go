@@ -119,7 +119,7 @@ func (l *listData[T]) readList(env *envelope, from lenient.Source) (lenient.Repo
 func (l *listData[T]) readPagination(env *envelope, report *lenient.Report) {
 	raw := env.pagination
 	lenient.Each(env.data, func(name string, value json.RawMessage) {
-		if strings.EqualFold(name, "pagination") && has(value) {
+		if strings.EqualFold(name, "pagination") && hasValue(value) {
 			raw = bytes.Clone(value)
 		}
 	})

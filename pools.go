@@ -19,14 +19,14 @@ const writeIdleTimeout = 500 * time.Millisecond
 const idlePerHost = 128
 
 // route is a way to the server: the middleware, and the sender beneath it.
-type route struct {
+type pipeline struct {
 	sender *sender
 	chain  http.RoundTripper // nil without middleware
 }
 
 // newRoutes returns the way of reads, the way of mutating calls, and the transports that
 // the client has made and may close.
-func newRoutes(s *settings, keys *keyring) (reads, writes route, own []*http.Transport) {
+func newPipelines(s *settings, keys *keyring) (reads, writes pipeline, own []*http.Transport) {
 	var base http.RoundTripper
 	switch {
 	case s.httpClient == nil:
@@ -38,22 +38,22 @@ func newRoutes(s *settings, keys *keyring) (reads, writes route, own []*http.Tra
 	default:
 		base = s.httpClient.Transport
 	}
-	reads = newRoute(s, keys, sender{base: base})
+	reads = newPipeline(s, keys, sender{base: base})
 	pooled, ok := base.(*http.Transport)
 	if !ok {
 		return reads, reads, own
 	}
-	short, http1 := forWrites(pooled)
-	return reads, newRoute(s, keys, sender{base: short, owned: true, http1: http1}), append(own, short)
+	short, http1 := writeTransport(pooled)
+	return reads, newPipeline(s, keys, sender{base: short, owned: true, http1: http1}), append(own, short)
 }
 
-func newRoute(s *settings, keys *keyring, to sender) route {
+func newPipeline(s *settings, keys *keyring, to sender) pipeline {
 	to.scheme, to.host, to.keyHeader = s.base.Scheme, s.base.Host, keys.name
 	to.userAgent = []string{s.userAgent}
 	pooled, _ := to.base.(*http.Transport)
 	unencrypted := pooled != nil && pooled.Protocols != nil && pooled.Protocols.UnencryptedHTTP2()
-	to.plain = to.scheme == "http" && !unencrypted
-	p := route{sender: &to}
+	to.plaintext = to.scheme == "http" && !unencrypted
+	p := pipeline{sender: &to}
 	for _, wrap := range slices.Backward(s.middleware) {
 		if p.chain == nil {
 			p.chain = p.sender
@@ -63,7 +63,7 @@ func newRoute(s *settings, keys *keyring, to sender) route {
 	return p
 }
 
-func (r *route) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*http.Response, error) {
+func (r *pipeline) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*http.Response, error) {
 	// Each attempt has headers of its own: the transport may still be reading
 	// those of one that timed out.
 	header := make(http.Header, len(req.Header)+4)
@@ -85,7 +85,7 @@ func (r *route) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*
 // own that are dropped early, and whether it speaks HTTP/1.1 alone. A transport
 // that has no HTTP/1.1, or that dials TLS by the caller's function, which may
 // have agreed on HTTP/2, keeps its protocols.
-func forWrites(pooled *http.Transport) (short *http.Transport, http1 bool) {
+func writeTransport(pooled *http.Transport) (short *http.Transport, http1 bool) {
 	short = pooled.Clone()
 	if short.TLSClientConfig != nil {
 		// Clone shares the array, which net/http appends to.

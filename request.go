@@ -25,8 +25,8 @@ type request struct {
 	body   any // sent as JSON, nil for none
 	err    error
 
-	options callOptions
-	watch   *watch // nil for none
+	options  callOptions
+	observer *callObserver // nil for none
 }
 
 // read is a request that changes nothing.

@@ -95,7 +95,7 @@ func (s *callState) definite() bool {
 // certificate that does not verify, a server that does not speak TLS, middleware
 // at fault.
 func permanent(err error) bool {
-	if errors.Is(err, errNoAttempt) || errors.Is(err, errElsewhere) {
+	if errors.Is(err, errNoAttempt) || errors.Is(err, errForeignHost) {
 		return true
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {

@@ -26,10 +26,10 @@ import (
 // On the SDK's own transports mutating calls use HTTP/1.1 alone, where a
 // connection that was never had proves that nothing was sent.
 type sender struct {
-	base  http.RoundTripper
-	owned bool // base is an *http.Transport that nobody else holds
-	http1 bool // base speaks HTTP/1.1 alone
-	plain bool // without TLS, and so without HTTP/2, unless the caller asked for it
+	base      http.RoundTripper
+	owned     bool // base is an *http.Transport that nobody else holds
+	http1     bool // base speaks HTTP/1.1 alone
+	plaintext bool // without TLS, and so without HTTP/2, unless the caller asked for it
 
 	scheme, host string // of the base URL
 	keyHeader    string
@@ -38,7 +38,7 @@ type sender struct {
 
 var (
 	errNoAttempt    = errors.New("middleware dropped the context of the request")
-	errElsewhere    = errors.New("middleware sent the request to another host, which must not see the API key")
+	errForeignHost  = errors.New("middleware sent the request to another host, which must not see the API key")
 	errNoResponse   = errors.New("the RoundTripper returned neither a response nor an error")
 	emptyBody       = empty{}
 	idempotencyKeys = []string{"Idempotency-Key", "X-Idempotency-Key"}
@@ -69,7 +69,7 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 	maps.DeleteFunc(header, isIdempotencyKey)
 	// The key is added here, where no middleware logs it.
 	header[s.keyHeader] = a.key.header
-	out := req.WithContext(s.watched(ctx, a))
+	out := req.WithContext(s.traced(ctx, a))
 	out.Header, out.Body = header, body
 	if a.mutating {
 		out.GetBody = nil
@@ -83,8 +83,8 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 // watched has the transport tell a of its connections, where there is something
 // to learn of them: whether a mutating call was sent, and whether HTTP/2 goes
 // round in circles.
-func (s *sender) watched(ctx context.Context, a *attempt) context.Context {
-	if !a.mutating && s.plain {
+func (s *sender) traced(ctx context.Context, a *attempt) context.Context {
+	if !a.mutating && s.plaintext {
 		return ctx
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: a.gotConn})
@@ -95,7 +95,7 @@ func (s *sender) admit(a *attempt, req *http.Request) error {
 	case a == nil:
 		return errNoAttempt
 	case req.URL.Host != s.host || req.URL.Scheme != s.scheme:
-		return errElsewhere
+		return errForeignHost
 	}
 	return a.enter()
 }

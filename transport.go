@@ -17,8 +17,8 @@ import (
 // failure and flush a pool that others use.
 type transport struct {
 	*settings
-	reads    route
-	writes   route
+	reads    pipeline
+	writes   pipeline
 	own      []*http.Transport
 	keys     *keyring
 	limiter  *limiter
@@ -33,7 +33,7 @@ func newTransport(s *settings, keys *keyring) *transport {
 		limiter:  newLimiter(s.limiter, s.maxRetryAfter),
 		timedOut: errAttemptTimeout{s.timeout},
 	}
-	t.reads, t.writes, t.own = newRoutes(s, keys)
+	t.reads, t.writes, t.own = newPipelines(s, keys)
 	return t
 }
 

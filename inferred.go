@@ -1,9 +1,7 @@
 package whozex
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -45,12 +43,12 @@ func (p *ChartPoint) UnmarshalJSON(data []byte) error {
 
 // recognised is an object whose field names nobody knows, sorted by form. Data
 // that is no object stands under the empty name: a chart may be the whole of it.
-type recognised struct {
+type inferredFields struct {
 	fields map[string]json.RawMessage
 }
 
-func recognise(data []byte) recognised {
-	var r recognised
+func inferFields(data []byte) inferredFields {
+	var r inferredFields
 	if json.Unmarshal(data, &r.fields) != nil {
 		r.fields = map[string]json.RawMessage{"": data}
 	}
@@ -59,7 +57,7 @@ func recognise(data []byte) recognised {
 
 // breakdown collects figures from the fields whose name contains one of words:
 // the field's own, or those of the object that it holds.
-func (r recognised) breakdown(words ...string) map[string]decimal.Decimal {
+func (r inferredFields) breakdown(words ...string) map[string]decimal.Decimal {
 	found := map[string]decimal.Decimal{}
 	for name, value := range r.fields {
 		if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(name), w) }) {
@@ -84,7 +82,7 @@ func (r recognised) breakdown(words ...string) map[string]decimal.Decimal {
 }
 
 // chart returns the points of the first array, by name, whose items have a date.
-func (r recognised) chart() []ChartPoint {
+func (r inferredFields) chart() []ChartPoint {
 	names := make([]string, 0, len(r.fields))
 	for name := range r.fields {
 		names = append(names, name)
@@ -148,28 +146,3 @@ func textOf(raw json.RawMessage) string {
 }
 
 func dateOf(text string) (time.Time, bool) { return lenient.Time(text) }
-
-var errNoKey = errors.New("it holds no API key")
-
-// findKey looks for a new API key under its likely names, then for any text, at
-// any depth, that looks like one.
-func findKey(data []byte) (string, error) {
-	var fields map[string]json.RawMessage
-	_ = json.Unmarshal(data, &fields)
-	for _, name := range []string{"api_key", "key", "new_key", "new_api_key"} {
-		var key string
-		if json.Unmarshal(fields[name], &key) == nil && key != "" {
-			return key, nil
-		}
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return "", errNoKey
-		}
-		if text, ok := token.(string); ok && strings.HasPrefix(text, "wx_") {
-			return text, nil
-		}
-	}
-}
