@@ -333,6 +333,15 @@ func customer(t *testing.T, d *dashboard, home, size string, w, h int64, open fu
 	assert.Equal(t, "75.5", after.Sub(before).String())
 	assert.Equal(t, topUps+1, d.sandbox.Commits(whozex.OpAddBalance))
 
+	// And a part of it back again, by the other button of the form.
+	b.do(chromedp.Navigate(home+"/users/"+id), keys("#amount", "5.50"), click("[formaction$='/deduct']"), see("#confirm"))
+	assert.Equal(t, "Deduct $5.50", b.text("#confirm"))
+	b.sound("deduction")
+	b.do(click("#confirm"), see("[data-state=done]"))
+	b.sound("deducted")
+	after, _ = d.sandbox.UserBalance(id)
+	assert.Equal(t, "70", after.Sub(before).String())
+
 	// A purchase by a double click, then once more past the script's own guard.
 	for n, buy := range []chromedp.Action[chromedp.Void]{
 		chromedp.DoubleClick(css("#confirm")),

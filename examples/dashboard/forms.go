@@ -41,19 +41,22 @@ func (d *dashboard) writing(next http.HandlerFunc) http.HandlerFunc {
 
 func newKey() string { return "dashboard-" + rand.Text() }
 
-func (d *dashboard) quoteTopUp(w http.ResponseWriter, r *http.Request) {
-	text := strings.TrimSpace(r.PostFormValue("amount"))
-	amount, err := decimal.NewFromString(text)
-	if !cents.MatchString(text) || err != nil || !amount.IsPositive() {
-		d.fail(w, r, http.StatusUnprocessableEntity, "The amount must be above zero, in dollars and cents with a point, such as 25 or 12.50.")
-		return
+// quoteMove asks for a top-up or, as kind says, a deduction.
+func (d *dashboard) quoteMove(kind string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		text := strings.TrimSpace(r.PostFormValue("amount"))
+		amount, err := decimal.NewFromString(text)
+		if !cents.MatchString(text) || err != nil || !amount.IsPositive() {
+			d.fail(w, r, http.StatusUnprocessableEntity, "The amount must be above zero, in dollars and cents with a point, such as 25 or 12.50.")
+			return
+		}
+		account, err := d.client.GetAccount(r.Context(), whozex.Fresh())
+		if err != nil {
+			d.fail(w, r, http.StatusBadGateway, explain(err))
+			return
+		}
+		d.quote(w, r, operation{ID: newKey(), Kind: kind, Amount: amount, PayerBefore: account.Balance, Note: cut(r.PostFormValue("note"), 50)})
 	}
-	account, err := d.client.GetAccount(r.Context(), whozex.Fresh())
-	if err != nil {
-		d.fail(w, r, http.StatusBadGateway, explain(err))
-		return
-	}
-	d.quote(w, r, operation{ID: newKey(), Kind: "top-up", Amount: amount, PayerBefore: account.Balance, Note: cut(r.PostFormValue("note"), 50)})
 }
 
 func (d *dashboard) quotePurchase(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +90,8 @@ func (d *dashboard) quote(w http.ResponseWriter, r *http.Request, op operation) 
 	}
 	op.User = user
 	op.UserAfter = user.Balance.Add(op.Amount)
-	if op.Kind == "purchase" {
+	if op.Kind != "top-up" { // the user pays
+		op.ResellerAfter = op.PayerBefore.Add(op.Amount)
 		op.PayerBefore, op.UserAfter = user.Balance, user.Balance.Sub(op.Amount)
 	}
 	op.PayerAfter = op.PayerBefore.Sub(op.Amount)

@@ -44,12 +44,8 @@ func (d *dashboard) carryOut(ctx context.Context, op operation) {
 
 // call fails if the price is not what the quote showed.
 func (d *dashboard) call(ctx context.Context, op *operation) error {
-	if op.Kind == "top-up" {
-		change, err := d.once.AddBalance(ctx, op.ID, op.User.ID, op.Amount, op.Note)
-		if err == nil && !change.UserBalance.IsZero() {
-			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
-		}
-		return err
+	if op.Kind != "purchase" {
+		return d.move(ctx, op)
 	}
 	price, err := d.client.CalculatePrice(ctx, op.GB, whozex.Fresh())
 	if err != nil {
@@ -64,6 +60,19 @@ func (d *dashboard) call(ctx context.Context, op *operation) error {
 		if err := d.shelf.add(known{ID: pkg.ID, UserID: op.User.ID, GB: pkg.TotalGB, Cost: op.Amount, CreatedAt: pkg.CreatedAt}); err != nil {
 			d.hub.warn(pkg.ID + " was bought, but could not be written down: " + err.Error()) // no reason to say that it was not
 		}
+	}
+	return err
+}
+
+// move changes a user's balance.
+func (d *dashboard) move(ctx context.Context, op *operation) error {
+	call := d.once.AddBalance
+	if op.Kind == "deduction" {
+		call = d.once.DeductBalance
+	}
+	change, err := call(ctx, op.ID, op.User.ID, op.Amount, op.Note)
+	if err == nil {
+		op.moved(change)
 	}
 	return err
 }
@@ -121,22 +130,21 @@ func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation
 	switch r.Operation {
 	case whozex.OpAddBalance:
 		op.Kind = "top-up"
-		if r.State != idempotency.Succeeded {
-			break
-		}
-		// The stored response; nothing is sent for a key that has succeeded.
-		if change, err := d.once.AddBalance(ctx, r.Key, r.SubjectID, params.Amount, params.Note); err == nil && !change.UserBalance.IsZero() {
-			op.UserAfter, op.PayerAfter = change.UserBalance, change.ResellerBalance
-			op.PayerBefore = op.PayerAfter.Add(op.Amount)
-		}
+	case whozex.OpDeductBalance:
+		op.Kind = "deduction"
 	case whozex.OpPurchasePackage:
 		op.Kind = "purchase"
-		if r.State != idempotency.Succeeded {
-			break
-		}
-		if pkg, err := d.once.PurchasePackage(ctx, r.Key, r.SubjectID, op.params()); err == nil {
-			op.bought(pkg)
-		}
+	default:
+		return op
+	}
+	if r.State != idempotency.Succeeded {
+		return op
+	}
+	// The stored response; nothing is sent for a key that has succeeded.
+	if op.Kind != "purchase" {
+		_ = d.move(ctx, &op)
+	} else if pkg, err := d.once.PurchasePackage(ctx, r.Key, r.SubjectID, op.params()); err == nil {
+		op.bought(pkg)
 	}
 	return op
 }

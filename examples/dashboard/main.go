@@ -20,7 +20,7 @@
 //
 // The API has no route that lists packages, so the dashboard shows those bought
 // in it or seen in package.created events. -data keeps them, and the idempotency
-// keys of every purchase and top-up, in a file over restarts.
+// keys of every purchase, top-up and deduction, in a file over restarts.
 package main
 
 import (
@@ -68,7 +68,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags := flag.NewFlagSet("dashboard", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8788", "`address` to listen on; beyond loopback with -trust-header or -token only")
-	flags.BoolVar(&cfg.write, "write", false, "allow top-ups and purchases on the live API")
+	flags.BoolVar(&cfg.write, "write", false, "allow top-ups, deductions and purchases on the live API")
 	flags.StringVar(&cfg.data, "data", "", "keep packages and purchases of the live API in `file`; in memory if empty")
 	flags.StringVar(&cfg.token, "token", os.Getenv("WHOZEX_DASHBOARD_TOKEN"), "password of the pages, 16 `characters` or more; better in WHOZEX_DASHBOARD_TOKEN, where no list of processes shows it")
 	flags.StringVar(&cfg.trustHeader, "trust-header", "", "`header` in which a proxy says who is looking, such as X-Forwarded-User")

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -36,14 +34,14 @@ var (
 	errForeign     = errors.New("token or session of another form")
 )
 
-// operation is one top-up or purchase, from its quote to its outcome.
+// operation is one mutating call, from its quote to its outcome.
 type operation struct {
 	ID     string // the idempotency key
 	State  string
-	Kind   string // "top-up" or "purchase"; empty for what another program does by the same file
+	Kind   string // one of kinds; empty for what another program does by the same file
 	User   whozex.User
 	Amount decimal.Decimal // what it costs who pays
-	Note   string          // of a top-up
+	Note   string          // of a top-up or deduction
 
 	GB         int
 	ProxyType  whozex.ProxyType
@@ -51,7 +49,8 @@ type operation struct {
 
 	PayerBefore, PayerAfter decimal.Decimal
 	UserAfter               decimal.Decimal
-	Short                   bool // the payer cannot pay
+	ResellerAfter           decimal.Decimal // of a deduction, which the user pays
+	Short                   bool            // the payer cannot pay
 
 	QuotedAt, SentAt, SettledAt time.Time
 	PackageID                   string
@@ -67,18 +66,6 @@ type operation struct {
 
 // Token is for the form of the one whose quote it is.
 func (o operation) Token() string { return o.token }
-
-// What says in words what is done.
-func (o operation) What() string {
-	name := visible(cmp.Or(o.User.Name, o.User.ID))
-	switch o.Kind {
-	case "purchase":
-		return fmt.Sprintf("%d GB %s for %s", o.GB, o.ProxyType, name)
-	case "top-up":
-		return fmt.Sprintf("%s to %s", usd(o.Amount), name)
-	}
-	return o.ID
-}
 
 // operations hands out one-time tokens and remembers what was shown of each.
 type operations struct {

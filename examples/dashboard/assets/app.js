@@ -93,7 +93,7 @@
     if (form.matches("[data-once]")) {
       if (form.dataset.sent) event.preventDefault(); // the server would not be fooled either
       form.dataset.sent = "yes";
-      form.querySelector("button").setAttribute("aria-busy", "true");
+      (event.submitter ?? form.querySelector("button")).setAttribute("aria-busy", "true");
       return;
     }
     if (!form.matches("[data-inline]")) return;

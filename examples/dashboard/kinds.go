@@ -1,0 +1,60 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/whozex/whozex-go"
+)
+
+// kind is in what an operation differs from the others on its pages.
+type kind struct {
+	Ask, Button   string // of the quote; the amount follows the button's word
+	Done, Refused string // headings
+	Short         string // why there is no button
+	what          func(operation) string
+}
+
+var kinds = map[string]kind{
+	"top-up": {
+		Ask: "Make this top-up?", Button: "Top up", Done: "Top-up made", Refused: "Not topped up",
+		Short: "Your balance is too low for this top-up.",
+		what:  func(o operation) string { return fmt.Sprintf("%s to %s", usd(o.Amount), o.name()) },
+	},
+	"deduction": {
+		Ask: "Make this deduction?", Button: "Deduct", Done: "Deduction made", Refused: "Not deducted",
+		Short: "The user's balance is lower than that.",
+		what:  func(o operation) string { return fmt.Sprintf("%s back from %s", usd(o.Amount), o.name()) },
+	},
+	"purchase": {
+		Ask: "Buy this package?", Button: "Buy for", Done: "Package bought", Refused: "Not bought",
+		Short: "The user's balance is too low for this package. Top up first.",
+		what:  func(o operation) string { return fmt.Sprintf("%d GB %s for %s", o.GB, o.ProxyType, o.name()) },
+	},
+}
+
+// Words are those of the operation's kind, or for any.
+func (o operation) Words() kind {
+	if words, ok := kinds[o.Kind]; ok {
+		return words
+	}
+	return kind{Done: "Carried out", Refused: "Not carried out", what: func(o operation) string { return o.ID }}
+}
+
+// What says in words what is done.
+func (o operation) What() string { return o.Words().what(o) }
+
+func (o operation) name() string { return visible(cmp.Or(o.User.Name, o.User.ID)) }
+
+// moved takes the balances of a response, unless it was lost.
+func (o *operation) moved(change *whozex.BalanceChange) {
+	switch {
+	case o.Kind == "deduction" && change.ResellerBalance.IsPositive():
+		o.UserAfter, o.PayerAfter, o.ResellerAfter = change.UserBalance, change.UserBalance, change.ResellerBalance
+	case o.Kind == "top-up" && change.UserBalance.IsPositive():
+		o.UserAfter, o.PayerAfter = change.UserBalance, change.ResellerBalance
+	default:
+		return
+	}
+	o.PayerBefore = o.PayerAfter.Add(o.Amount)
+}
