@@ -50,6 +50,10 @@ func TestServerErrorsMatchTheirSentinel(t *testing.T) {
 	}
 }
 
+func TestAStatusAloneNamesASentinelInAProgramsOwnTests(t *testing.T) {
+	assert.ErrorIs(t, &whozex.Error{StatusCode: 404}, whozex.ErrNotFound)
+}
+
 func TestUnreadableAnswers(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty":                "",

@@ -298,6 +298,9 @@ func leaves(v reflect.Value, path string, into map[string]reflect.Value) {
 			switch field.Name {
 			case "Items":
 				name = "users"
+				if field.Type == reflect.TypeFor[[]whozex.Transaction]() {
+					name = "transactions"
+				}
 			case "Pagination":
 				name = "pagination"
 			}
