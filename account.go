@@ -16,8 +16,7 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// Account is your reseller account. All fields are documented; that
-// APIKey.LastUsedAt and Pricing.CustomPricePerGB may be null is inferred.
+// Account is your reseller account.
 type Account struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
@@ -54,15 +53,15 @@ type AccountPricing struct {
 
 // GetAccount returns your account: balance, totals and price.
 //
-// GET /account, documented.
+// GET /account
 func (c *Client) GetAccount(ctx context.Context, opts ...CallOption) (*Account, error) {
 	return call[Account](ctx, c, read(OpGetAccount, "/account"), opts)
 }
 
 // AccountStats are statistics of your account. The API's page promises a
-// spending breakdown, a breakdown of GB by proxy type and a chart of 30 days;
-// the names are lost, so everything here is inferred. What is not recognised
-// leaves its field empty and stays in RawJSON.
+// spending breakdown, a breakdown of GB by proxy type and a chart of 30 days, and
+// names none of their fields. What is not recognised leaves its field empty and
+// stays in RawJSON.
 type AccountStats struct {
 	// Spending is in USD, by the names that the API gives.
 	Spending map[string]decimal.Decimal `json:"spending" api:"inferred"`
@@ -88,13 +87,13 @@ func (s *AccountStats) infer(data []byte) error {
 
 // GetAccountStats returns statistics of your account.
 //
-// GET /account/stats, documented; the fields are inferred.
+// GET /account/stats
 func (c *Client) GetAccountStats(ctx context.Context, opts ...CallOption) (*AccountStats, error) {
 	return call[AccountStats](ctx, c, read(OpGetAccountStats, "/account/stats"), opts)
 }
 
-// RegeneratedKey is a new API key. The name of its field is inferred: api_key,
-// key, new_key, new_api_key, or any text that starts with wx_.
+// RegeneratedKey is a new API key. The API's page does not name its field; the SDK
+// reads api_key, key, new_key, new_api_key, or any text that starts with wx_.
 type RegeneratedKey struct {
 	APIKey Secret `json:"api_key" api:"inferred"`
 
@@ -152,7 +151,7 @@ func findKey(data []byte) (string, error) {
 // working: store the new one. After an [OutcomeUnknownError] the old key may be
 // revoked; look into the error's Body, which may hold the new one.
 //
-// POST /account/regenerate-key, documented; the new key's field is inferred.
+// POST /account/regenerate-key
 func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (key *RegeneratedKey, err error) {
 	req := write(OpRegenerateKey, "/account/regenerate-key")
 	ctx = c.observe(ctx, &req)
@@ -183,8 +182,8 @@ const (
 )
 
 // Transaction is an entry of your account's history. The API's page does not
-// name its fields: all are inferred, and empty when not recognised;
-// RawJSON has them as they came.
+// name its fields: those that are not recognised are empty, and RawJSON has them as
+// they came.
 type Transaction struct {
 	ID   string          `json:"id" api:"inferred"`
 	Type TransactionType `json:"type" api:"inferred"`
@@ -219,7 +218,7 @@ type ListTransactionsParams struct {
 
 // ListTransactions returns one page of your account's history.
 //
-// GET /account/transactions, documented; the items' fields are inferred.
+// GET /account/transactions
 func (c *Client) ListTransactions(ctx context.Context, params ListTransactionsParams, opts ...CallOption) (*Page[Transaction], error) {
 	req := read(OpListTransactions, "/account/transactions")
 	req.paged(params.Page, params.Limit)
@@ -233,7 +232,7 @@ func (c *Client) ListTransactions(ctx context.Context, params ListTransactionsPa
 // AllTransactions walks your account's history page by page, from params.Page to
 // the last, in the manner of [Client.AllUsers].
 //
-// GET /account/transactions, documented; the items' fields are inferred.
+// GET /account/transactions
 func (c *Client) AllTransactions(ctx context.Context, params ListTransactionsParams, opts ...PageOption) iter.Seq2[Transaction, error] {
 	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int, opts ...CallOption) (*Page[Transaction], error) {
 		return c.ListTransactions(ctx, ListTransactionsParams{Page: page, Limit: limit, Type: params.Type}, opts...)

@@ -7,9 +7,8 @@ import (
 )
 
 // AnalyticsOverview sums up all sub-users. The API's page promises balances,
-// package counts, spending and a chart of 30 days; the names are lost, so
-// everything here is inferred. What is not recognised leaves its field empty and
-// stays in RawJSON.
+// package counts, spending and a chart of 30 days, and names none of their fields.
+// What is not recognised leaves its field empty and stays in RawJSON.
 type AnalyticsOverview struct {
 	// Balances and Spending are in USD, by the names that the API gives.
 	Balances map[string]decimal.Decimal `json:"balances" api:"inferred"`
@@ -37,7 +36,7 @@ func (a *AnalyticsOverview) infer(data []byte) error {
 
 // GetAnalyticsOverview returns the sums over all sub-users.
 //
-// GET /analytics/overview, documented; the fields are inferred.
+// GET /analytics/overview
 func (c *Client) GetAnalyticsOverview(ctx context.Context, opts ...CallOption) (*AnalyticsOverview, error) {
 	return call[AnalyticsOverview](ctx, c, read(OpGetAnalyticsOverview, "/analytics/overview"), opts)
 }

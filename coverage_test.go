@@ -37,8 +37,58 @@ func TestTheCoverageIsWritten(t *testing.T) {
 	assert.Equal(t, want, string(got), "go test -run Coverage -update . writes it anew")
 }
 
-// route is the line of a method's comment that names the endpoint.
-var pipeline = regexp.MustCompile(`(?m)^(GET|POST) (/\S+), (documented.*)\.$`)
+// TestThePackageBeginsWithWhatIsInferred holds the table in doc.go against the types,
+// and every other comment against repeating it.
+func TestThePackageBeginsWithWhatIsInferred(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	rows := map[string][]string{} // by the row's first cell
+	for line := range strings.Lines(file.Doc.Text()) {
+		if cells := columns.Split(strings.TrimSpace(line), -1); strings.HasPrefix(line, "\t") && len(cells) > 1 {
+			rows[cells[0]] = append(cells[1:], "")
+		}
+	}
+	for _, op := range operations {
+		method, found := reflect.TypeFor[*whozex.Client]().MethodByName(string(op.op))
+		require.True(t, found, op.op)
+		row := rows[string(op.op)]
+		require.NotNil(t, row, "no row for %s", op.op)
+		var documented, inferred []string
+		for _, field := range shape.Fields(method.Type.Out(0).Elem(), string(op.op)) {
+			if name := field.Path; field.Inferred {
+				inferred = append(inferred, name)
+			} else if !strings.ContainsAny(name, ".[") {
+				documented = append(documented, name)
+			}
+		}
+		switch {
+		case len(inferred) == 0:
+			assert.Equal(t, "all fields", row[0], op.op)
+		case len(documented) == 0:
+			assert.Contains(t, row[0], "purpose", op.op)
+		default:
+			assert.Equal(t, strings.Join(documented, ", "), row[0], op.op)
+		}
+		assert.Equal(t, len(inferred) > 0, strings.Contains(row[1], "field"), "%s: %s", op.op, row[1])
+	}
+	sources, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range sources {
+		if name == "doc.go" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		for _, comment := range source.Comments {
+			assert.NotContains(t, strings.ToLower(comment.Text()), "inferred", "%s: the table in doc.go says it", name)
+		}
+	}
+}
+
+var columns = regexp.MustCompile(`\s{2,}`)
+
+// routeLine is the line of a method's comment that names the endpoint.
+var routeLine = regexp.MustCompile(`(?m)^(GET|POST) (/\S+)$`)
 
 func coverage(t *testing.T) string {
 	t.Helper()
@@ -56,12 +106,12 @@ Written from the types by ` + "`go test -run Coverage -update .`" + `.
 	for _, op := range operations {
 		method, found := client.MethodByName(string(op.op))
 		require.True(t, found, op.op)
-		line := pipeline.FindStringSubmatch(comments[string(op.op)])
+		line := routeLine.FindStringSubmatch(comments[string(op.op)])
 		require.NotNil(t, line, "%s names no route in its comment", op.op)
 		routes[line[1]+" "+line[2]] = true
 		assert.Equal(t, op.method, line[1])
 		assert.True(t, fits(line[2], op.uri), "%s is sent to %s", line[2], op.uri)
-		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`, %s.\n", op.op, line[1], line[2], strings.NewReplacer("[", "", "]", "").Replace(line[3]))
+		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`\n", op.op, line[1], line[2])
 		for i := range method.Type.NumIn() {
 			if params := method.Type.In(i); params.Kind() == reflect.Struct && params.PkgPath() == client.Elem().PkgPath() {
 				fmt.Fprintf(&b, "\nParameters: %s.\n", parameters(params))

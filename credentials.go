@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Credentials are the ways into a package's proxies. All is documented.
+// Credentials are the ways into a package's proxies.
 type Credentials struct {
 	Username string        `json:"username"`
 	Password Secret        `json:"password"`

@@ -1,25 +1,45 @@
 // Package whozex is a client for the Whozex Reseller API, through which
 // resellers manage sub-users, balances, proxy packages and webhooks.
 //
+// The API's page documents every route and its parameters. Of the responses and of the
+// rest it says:
+//
+//	                              documented              inferred
+//	GetAccount                    all fields              null for last_used_at, custom_price_per_gb
+//	GetAccountStats               their purpose           all fields
+//	ListTransactions              pagination              the list's name, all fields of an item
+//	RegenerateKey                 its purpose             the field's name
+//	ListUsers                     pagination              the list's name, all fields of an item
+//	CreateUser                    all fields
+//	AddBalance                    all fields
+//	DeductBalance                 all fields
+//	PurchasePackage               all fields              null for expires_at
+//	GetPackage                    remaining_gb, live      all other fields
+//	AddGB                         its purpose             all fields
+//	GetCredentials                all fields
+//	GetUsage                      their purpose           all fields
+//	GetPricing                    all fields              null for custom_price_per_gb
+//	CalculatePrice                all fields
+//	GetAnalyticsOverview          their purpose           all fields
+//	CreateWebhook                 all fields
+//	PackageCreated                all fields
+//	data of other events          nothing                 nothing: it is raw JSON
+//	ErrInsufficientBalance        its code                status 402
+//	ErrRateLimited, Retry-After   that there are limits   status 429, the header
+//	RateLimit                     nothing                 all headers that it is read from
+//
+// The comments of types and methods do not repeat it. Inferred names are read
+// leniently: each result has RawJSON, the JSON that it was decoded from, and Unread, the
+// paths of what was missing or could not be read. The struct tag api says the same of
+// each field to programs, and docs/api-coverage.md lists them.
+//
+// Each method of [Client] is one call of the API, whose route ends its comment:
+//
 //	client, err := whozex.New("wx_live_example")
 //	if err != nil {
 //		return err
 //	}
 //	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
-//
-// Of the responses, the API's page documents
-//
-//	all fields    GetAccount, CreateUser, AddBalance, DeductBalance, PurchasePackage,
-//	              GetCredentials, GetPricing, CalculatePrice, CreateWebhook
-//	two fields    GetPackage: remaining_gb and live; the others are inferred
-//	no field      GetAccountStats, ListTransactions, RegenerateKey, ListUsers, AddGB,
-//	              GetUsage, GetAnalyticsOverview: their names are inferred
-//
-// Each method of [Client] is one call of the API and its doc comment names the
-// route. What the API's page documents only by its purpose, without names, is
-// said to be inferred. Every result has two methods: RawJSON returns the JSON that it
-// was decoded from, and Unread the paths of what was missing or could not be read. Struct tags named api say the same of each field to programs, and
-// docs/api-coverage.md lists it all.
 //
 // Money is decimal.Decimal, in US dollars, and exact both ways.
 //

@@ -32,10 +32,10 @@ var (
 	// ErrEmailTaken means that the email is registered already. Code EMAIL_TAKEN, status 409.
 	ErrEmailTaken = errors.New("whozex: email is registered already")
 	// ErrInsufficientBalance means that the paying balance is too low. Code
-	// INSUFFICIENT_BALANCE, status 402 (the status is inferred).
+	// INSUFFICIENT_BALANCE, status 402.
 	ErrInsufficientBalance = errors.New("whozex: insufficient balance")
 	// ErrRateLimited means that there were too many requests; nothing was done.
-	// Status 429 (inferred: the API's page gives no figures and no code).
+	// Status 429; the API's page gives no code and no figures.
 	ErrRateLimited = errors.New("whozex: rate limited")
 	// ErrServer means that the server failed. Status 500 and above.
 	ErrServer = errors.New("whozex: server error")

@@ -12,7 +12,7 @@ import (
 )
 
 // ChartPoint is one date of a chart and the figures for it, by the names that
-// the API gives. Inferred.
+// the API gives.
 type ChartPoint struct {
 	Date   time.Time                  `json:"date,omitzero" api:"inferred,date"`
 	Values map[string]decimal.Decimal `json:"values" api:"inferred,rest"`

@@ -9,8 +9,8 @@ import (
 	"github.com/whozex/whozex-go/internal/ratelimit"
 )
 
-// The API's page names no header of its rate limit, so all of these are inferred
-// from what servers commonly send:
+// The API's page names no header of its rate limit. These are what servers commonly
+// send:
 //
 //	RateLimit: "default";r=50;t=30                  IETF draft httpapi-ratelimit-headers, from 08 on
 //	RateLimit-Policy: "default";q=100;w=60

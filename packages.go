@@ -22,11 +22,9 @@ const (
 	ProxyMobile      ProxyType = "mobile"
 )
 
-// Package is a proxy package of a sub-user. All fields but Live are documented
-// for [Client.PurchasePackage]; for [Client.GetPackage] RemainingGB and Live are
-// documented and the others inferred; for [Client.AddGB] all are inferred.
-// Fields that an answer does not carry are zero. JSON leaves such amounts out, all
-// but RemainingGB, and with them those that are 0 indeed.
+// Package is a proxy package of a sub-user. Fields that a response does not carry
+// are zero. JSON leaves such amounts out, all but RemainingGB, and with them those
+// that are 0 indeed.
 type Package struct {
 	ID          string          `json:"id" api:"documented=PurchasePackage,path=GetPackage AddGB"`
 	ProxyType   ProxyType       `json:"proxy_type" api:"documented=PurchasePackage"`
@@ -43,7 +41,7 @@ type Package struct {
 	PricePerGB       decimal.Decimal `json:"price_per_gb,omitzero" api:"documented=PurchasePackage"`
 	UserBalanceAfter decimal.Decimal `json:"user_balance_after,omitzero" api:"documented=PurchasePackage"`
 	CreatedAt        time.Time       `json:"created_at,omitzero" api:"documented=PurchasePackage"`
-	// ExpiresAt is zero when the package does not expire (null: inferred).
+	// ExpiresAt is zero when the package does not expire.
 	ExpiresAt time.Time `json:"expires_at,omitzero" api:"documented=PurchasePackage,null"`
 	// Live tells that RemainingGB is the provider's figure of this moment.
 	Live bool `json:"live" api:"documented=GetPackage,only=GetPackage"`
@@ -82,7 +80,7 @@ func (p PurchasePackageParams) validate() error {
 // for traces, but a lost answer leaves no package id; the documented way to learn
 // it is the package.created webhook, see [EventPackageCreated].
 //
-// POST /users/{user_id}/packages, documented.
+// POST /users/{user_id}/packages
 func (c *Client) PurchasePackage(ctx context.Context, userID string, params PurchasePackageParams, opts ...CallOption) (*Package, error) {
 	req := write(OpPurchasePackage, "/users/{user_id}/packages", userID)
 	req.check(params.validate())
@@ -92,7 +90,7 @@ func (c *Client) PurchasePackage(ctx context.Context, userID string, params Purc
 
 // GetPackage returns a package with the GB left, asked live of the provider.
 //
-// GET /packages/{package_id}, documented; most fields are inferred, see [Package].
+// GET /packages/{package_id}
 func (c *Client) GetPackage(ctx context.Context, packageID string, opts ...CallOption) (*Package, error) {
 	return call[Package](ctx, c, read(OpGetPackage, "/packages/{package_id}", packageID), opts)
 }
@@ -111,7 +109,7 @@ type AddGBParams struct {
 // not try again before [Client.Reconcile], which looks for the note, has said
 // "not applied".
 //
-// POST /packages/{package_id}/add-gb, documented; the answer is inferred, see [Package].
+// POST /packages/{package_id}/add-gb
 func (c *Client) AddGB(ctx context.Context, packageID string, params AddGBParams, opts ...CallOption) (*Package, error) {
 	req := write(OpAddGB, "/packages/{package_id}/add-gb", packageID)
 	req.check(positive("gb", params.GB))
@@ -155,7 +153,7 @@ func (t Targeting) query() url.Values {
 
 // GetCredentials returns ready connection strings for a package's proxies.
 //
-// GET /packages/{package_id}/credentials, documented.
+// GET /packages/{package_id}/credentials
 func (c *Client) GetCredentials(ctx context.Context, packageID string, target Targeting, opts ...CallOption) (*Credentials, error) {
 	req := read(OpGetCredentials, "/packages/{package_id}/credentials", packageID)
 	req.check(target.validate())
@@ -198,9 +196,9 @@ func (p UsageParams) query(req *request) {
 	}
 }
 
-// Usage is the history of a package's traffic. The API's page promises a
-// history for charts; its names are lost, so all here is inferred. What is not
-// recognised leaves Chart empty and stays in RawJSON.
+// Usage is the history of a package's traffic. The API's page promises a history for
+// charts and does not name its fields. What is not recognised leaves Chart empty and
+// stays in RawJSON.
 type Usage struct {
 	Chart []ChartPoint `json:"chart" api:"inferred,list"`
 	// Totals holds the single figures beside the chart, by the API's names.
@@ -220,7 +218,7 @@ func (u *Usage) infer(data []byte) error {
 
 // GetUsage returns the traffic history of a package.
 //
-// GET /packages/{package_id}/usage, documented; the fields are inferred.
+// GET /packages/{package_id}/usage
 func (c *Client) GetUsage(ctx context.Context, packageID string, params UsageParams, opts ...CallOption) (*Usage, error) {
 	req := read(OpGetUsage, "/packages/{package_id}/usage", packageID)
 	params.query(&req)

@@ -23,8 +23,8 @@ type Page[T any] struct {
 	origin
 }
 
-// Pagination says where in a list a page stands. All fields are documented, and
-// zero if the response lacks them; [Page.Unread] names these.
+// Pagination says where in a list a page stands. Fields that the response lacks are
+// zero, and [Page.Unread] names them.
 type Pagination struct {
 	// Total counts the items of all pages.
 	Total int `json:"total"`
@@ -59,7 +59,7 @@ func (r *request) paged(page, limit int) {
 	}
 }
 
-// listData is the data of a list. Which key the items stand under is inferred:
+// listData is the data of a list. Which key the items stand under is not documented:
 // the two likely names are read in the strict pass, any other in the lenient one.
 type listData[T any] struct {
 	Users        []T `json:"users" api:"optional"`

@@ -8,10 +8,10 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Pricing lists the price tiers. All prices are in USD and documented.
+// Pricing lists the price tiers. All prices are in USD.
 type Pricing struct {
 	IsVIP bool `json:"is_vip"`
-	// CustomPricePerGB is null without a custom price (null: inferred).
+	// CustomPricePerGB is null without a custom price.
 	CustomPricePerGB decimal.NullDecimal `json:"custom_price_per_gb"`
 	Plans            []Plan              `json:"plans"`
 
@@ -31,7 +31,7 @@ type Plan struct {
 
 // GetPricing returns the price tiers.
 //
-// GET /pricing, documented.
+// GET /pricing
 func (c *Client) GetPricing(ctx context.Context, opts ...CallOption) (*Pricing, error) {
 	return call[Pricing](ctx, c, read(OpGetPricing, "/pricing"), opts)
 }
@@ -50,7 +50,7 @@ type Quote struct {
 
 // CalculatePrice returns the exact cost of gb GB, at least 1.
 //
-// GET /pricing/calculate, documented.
+// GET /pricing/calculate
 func (c *Client) CalculatePrice(ctx context.Context, gb int, opts ...CallOption) (*Quote, error) {
 	req := read(OpCalculatePrice, "/pricing/calculate")
 	req.check(positive("gb", gb))

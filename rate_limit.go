@@ -16,9 +16,8 @@ const (
 )
 
 // RateLimit is what the client knows of the API's rate limit, and what it makes of
-// it. The API documents neither a limit nor headers that report one, so every
-// field is inferred. The client sees what other clients of the same key use only
-// in what the API reports or refuses.
+// it. The API documents neither a limit nor headers that report one. The client sees
+// what other clients of the same key use only in what the API reports or refuses.
 type RateLimit struct {
 	Source RateLimitSource `json:"source"`
 	// Limit is the number of requests allowed in a Window; 0 unless reported.

@@ -77,7 +77,7 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 //
 // The error is that of a read that failed; the outcome is undecided then.
 //
-// GET /users and GET /account/transactions, whose items are inferred.
+// GET /users and GET /account/transactions
 func (c *Client) Reconcile(ctx context.Context, unknown *OutcomeUnknownError) (Outcome, error) {
 	began := time.Now()
 	outcome, seen, err := c.reconcile(ctx, unknown)

@@ -12,8 +12,7 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// User is a sub-user of yours. Documented for [Client.CreateUser], inferred for
-// lists.
+// User is a sub-user of yours.
 type User struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
@@ -38,7 +37,7 @@ type ListUsersParams struct {
 
 // ListUsers returns one page of your sub-users.
 //
-// GET /users, documented; the items' fields are inferred, as in [User].
+// GET /users
 func (c *Client) ListUsers(ctx context.Context, params ListUsersParams, opts ...CallOption) (*Page[User], error) {
 	req := read(OpListUsers, "/users")
 	req.paged(params.Page, params.Limit)
@@ -65,7 +64,7 @@ func (c *Client) ListUsers(ctx context.Context, params ListUsersParams, opts ...
 // counts, on an empty page, and on the third page in a row without a new item,
 // or later if the total says that the list has grown.
 //
-// GET /users, documented; the items' fields are inferred, as in [User].
+// GET /users
 func (c *Client) AllUsers(ctx context.Context, params ListUsersParams, opts ...PageOption) iter.Seq2[User, error] {
 	return all(ctx, params.Page, params.Limit, func(ctx context.Context, page, limit int, opts ...CallOption) (*Page[User], error) {
 		return c.ListUsers(ctx, ListUsersParams{Page: page, Limit: limit, Search: params.Search}, opts...)
@@ -98,7 +97,7 @@ func (p CreateUserParams) validate() error {
 // [OutcomeUnknownError] [Client.Reconcile] searches for the email; trying again
 // is harmless then, since an email can be registered once only.
 //
-// POST /users, documented.
+// POST /users
 func (c *Client) CreateUser(ctx context.Context, params CreateUserParams, opts ...CallOption) (*User, error) {
 	req := write(OpCreateUser, "/users")
 	req.check(params.validate())
@@ -125,7 +124,7 @@ type BalanceChange struct {
 // too low. After an [OutcomeUnknownError] do not try again before
 // [Client.Reconcile], which looks for the note, has said "not applied".
 //
-// POST /users/{user_id}/balance, documented.
+// POST /users/{user_id}/balance
 func (c *Client) AddBalance(ctx context.Context, userID string, amount decimal.Decimal, note string, opts ...CallOption) (*BalanceChange, error) {
 	return c.changeBalance(ctx, OpAddBalance, "add", userID, amount, note, opts)
 }
@@ -133,7 +132,7 @@ func (c *Client) AddBalance(ctx context.Context, userID string, amount decimal.D
 // DeductBalance moves amount, in USD and above zero, from the sub-user's balance
 // back to yours. Note and errors are as for [Client.AddBalance].
 //
-// POST /users/{user_id}/balance, documented.
+// POST /users/{user_id}/balance
 func (c *Client) DeductBalance(ctx context.Context, userID string, amount decimal.Decimal, note string, opts ...CallOption) (*BalanceChange, error) {
 	return c.changeBalance(ctx, OpDeductBalance, "deduct", userID, amount, note, opts)
 }

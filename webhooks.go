@@ -85,7 +85,7 @@ func (p CreateWebhookParams) validate(s *settings) error {
 // error's Body holds it; nothing in the API tells, so register again and let
 // events that verify under no known secret be refused.
 //
-// POST /webhooks, documented.
+// POST /webhooks
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, opts ...CallOption) (*Webhook, error) {
 	req := write(OpCreateWebhook, "/webhooks")
 	req.check(params.validate(&c.settings))
