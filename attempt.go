@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// attempt is one request of a call, and how it ended. It is never reused:
-// middleware may hold its context longer than the call lasts.
+// attempt is one request of a call and its result. It is never reused: middleware may
+// keep its context after the call has ended.
 type attempt struct {
 	op       Operation
 	number   int // from 1
@@ -32,30 +32,30 @@ type attempt struct {
 
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
-	reader io.LimitedReader // of the response's body, here to be allocated with the rest
+	reader io.LimitedReader // of the response's body; a field to save an allocation
 
 	mu        sync.Mutex
-	entered   bool          // the sender has had the request
-	running   int           // senders at work
-	connected bool          // the transport has had a connection to write to
+	entered   bool          // the sender has received the request
+	running   int           // senders in progress
+	connected bool          // the transport got a connection to write to
 	newConns  int           // connections made for this attempt alone
 	ended     bool          // nothing may be sent any more
 	response  io.ReadCloser // nil until there is one
 	closed    bool          // by the time-out, or at the end
 }
 
-// A read may be repeated by net/http on another connection when an idle one
-// turns out to be dead. More new connections than this are a loop: over HTTP/2
-// net/http goes on as long as the server resets the stream.
+// net/http repeats a read on a new connection if an idle one turns out to be dead. More
+// new connections than this are a loop: over HTTP/2 net/http repeats the request for as
+// long as the server resets the stream.
 const maxNewConns = 2
 
 var (
 	errAttemptOver = errors.New("middleware sent the request after its attempt had ended")
 	errSentTwice   = errors.New("middleware sent the request of a mutating call twice")
-	errReconnects  = errors.New("the server took the request on several connections and answered on none")
+	errReconnects  = errors.New("the server accepted the request on several connections and responded on none")
 )
 
-// body is the payload as a reader, nil if there is none.
+// body returns a reader of the payload, nil without one.
 func (a *attempt) body() io.ReadCloser {
 	if a.payload == nil {
 		return nil
@@ -64,8 +64,8 @@ func (a *attempt) body() io.ReadCloser {
 }
 
 // start returns the attempt's context, which ends with cause after the time-out. The
-// same timer closes the response's body: a transport that is not the SDK's own may
-// have dropped the context.
+// same timer closes the response's body, since a foreign transport may ignore the
+// context.
 func (a *attempt) start(ctx context.Context, timeout time.Duration, cause error) context.Context {
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	a.timer = time.AfterFunc(timeout, func() {
@@ -75,14 +75,14 @@ func (a *attempt) start(ctx context.Context, timeout time.Duration, cause error)
 	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-// stop releases what the attempt has taken.
+// stop releases the timer, the body and the context.
 func (a *attempt) stop() {
 	a.timer.Stop()
 	a.close()
 	a.cancel(nil)
 }
 
-// responded hands over the response's body, which ends with the attempt.
+// responded passes the response's body, which is closed at the end of the attempt.
 func (a *attempt) responded(body io.ReadCloser) {
 	a.mu.Lock()
 	a.response = body
@@ -120,7 +120,7 @@ func OperationFromContext(ctx context.Context) (op Operation, attempt int) {
 	return "", 0
 }
 
-// enter lets a request pass to the transport: once if the call is mutating.
+// enter admits a request to the transport, once if the call is mutating.
 func (a *attempt) enter() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -153,9 +153,9 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	}
 }
 
-// end closes the attempt to late requests of middleware and reports whether it
-// is certain that nothing was sent. The trace of a transport that is not the
-// SDK's own proves nothing: it may dial elsewhere, by another context.
+// end refuses later requests of middleware and reports whether it is certain that
+// nothing was sent. Only the trace of the SDK's own transport proves that: a foreign one
+// may dial with another context.
 func (a *attempt) end(owned bool) (unsent bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,14 +12,13 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// The cache holds at most maxCached bodies of at most cachedBytes each.
+// The cache has at most maxCached bodies of at most cachedBytes each.
 const (
 	maxCached   = 512
 	cachedBytes = 128 << 10
 )
 
-// cache keeps the responses to reads as they came, so that every caller decodes
-// its own copy.
+// cache stores the bodies of reads, so that every caller decodes its own copy.
 type cache struct {
 	ttl       time.Duration
 	responses *lru.Cache[string, *cachedResponse]
@@ -29,7 +28,7 @@ type cache struct {
 	generation atomic.Uint64
 }
 
-// cachedResponse is how a read ended.
+// cachedResponse is the result of a read.
 type cachedResponse struct {
 	at           time.Time
 	status       int
@@ -40,7 +39,7 @@ type cachedResponse struct {
 	key          *apiKey
 	err          error
 	callersError bool        // caused by the first caller's context or limiter; the others must retry
-	invalid      atomic.Bool // the body turned out to be unreadable
+	invalid      atomic.Bool // the body could not be decoded
 }
 
 func newCache(ttl time.Duration) *cache {
@@ -51,7 +50,7 @@ func newCache(ttl time.Duration) *cache {
 	return &cache{ttl: ttl, responses: responses}
 }
 
-// empty forgets everything. A nil cache is empty always.
+// empty removes everything. A nil cache is always empty.
 func (c *cache) empty() {
 	if c == nil {
 		return
@@ -60,9 +59,9 @@ func (c *cache) empty() {
 	c.responses.Purge()
 }
 
-// read returns the response to req from memory, or coalesces equal requests of the
-// same shape into one. That one runs under the context of the first caller; if it
-// fails because of that, another caller takes over.
+// read returns the response to req from memory, or coalesces equal requests of the same
+// shape into one. It runs with the context of the first caller; if it fails because of
+// that, another caller repeats it.
 func (c *cache) read(ctx context.Context, req request, shape string, ask func(context.Context, request) (*callState, error)) (*callState, error) {
 	for {
 		key := strconv.FormatUint(c.generation.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
@@ -71,7 +70,7 @@ func (c *cache) read(ctx context.Context, req request, shape string, ask func(co
 		}
 		var first atomic.Bool
 		flight := c.flights.DoChan(key+shape, func() (any, error) {
-			// The request before may have ended since the check above.
+			// An earlier request may have ended since the check above.
 			if kept := c.lookup(key); kept != nil {
 				return kept, nil
 			}
@@ -90,7 +89,7 @@ func (c *cache) read(ctx context.Context, req request, shape string, ask func(co
 			}
 		case <-ctx.Done():
 			if first.Load() {
-				// The request ends now too, with the better error.
+				// The request ends now as well, with the more precise error.
 				a := (<-flight).Val.(*cachedResponse)
 				return a.state(req, a.attempts)
 			}
@@ -107,7 +106,7 @@ func (c *cache) lookup(key string) *cachedResponse {
 	return nil
 }
 
-// keep stores a success, and returns what those who wait for it receive.
+// store stores a success, and returns the result for all callers that wait for it.
 func (c *cache) store(ctx context.Context, key string, s *callState, err error) *cachedResponse {
 	defer s.release()
 	a := &cachedResponse{
@@ -127,7 +126,7 @@ func (c *cache) store(ctx context.Context, key string, s *callState, err error) 
 	return a
 }
 
-// state is the call of one caller who receives the response.
+// state returns the call state of one caller of the response.
 func (a *cachedResponse) state(req request, attempts int) (*callState, error) {
 	s := newCallState(req)
 	s.last = &attempt{number: attempts, key: a.key, status: a.status, header: a.header}

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// A call goes down through these, and its result back up:
+// A call goes down this list, and its result back up:
 //
 //	endpoint   account.go, users.go, …   a request, and the type of its data
 //	call       call.go
@@ -23,10 +23,10 @@ import (
 //	attempt    transport.go              one time-out, one response
 //	wire       pools.go, sender.go       beneath middleware; attempt.go is its trace
 //	decode     envelope.go
-//	errors     call_error.go             what each of these found, as the caller's error
+//	errors     call_error.go             the error that the caller receives
 
-// call makes a request and decodes the data of its response into a T. Every
-// endpoint goes through it.
+// call sends a request and decodes the data of its response into a T. Every endpoint
+// uses it.
 func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (result *T, err error) {
 	ctx = c.observe(ctx, &req)
 	defer func() { req.observer.end(err) }()
@@ -42,12 +42,11 @@ func call[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 	return data, nil
 }
 
-// Do calls a route that this SDK does not know: the same envelope, errors and
-// rules as any other call. path is below the base URL and already escaped;
-// query and body may be nil; body is sent as JSON; the data of the answer is
-// decoded into out unless that is nil. Every method but GET and HEAD counts as
-// mutating: the call is retried only if it provably did nothing, and may end with
-// an [OutcomeUnknownError].
+// Do calls a route that this SDK does not know, with the envelope, errors and rules of
+// any other call. path is below the base URL and already escaped; query and body may be
+// nil; body is sent as JSON; the data of the response is decoded into out unless out is
+// nil. Every method but GET and HEAD counts as mutating: the call is retried only if it
+// provably did nothing, and may end with an [OutcomeUnknownError].
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
 	req := request{op: Operation(method + " " + path), method: method, query: query, body: body}
 	if _, err := http.NewRequest(method, "", nil); err != nil {
@@ -60,7 +59,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	return c.do(ctx, req, out, opts)
 }
 
-// do is call for data of any type, nil for none.
+// do is call for data of any type; nil discards the data.
 func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption) (err error) {
 	ctx = c.observe(ctx, &req)
 	defer func() { req.observer.end(err) }()
@@ -75,7 +74,7 @@ func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption
 	return s.decodeError(s.decodeInto(out))
 }
 
-// send makes req, from the cache where that is allowed. On success the status is
+// send performs req, through the cache where that is allowed. On success the status is
 // 2xx, and the caller decodes the body and releases the state.
 func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*callState, error) {
 	o := c.collect(opts)
@@ -117,7 +116,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 	return s, nil
 }
 
-// perform makes req over the network. It returns a state even with an error.
+// perform sends req over the network. It returns a state even with an error.
 func (c *Client) perform(ctx context.Context, req request) (*callState, error) {
 	s := newCallState(req)
 	httpReq, err := s.encode(ctx, c.base)
@@ -128,9 +127,9 @@ func (c *Client) perform(ctx context.Context, req request) (*callState, error) {
 	return s, c.finalError(ctx, s, err)
 }
 
-// callState is one call: what it asks for, its last attempt, and why there was no
-// other. retryablehttp hands nothing but a context to both the policy and the
-// transport, so they find it there.
+// callState is one call: its request, its last attempt, and why there was no other.
+// retryablehttp passes only a context to both the policy and the transport, so they
+// find it there.
 type callState struct {
 	request
 	encoded json.RawMessage // the body to send
@@ -155,10 +154,10 @@ func newCallState(req request) *callState {
 	return &callState{request: req, last: noAttempt, buffer: buffers.Get().(*bytes.Buffer)}
 }
 
-// received is the body of the last response, as far as it came. It is valid until release.
+// received returns the body of the last response, possibly cut short. It is valid until release.
 func (s *callState) received() []byte { return s.buffer.Bytes() }
 
-// keep returns body, which is the one received, for longer than until release.
+// retain returns the received body for use after release.
 func (s *callState) retain(body []byte) []byte {
 	if s.cached != nil {
 		return s.cached.body
@@ -166,7 +165,7 @@ func (s *callState) retain(body []byte) []byte {
 	return bytes.Clone(body)
 }
 
-// release gives the buffer back. Nothing may refer to its bytes then.
+// release returns the buffer to the pool. Nothing may refer to its bytes afterwards.
 func (s *callState) release() {
 	const most = 256 << 10
 	if s.buffer != nil && s.buffer.Cap() <= most {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// finalError is the call's error once retryablehttp has returned err. It is nil if
-// the last response is 2xx.
+// finalError returns the error of the call after retryablehttp has returned err. It is
+// nil if the last response is 2xx.
 func (c *Client) finalError(ctx context.Context, s *callState, err error) error {
 	if s.last == noAttempt {
 		if s.stopped != nil {
@@ -26,12 +26,12 @@ func (c *Client) finalError(ctx context.Context, s *callState, err error) error 
 		s.stopped = context.Cause(ctx)
 	}
 	if s.stopped != nil && !errors.Is(failed, s.stopped) {
-		return fmt.Errorf("%w; not sent again: %w", failed, s.stopped)
+		return fmt.Errorf("%w; not retried: %w", failed, s.stopped)
 	}
 	return failed
 }
 
-// attemptError is what the last attempt ended with, nil for a 2xx response.
+// attemptError returns the error of the last attempt, nil for a 2xx response.
 func (s *callState) attemptError() error {
 	switch a := s.last; {
 	case a.err != nil && s.mutating() && !a.unsent:
@@ -46,12 +46,12 @@ func (s *callState) attemptError() error {
 	return s.statusError()
 }
 
-// transportError is the error of a call without a whole response.
+// transportError returns the error of a call without a whole response.
 func (s *callState) transportError(cause error) error {
 	return &callError{method: s.method, path: sanitize(s.path, s.last.key), attempts: s.last.number, cause: cause}
 }
 
-// statusError reads the response as a failure that the server reports.
+// statusError returns the failure that the response reports.
 func (s *callState) statusError() *Error {
 	body := bytes.Clone(s.received())
 	env := readEnvelope(body)
@@ -69,8 +69,8 @@ func (s *callState) statusError() *Error {
 	}
 }
 
-// decodeError is the error of a 2xx response that cause keeps from being decoded,
-// nil if there is no cause.
+// decodeError returns the error of a 2xx response that cannot be decoded because of
+// cause, nil without a cause.
 func (s *callState) decodeError(cause error) error {
 	if cause != nil && s.cached != nil {
 		s.cached.invalid.Store(true)
@@ -81,7 +81,7 @@ func (s *callState) decodeError(cause error) error {
 	case errors.Is(cause, errNotDone):
 		return s.statusError()
 	case s.last.tooLong:
-		cause = errors.New("the answer is too long")
+		cause = errors.New("the response is too long")
 	}
 	err := &ResponseError{
 		StatusCode: s.last.status,
@@ -101,7 +101,7 @@ func (s *callState) outcomeUnknown(cause error) error {
 	a := s.last
 	err := s.newOutcomeUnknown(a.sentAt, a.number)
 	err.StatusCode, err.Body, err.Err = a.status, bytes.Clone(s.received()), cause
-	// A stored record keeps wall clock times only: their difference must hold.
+	// A stored record keeps wall clock times only, so their difference must be right.
 	err.Until, err.ServerTime = a.sentAt.Add(between(a.sentAt, a.endedAt)), a.serverTime
 	return err
 }

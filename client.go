@@ -17,9 +17,9 @@ const Version = "0.2.0-dev"
 
 const userAgent = "whozex-go/" + Version
 
-// Client makes the calls of the API. It is safe for concurrent use; make one
-// with [New] or [FromEnv] for each API key and keep it, since it holds the
-// connections and what it knows of the rate limit.
+// Client calls the API. It is safe for concurrent use. Create one with [New] or
+// [FromEnv] for each API key and keep it: it holds the connections and the state of
+// the rate limiter.
 type Client struct {
 	settings
 	keys      *keyring
@@ -30,11 +30,11 @@ type Client struct {
 
 // New returns a client for the API key, which an admin of Whozex grants.
 //
-// Mutating calls travel on connections of their own, by HTTP/1.1, which are dropped
-// after half a second of idleness: a connection that the server closes just as
-// a purchase is sent would leave its outcome unknown. This holds for the
-// default transport, for any *http.Transport given by [WithHTTPClient], and
-// beneath middleware given by [WithMiddleware].
+// Mutating calls use connections of their own, over HTTP/1.1, which are closed after
+// half a second without use: if the server closed an idle connection just as a
+// purchase is sent, its outcome would be unknown. This holds for the default
+// transport, for any *http.Transport of [WithHTTPClient], and beneath the middleware
+// of [WithMiddleware].
 //
 // The error is a [*ParamError]; for an empty key it matches [ErrMissingAPIKey].
 func New(apiKey string, opts ...Option) (*Client, error) {
@@ -87,7 +87,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 
 // FromEnv returns a client for the key in WHOZEX_API_KEY and, when it is set,
 // the base URL in WHOZEX_BASE_URL. WHOZEX_INSECURE_HTTP=1 is [WithInsecureHTTP].
-// Options come after and win. Without a key the error matches [ErrMissingAPIKey].
+// Options override the environment. Without a key the error matches [ErrMissingAPIKey].
 func FromEnv(opts ...Option) (*Client, error) {
 	var given []Option
 	if base := os.Getenv("WHOZEX_BASE_URL"); base != "" {
@@ -103,20 +103,19 @@ func FromEnv(opts ...Option) (*Client, error) {
 	return New(os.Getenv("WHOZEX_API_KEY"), append(given, opts...)...)
 }
 
-// SetAPIKey makes all later requests use key; those in flight end with the key
-// that they were sent with. It is safe while calls are being made. A key that
-// no header can carry is refused with a [*ParamError] and the old one stays.
+// SetAPIKey sets the key of all later requests. Requests in flight keep the old one.
+// It is safe for concurrent use. A key that no header can carry is refused with a
+// [*ParamError], and the old key stays.
 func (c *Client) SetAPIKey(key string) error {
 	defer c.cache.empty()
 	return c.keys.set(key)
 }
 
-// CloseIdleConnections closes the idle connections that the client opened
-// itself. A pool that came with [WithHTTPClient] is left alone.
+// CloseIdleConnections closes the idle connections of the client's own transports. It
+// does not touch the pool of a transport given by [WithHTTPClient].
 func (c *Client) CloseIdleConnections() { c.transport.closeIdle() }
 
-// Format implements [fmt.Formatter]: whatever the verb, a client prints as its
-// base URL.
+// Format implements [fmt.Formatter]: with every verb a client prints as its base URL.
 func (c *Client) Format(f fmt.State, _ rune) {
 	if c == nil {
 		_, _ = io.WriteString(f, "whozex.Client(nil)")
@@ -125,19 +124,19 @@ func (c *Client) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "whozex.Client(%s)", c.base)
 }
 
-// Response is what came back over HTTP, see [CaptureResponse].
+// Response is the HTTP response of a call, see [CaptureResponse].
 type Response struct {
-	// StatusCode is 0 when no answer came.
+	// StatusCode is 0 without a response.
 	StatusCode int         `json:"status_code"`
 	Header     http.Header `json:"header"`
 	Meta       Meta        `json:"meta"`
-	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
-	// secrets, and so is not part of the JSON.
+	// Body is the body as received, bounded by [WithMaxResponseBytes]. It may hold
+	// secrets, so it is not part of the JSON.
 	Body []byte `json:"-"`
-	// Attempts counts the requests sent; 0 if the answer is another call's, see
+	// Attempts counts the requests sent; 0 for a cached or shared response, see
 	// [WithCache].
 	Attempts int `json:"attempts"`
-	// RateLimit is what the client knew of the rate limit when the call ended.
+	// RateLimit is the client's view of the rate limit when the call ended.
 	RateLimit RateLimit `json:"rate_limit"`
 }
 
@@ -149,19 +148,19 @@ func (r Response) LogValue() slog.Value {
 // GoString keeps the body, which may hold a secret, out of %#v.
 func (r Response) GoString() string { return r.String() }
 
-// String says status, attempts and length, and nothing of the body.
+// String returns status, attempts and length, without the body.
 func (r Response) String() string {
 	return fmt.Sprintf("whozex.Response(status %d, %d attempts, %d bytes)", r.StatusCode, r.Attempts, len(r.Body))
 }
 
-// CaptureResponse fills dst with the answer to the call, whether it succeeds or
-// fails; in an iteration, with that for the last page, and not with [Prefetch]. The
-// copy is the caller's.
+// CaptureResponse fills dst with the response of the call, whether it succeeds or
+// fails; in an iteration with that of the last page. It cannot be combined with
+// [Prefetch]. The caller owns the copy.
 func CaptureResponse(dst *Response) CallOption {
 	return func(o *callOptions) { o.capture = dst }
 }
 
-// Meta stands beside the data of every answer.
+// Meta is the metadata of every response.
 type Meta struct {
 	// Timestamp is the server's time; zero when absent or unreadable.
 	Timestamp time.Time `json:"timestamp,omitzero"`

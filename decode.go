@@ -11,13 +11,13 @@ import (
 )
 
 var (
-	errNoEnvelope = errors.New("it is no envelope of the API")
-	errNoData     = errors.New("it holds no data")
-	errLongNumber = errors.New("it holds a number of more than 64 characters")
+	errNoEnvelope = errors.New("not an envelope of the API")
+	errNoData     = errors.New("no data")
+	errLongNumber = errors.New("a number has more than 64 characters")
 	errNotDone    = errors.New("success is false")
 )
 
-// result is what data is decoded into: a type that embeds [origin].
+// result is a type that embeds [origin].
 type result interface{ setOrigin(*source, int) }
 
 // decode reads the data of a 2xx response in one strict pass and, if that fails or
@@ -42,7 +42,7 @@ func decode[T any](s *callState) (*T, error) {
 	return strict.Data, nil
 }
 
-// complete reports whether the strict pass has left out nothing that matters.
+// complete reports whether the strict pass found all amounts and ids.
 func complete(data any, op Operation) bool {
 	if l, ok := data.(interface{ strict() bool }); ok && !l.strict() {
 		return false
@@ -75,8 +75,8 @@ func decodeLeniently[T any](s *callState, body []byte, from *source) (*T, error)
 	return data, nil
 }
 
-// decodeInto decodes the data into out, strictly: nothing is known of its type.
-// Without out there need be no data.
+// decodeInto decodes the data into out by encoding/json alone, since the type is the
+// caller's. Without out the response needs no data.
 func (s *callState) decodeInto(out any) error {
 	body := trimBOM(s.received())
 	env := readEnvelope(body)
@@ -99,7 +99,7 @@ func (s *callState) decodeInto(out any) error {
 
 func hasValue(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
-// syntaxError says what is wrong with a body that is no object.
+// syntaxError returns what is wrong with a body that is not an object.
 func syntaxError(body []byte) error {
 	var any map[string]json.RawMessage
 	if err := json.Unmarshal(body, &any); err != nil {
@@ -116,10 +116,10 @@ func unreadable(paths []string) error {
 	return fmt.Errorf("missing or unreadable: %s", strings.Join(paths, ", "))
 }
 
-// longNumber reports whether body holds a run of more characters than a number may
-// have: long ones take minutes to become a decimal. A run of 65 covers a multiple
-// of 65, so looking at every 65th byte is enough. The lenient pass tells whether the
-// run is a number.
+// longNumber reports whether body has a run of more digits than a number may have: a
+// decimal takes minutes to parse megabytes of them. A run of 65 covers a multiple of 65,
+// so it looks at every 65th byte, which adds 0.4% to the decoding of 100 users; every
+// byte would add 11%. The lenient pass decides whether the run is a number.
 func longNumber(body []byte) bool {
 	for i := lenient.MaxDigits; i < len(body); i += lenient.MaxDigits + 1 {
 		if !isNumeric(body[i]) {

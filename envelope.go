@@ -8,8 +8,8 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// envelope is what every response comes in, as far as a body is one. All of it is
-// raw: responses are seldom read this way, and then because something is odd.
+// envelope is the object around every response. Its parts stay raw: it is used only for
+// responses that the strict pass cannot decode.
 type envelope struct {
 	success, data, pagination, meta json.RawMessage
 
@@ -46,7 +46,7 @@ func readEnvelope(body []byte) envelope {
 	return e
 }
 
-// merge adds what is not known yet.
+// merge sets code and message unless they are set.
 func (e *envelope) merge(code, message string) {
 	if e.code == "" {
 		e.code = code
@@ -56,8 +56,8 @@ func (e *envelope) merge(code, message string) {
 	}
 }
 
-// failureOf reads an error in any of the forms that APIs give it: an object with
-// code and message, an array of such, a bare code, or a bare message.
+// failureOf reads an error as an object with code and message, an array of such objects,
+// a bare code, or a bare message.
 func failureOf(raw json.RawMessage) (code, message string) {
 	if items, ok := lenient.Array(raw); ok && len(items) > 0 {
 		return failureOf(items[0])
@@ -76,7 +76,7 @@ func failureOf(raw json.RawMessage) (code, message string) {
 	return "", text
 }
 
-// canonicalCode is a documented code as the API writes it, and any other as it came.
+// canonicalCode returns a documented code as the API writes it, and any other unchanged.
 func canonicalCode(code string) string {
 	if upper := strings.ToUpper(code); sentinelByCode[upper] != nil {
 		return upper
@@ -84,12 +84,12 @@ func canonicalCode(code string) string {
 	return code
 }
 
-// looksLikeCode reports whether text is of the form of NOT_FOUND.
+// looksLikeCode reports whether text has the form of NOT_FOUND.
 func looksLikeCode(text string) bool {
 	return strings.Contains(text, "_") && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// messageOf is a text, or the JSON of whatever stands in its place.
+// messageOf returns the text, or the JSON of any other value.
 func messageOf(raw json.RawMessage) string {
 	if text := textOf(raw); text != "" || !hasContent(raw) {
 		return text
@@ -108,7 +108,7 @@ func hasContent(raw json.RawMessage) bool {
 	return true
 }
 
-// succeeded reports whether success is true in any of its spellings.
+// succeeded reports whether success is true, in any of its forms.
 func (e *envelope) succeeded() bool {
 	switch string(e.success) {
 	case "true", "1", `"true"`, `"1"`:
@@ -117,8 +117,8 @@ func (e *envelope) succeeded() bool {
 	return false
 }
 
-// failed reports whether the server says that it did not do what was asked:
-// success is false, or there is a documented error, no word of success and no data.
+// failed reports whether the server refused the call: success is false, or there is a
+// documented error code without success or data.
 func (e *envelope) failed() bool {
 	switch string(e.success) {
 	case "false", "0", `"false"`, `"0"`:
@@ -129,14 +129,14 @@ func (e *envelope) failed() bool {
 	return false
 }
 
-// claimsSuccess reports whether the body may say that something was done: success is
-// anything but false, or there is data, no error, and no word against it.
+// claimsSuccess reports whether the body may mean that something was done: success is
+// anything but false, or there is data without an error.
 func (e *envelope) claimsSuccess() bool {
 	return !e.failed() && (hasContent(e.success) || hasContent(e.data) && !e.hasError)
 }
 
-// foreign reports whether the body is not the API's: a page of a proxy, say, or the
-// JSON of a gateway, which has codes of its own.
+// notFromAPI reports whether the body is not the API's envelope: a proxy's page, or the
+// JSON of a gateway with codes of its own.
 func (e *envelope) notFromAPI() bool { return !hasContent(e.success) && !e.failed() }
 
 func metaOf(raw json.RawMessage) Meta {

@@ -11,19 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// The sentinels, for [errors.Is]. A server's error matches the sentinel of its
-// code; one whose code is unknown or missing matches by its HTTP status, given
-// here after the code. Errors found before anything is sent match
-// [ErrMissingAPIKey], [ErrMissingField] or [ErrInvalidParams] just as the
-// server's would.
+// Sentinels for [errors.Is]. An [Error] matches the sentinel of its code or, if the code
+// is unknown or missing, of its HTTP status. A parameter that is refused before anything
+// is sent matches [ErrMissingAPIKey], [ErrMissingField] or [ErrInvalidParams], as the
+// server's refusal would.
 var (
-	// ErrMissingAPIKey means that no key was given. Code MISSING_API_KEY.
+	// ErrMissingAPIKey means that there is no API key. Code MISSING_API_KEY.
 	ErrMissingAPIKey = errors.New("whozex: no API key")
 	// ErrInvalidAPIKey means that the key is unknown or revoked. Code INVALID_API_KEY, status 401.
 	ErrInvalidAPIKey = errors.New("whozex: API key unknown or revoked")
 	// ErrAPIDisabled means that API access is off for the account. Code API_DISABLED, status 403.
 	ErrAPIDisabled = errors.New("whozex: API access is disabled")
-	// ErrNotFound means that the thing does not exist or is not yours. Code NOT_FOUND, status 404.
+	// ErrNotFound means that the user or package does not exist or is not yours. Code NOT_FOUND, status 404.
 	ErrNotFound = errors.New("whozex: not found")
 	// ErrMissingField means that a required parameter is empty. Code MISSING_FIELD.
 	ErrMissingField = errors.New("whozex: required field missing")
@@ -34,19 +33,18 @@ var (
 	// ErrInsufficientBalance means that the paying balance is too low. Code
 	// INSUFFICIENT_BALANCE, status 402.
 	ErrInsufficientBalance = errors.New("whozex: insufficient balance")
-	// ErrRateLimited means that there were too many requests; nothing was done.
-	// Status 429; the API's page gives no code and no figures.
+	// ErrRateLimited means too many requests; nothing was done. Status 429; the API's page
+	// has neither a code nor a limit.
 	ErrRateLimited = errors.New("whozex: rate limited")
 	// ErrServer means that the server failed. Status 500 and above.
 	ErrServer = errors.New("whozex: server error")
-	// ErrOutcomeUnknown means that a mutating call was sent and that
-	// nothing tells whether the server carried it out: do not repeat it blindly,
-	// see [OutcomeUnknownError].
+	// ErrOutcomeUnknown means that a mutating call was sent and may or may not have been
+	// carried out: do not repeat it, see [OutcomeUnknownError].
 	ErrOutcomeUnknown = errors.New("whozex: outcome unknown")
 )
 
-// The documented codes. A failure with one of them is definite under any HTTP
-// status.
+// sentinelByCode has the documented codes. A failure with one of them is definite under
+// any HTTP status.
 var sentinelByCode = map[string]error{
 	"MISSING_API_KEY":      ErrMissingAPIKey,
 	"INVALID_API_KEY":      ErrInvalidAPIKey,
@@ -82,11 +80,11 @@ func sentinelByStatus(status int) error {
 }
 
 // Error is a failure that the server reported: any status outside 2xx, or
-// "success": false under 2xx. Get at it with [errors.As], and ask what it means
-// with [errors.Is] and the sentinels.
+// "success": false under 2xx. Use [errors.As] to get it, and [errors.Is] with the
+// sentinels to classify it.
 type Error struct {
-	// Code is the API's error code, such as "NOT_FOUND"; empty when the answer
-	// held none, as a proxy's HTML page does.
+	// Code is the API's error code, such as "NOT_FOUND"; empty if the response has
+	// none, such as a proxy's HTML page.
 	Code string `json:"code,omitempty"`
 	// Message is the API's text, with the API key masked if the server echoed it.
 	Message    string `json:"message"`
@@ -94,20 +92,20 @@ type Error struct {
 	Method     string `json:"method"`
 	// Path is the path below the base URL, without the query.
 	Path string `json:"path"`
-	// RetryAfter is what the answer's Retry-After asked for; 0 when absent,
-	// unreadable or past.
+	// RetryAfter is the wait that the Retry-After header asks for; 0 if it is missing,
+	// invalid or past.
 	RetryAfter time.Duration `json:"retry_after,omitzero"`
-	// Attempts counts the requests this call sent, the failed one included.
+	// Attempts counts the requests of the call.
 	Attempts int  `json:"attempts"`
 	Meta     Meta `json:"meta"`
-	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
-	// secrets, and so is not part of the JSON.
+	// Body is the body as received, bounded by [WithMaxResponseBytes]. It may hold
+	// secrets, so it is not part of the JSON.
 	Body []byte `json:"-"`
 
 	notFromAPI bool // the body is not the API's own envelope
 }
 
-// Error says what failed, without the body and with the API key masked.
+// Error returns what failed, without the body and with the API key masked.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "whozex: %s %s: ", e.Method, e.Path)
@@ -126,10 +124,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is reports whether target is the sentinel of the error's code or, for an
-// unknown code, of its status. Status 429 is always [ErrRateLimited], and 500 and
-// above without a known code [ErrServer]. Any other status says nothing by itself
-// if the body is not the API's: it may be the page of a proxy.
+// Is reports whether target is the sentinel of the error's code or, for an unknown code,
+// of its status. Status 429 is always [ErrRateLimited], and 500 and above without a
+// known code [ErrServer]. Any other status counts only with the API's own envelope: it
+// may come from a proxy.
 func (e *Error) Is(target error) bool {
 	if e.StatusCode == http.StatusTooManyRequests && target == ErrRateLimited {
 		return true
@@ -147,48 +145,47 @@ func (e *Error) Is(target error) bool {
 // GoString keeps the body, which may hold a secret, out of %#v.
 func (e *Error) GoString() string { return e.Error() }
 
-// ResponseError is a 2xx response that cannot be read: not JSON, no envelope, no
-// data, an amount or an id that is missing or unreadable, which Err names, or more
-// than [WithMaxResponseBytes]. On a mutating call it comes inside an
-// [OutcomeUnknownError]: the bytes may be the only copy of a key or a password.
+// ResponseError is a 2xx response that cannot be decoded: not JSON, no envelope, no
+// data, longer than [WithMaxResponseBytes], or without an amount or id that Err names.
+// For a mutating call it is wrapped in an [OutcomeUnknownError]: the bytes may be the
+// only copy of a key or password.
 type ResponseError struct {
 	StatusCode int    `json:"status_code"`
 	Method     string `json:"method"`
 	Path       string `json:"path"`
 	Attempts   int    `json:"attempts"`
-	// Body is the answer as it came, bounded by [WithMaxResponseBytes]. It may hold
-	// secrets, and so is not part of the JSON.
+	// Body is the body as received, bounded by [WithMaxResponseBytes]. It may hold
+	// secrets, so it is not part of the JSON.
 	Body []byte `json:"-"`
-	// Err is what was wrong with it.
+	// Err is the reason.
 	Err error `json:"-"`
 }
 
-// Error says what was wrong with the answer, without its body.
+// Error returns the reason, without the body.
 func (e *ResponseError) Error() string {
-	return fmt.Sprintf("whozex: %s %s: status %d with an unreadable answer of %d bytes: %v",
+	return fmt.Sprintf("whozex: %s %s: status %d, cannot decode the response of %d bytes: %v",
 		e.Method, e.Path, e.StatusCode, len(e.Body), e.Err)
 }
 
-// Unwrap returns what was wrong with the answer.
+// Unwrap returns Err.
 func (e *ResponseError) Unwrap() error { return e.Err }
 
 // GoString keeps the body, which may hold a secret, out of %#v.
 func (e *ResponseError) GoString() string { return e.Error() }
 
-// ParamError is a parameter that was refused before anything was sent. It
-// matches [ErrMissingField] or [ErrInvalidParams] with [errors.Is], as the
-// server's own refusal would.
+// ParamError is an invalid parameter, found before anything was sent. It matches
+// [ErrMissingField] or [ErrInvalidParams], as the server's refusal would.
 type ParamError struct {
-	// Field is the parameter's name in the API, such as "gb" or "user_id", or of
-	// the option, such as "base URL".
+	// Field is the name of the parameter in the API, such as "gb" or "user_id", or of an
+	// option, such as "base URL".
 	Field string `json:"field"`
-	// Reason says what is wrong with its value.
+	// Reason is what is wrong with its value.
 	Reason string `json:"reason"`
 
 	class error
 }
 
-// Error names the parameter and what is wrong with it.
+// Error returns the parameter and the reason.
 func (e *ParamError) Error() string { return "whozex: " + e.Field + " " + e.Reason }
 
 // Unwrap returns the sentinel: [ErrInvalidParams], unless the field was missing.
@@ -207,56 +204,52 @@ func invalid(field, format string, args ...any) error {
 	return &ParamError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// OutcomeUnknownError is a call that may have spent money or changed something,
-// without an answer that says so: a time-out, a reset, a body cut short, a 5xx,
-// a redirect, a 2xx that cannot be read, a cancel after sending began. It
-// matches [ErrOutcomeUnknown].
+// OutcomeUnknownError is a mutating call that may or may not have been carried out: it
+// ended with a time-out, a reset, a truncated body, a 5xx, a redirect, a 2xx that cannot
+// be decoded, or a cancelled context after sending began. It matches [ErrOutcomeUnknown].
 //
-// It was not sent again and must not be repeated before it is known what became
-// of it: [Client.Reconcile] looks for traces. The fields are exported and carry
-// over JSON (all but Err), so that a program can store an unknown outcome and
-// settle it after a restart; [BeforeSend] gives it one to store beforehand.
+// The client has not retried it, and nobody should before the outcome is known.
+// [Client.Reconcile] looks for evidence. All fields but Err survive JSON, so that a
+// program can store the error and resolve it after a restart; [BeforeSend] passes one to
+// store before the request is sent.
 type OutcomeUnknownError struct {
 	Operation Operation `json:"operation"`
 	Method    string    `json:"method"`
 	// Path is the path below the base URL, without the query.
 	Path string `json:"path"`
-	// ID is the user or package that the call was about; empty for calls that
-	// name none.
+	// ID is the user or package in the path; empty without one.
 	ID string `json:"id,omitempty"`
-	// Request is the JSON body that was sent; null when there was none.
+	// Request is the JSON body that was sent; null without one.
 	Request json.RawMessage `json:"request,omitempty"`
-	// SentAt is when the attempt in doubt began, by the local clock.
+	// SentAt is when the last attempt began, by the local clock.
 	SentAt time.Time `json:"sent_at"`
-	// Until is when the request can last have been on its way, by the local clock:
-	// when the attempt ended or, in a record of [BeforeSend], when it will have
-	// timed out. What [Client.Reconcile] waits for, see [WithGrace], begins then.
+	// Until is the latest time at which the request can have been on its way, by the
+	// local clock: the end of the attempt or, in a record of [BeforeSend], its time-out.
+	// The grace of [Client.Reconcile] begins then, see [WithGrace].
 	Until time.Time `json:"until,omitzero"`
-	// ServerTime is the server's time at SentAt, by the Date of the last response
-	// before; zero if there was none. With it [Client.Reconcile] finds the time of a
-	// stored call even if the local clock was wrong.
+	// ServerTime is the server's time at SentAt, from the Date of the response before;
+	// zero without one. With it [Client.Reconcile] does not depend on the local clock.
 	ServerTime time.Time `json:"server_time,omitzero"`
-	// Attempts counts the requests sent. All but the last are known to have done
-	// nothing.
+	// Attempts counts the requests sent. All but the last provably did nothing.
 	Attempts int `json:"attempts"`
-	// StatusCode is 0 when no answer came.
+	// StatusCode is 0 without a response.
 	StatusCode int `json:"status_code,omitempty"`
-	// Body holds whatever bytes of an answer arrived, secrets too: store the JSON of
-	// this error, and log its text.
+	// Body is what was received of a response, with its secrets: store the JSON of this
+	// error, and log its text.
 	Body []byte `json:"body,omitempty"`
-	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: how many
-	// packages the user had just before, if it was counted with no other purchase
-	// for this user under way and nobody else buys for them. It lets
-	// [Client.Reconcile] find the purchase; nil decides nothing.
+	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: the number of
+	// packages of the user just before the call, counted while no other purchase for
+	// this user was under way and if nobody else buys for the user. It lets
+	// [Client.Reconcile] find the purchase. Nil means unknown.
 	PackagesBefore *int `json:"packages_before,omitempty"`
 	// Err is the cause: an [*Error], a [*ResponseError], or what the connection
 	// or the context reported.
 	Err error `json:"-"`
 }
 
-// Error says which call is in doubt and why, without its body.
+// Error returns the operation and the cause, without the body.
 func (e *OutcomeUnknownError) Error() string {
-	cause := "no answer"
+	cause := "no response"
 	if e.Err != nil {
 		cause = strings.TrimPrefix(e.Err.Error(), "whozex: ")
 	}
@@ -274,7 +267,7 @@ func (e *OutcomeUnknownError) Unwrap() []error {
 // GoString keeps the body, which may hold a secret, out of %#v.
 func (e *OutcomeUnknownError) GoString() string { return e.Error() }
 
-// callError is a call that ended without a whole answer.
+// callError is a call that ended without a complete response.
 type callError struct {
 	method, path string
 	attempts     int
@@ -300,8 +293,8 @@ func writeAttempts(w io.Writer, n int) {
 	}
 }
 
-// tidy makes a server's text fit for one line of a log: the keys masked,
-// control characters blanked, and no longer than anyone would read.
+// sanitize makes a server's text fit for one line of a log: it masks the keys, replaces
+// control characters by blanks, and truncates it.
 func sanitize(text string, keys ...*apiKey) string {
 	const most = 512
 	for _, key := range keys {

@@ -10,8 +10,8 @@ import (
 	"github.com/whozex/whozex-go/internal/ratelimit"
 )
 
-// limiter is what every attempt waits for: the adaptive limiter, whose pauses hold
-// for all calls, and next to the wire the caller's limiter.
+// limiter combines the adaptive limiter, whose pauses hold for all calls, and the
+// caller's own.
 type limiter struct {
 	given    Limiter // nil for none
 	adaptive *ratelimit.Limiter
@@ -21,8 +21,8 @@ func newLimiter(given Limiter, maxPause time.Duration) *limiter {
 	return &limiter{given: given, adaptive: ratelimit.New(ratelimit.System{}, maxPause)}
 }
 
-// wait returns when the next attempt may be sent. What it returns is to be handed
-// to observe. A wait that cannot end before the context's deadline fails at once.
+// wait returns when the next attempt may be sent. The caller returns the pass by observe.
+// A wait that cannot end before the context's deadline fails at once.
 func (l *limiter) wait(ctx context.Context) (ratelimit.Pass, error) {
 	for {
 		pass, err := l.adaptive.Wait(ctx)
@@ -35,7 +35,7 @@ func (l *limiter) wait(ctx context.Context) (ratelimit.Pass, error) {
 		if err = l.given.Wait(ctx); err == nil && l.adaptive.Current(pass) {
 			return pass, nil
 		}
-		// A 429 may have come to another call meanwhile.
+		// Another call may have received a 429 meanwhile.
 		l.observe(pass, 0, nil)
 		if err != nil {
 			return pass, fmt.Errorf("limiter: %w", err)
@@ -43,8 +43,7 @@ func (l *limiter) wait(ctx context.Context) (ratelimit.Pass, error) {
 	}
 }
 
-// observe takes the response to an attempt that pass permitted; status is 0 if
-// none came.
+// observe reports the response to the attempt of pass; status is 0 without one.
 func (l *limiter) observe(pass ratelimit.Pass, status int, header http.Header) {
 	o := ratelimit.Outcome{Unanswered: status == 0}
 	if header != nil {

@@ -21,8 +21,8 @@ import (
 // operation, the attempt before, its status, and reason. Durations are texts such
 // as 1.5s, and status is 0 without a response.
 //
-// No body, no query and no key is logged. The text of an error may hold ids and the
-// API's own message. Without it the client is silent.
+// No body, query or key is logged. The text of an error may hold ids and the API's
+// message. Without WithLogger the client logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) error {
 		if s.log = nil; logger != nil {
@@ -32,8 +32,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// reporter is what writes the log. It is an interface so that a program without
-// [WithLogger] does not carry package slog.
+// reporter writes the log. It is an interface so that a program without [WithLogger]
+// does not link package slog.
 type reporter interface {
 	insecure(base string)
 	call(context.Context, *CallInfo, *apiKey)
@@ -93,7 +93,7 @@ func (l slogReporter) attempt(ctx context.Context, a *attempt, waited time.Durat
 	l.LogAttrs(ctx, slog.LevelDebug, "whozex attempt", attrs...)
 }
 
-// retry says why the last attempt is repeated.
+// retry logs why the last attempt is repeated.
 func (l slogReporter) retry(ctx context.Context, a *attempt) {
 	if !l.Enabled(ctx, slog.LevelWarn) {
 		return

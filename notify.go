@@ -9,9 +9,8 @@ import (
 
 var errStaleRecord = errors.New("BeforeSend took more than a tenth of the grace, twice")
 
-// notify calls BeforeSend for the attempt that is about to be made, once more if
-// that took so long that its record is out of date. Nothing is sent if the context
-// ends meanwhile: here that is still certain.
+// notify calls BeforeSend before an attempt, and a second time if the first took so long
+// that its record is out of date. If the context ends meanwhile, nothing is sent.
 func (t *transport) notify(ctx context.Context, s *callState) error {
 	if s.options.before == nil || !s.mutating() {
 		return nil
@@ -35,11 +34,11 @@ func (t *transport) notify(ctx context.Context, s *callState) error {
 	return errStaleRecord
 }
 
-// elapsed is the time since t, see between.
+// elapsed returns the time since t, see between.
 func elapsed(t time.Time) time.Duration { return between(t, time.Now()) }
 
-// between is the time from one to the other by the clock that reports more: the
-// monotonic one stops while the machine is suspended, and the wall clock may be set
+// between returns the time from one to the other by the clock that shows more: the
+// monotonic clock stops while the machine is suspended, and the wall clock may be set
 // back.
 func between(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))

@@ -6,39 +6,38 @@ import (
 	"time"
 )
 
-// CallInfo is one call, from the first attempt to the decoded result. All but Err
-// is free of what users typed, of ids and of secrets, and fit for labels of metrics.
+// CallInfo describes one call, from the first attempt to the decoded result. All fields
+// but Err are free of ids, user input and secrets, and can be labels of metrics.
 type CallInfo struct {
 	// Operation is that of the method called; "Do" for [Client.Do].
 	Operation Operation
-	// Method is that of HTTP.
+	// Method is the HTTP method.
 	Method string
-	// Route is the path with its parameters' names, such as
-	// /users/{user_id}/packages; empty for [Client.Do].
+	// Route is the path template, such as /users/{user_id}/packages; empty for
+	// [Client.Do].
 	Route string
-	// Attempts counts the requests sent: 0 if the response is from [WithCache] or
-	// another call's, or if nothing was sent.
+	// Attempts counts the requests sent: 0 for a cached or shared response, or if
+	// nothing was sent.
 	Attempts int
-	// StatusCode is that of the last response, 0 without one.
+	// StatusCode is the status of the last response, 0 without one.
 	StatusCode int
-	// Code is the API's error code, such as "NOT_FOUND"; empty if there is none.
+	// Code is the API's error code, such as "NOT_FOUND"; empty without one.
 	Code string
-	// Err is what the call returns.
+	// Err is the error that the call returns.
 	Err error
 	// OutcomeUnknown means that Err matches [ErrOutcomeUnknown].
 	OutcomeUnknown bool
-	// Cached means that the response is from [WithCache], or that of an equal read
+	// Cached means that the response is from [WithCache], or shared with an equal read
 	// at the same time.
 	Cached bool
-	// Start is when the call began, and Duration how long it took. OnWire is what
-	// its attempts took of that, and Waited what it took to get to them: the
-	// limiter, pauses after a 429, the wait before a retry, [BeforeSend].
+	// Start is when the call began, and Duration how long it took. OnWire is the time
+	// of its attempts, and Waited the time before them: the limiter, pauses after a
+	// 429, the back-off before a retry, [BeforeSend].
 	Start                    time.Time
 	Duration, Waited, OnWire time.Duration
 }
 
-// Outcome is how the call ended, in a word: "ok", "error", or "unknown" if
-// [ErrOutcomeUnknown] is what it ended with.
+// Outcome returns "ok", "error", or "unknown" for [ErrOutcomeUnknown].
 func (c CallInfo) Outcome() string {
 	switch {
 	case c.OutcomeUnknown:
@@ -49,9 +48,9 @@ func (c CallInfo) Outcome() string {
 	return "ok"
 }
 
-// WithObserver has observe called at the end of every call, with the call's
-// context, also if nothing was sent. Each page of an iteration is a call. observe
-// runs on the goroutine of the call, which waits for it.
+// WithObserver calls observe at the end of every call, with the call's context, even if
+// nothing was sent. Each page of an iteration is a call. observe runs on the goroutine
+// of the call, which waits for it.
 func WithObserver(observe func(context.Context, CallInfo)) Option {
 	return func(s *settings) error {
 		if observe == nil {
@@ -64,10 +63,10 @@ func WithObserver(observe func(context.Context, CallInfo)) Option {
 	}
 }
 
-// WithCallHook has begin called at the start of every call, with its operation,
-// method, route and start. The call goes on with the context that begin returns, so
-// that a span of tracing is the parent of the attempts', and calls end when it has
-// ended, see [WithObserver]. Module otelwhozex is made of this.
+// WithCallHook calls begin at the start of every call, with its operation, method, route
+// and start. The call uses the context that begin returns, so that a span of tracing is
+// the parent of those of the attempts, and calls end when it has ended, as for
+// [WithObserver]. Module otelwhozex is built on it.
 func WithCallHook(begin func(context.Context, CallInfo) (ctx context.Context, end func(CallInfo))) Option {
 	return func(s *settings) error {
 		if begin == nil {
@@ -78,10 +77,10 @@ func WithCallHook(begin func(context.Context, CallInfo) (ctx context.Context, en
 	}
 }
 
-// opDo stands for all calls by [Client.Do], whose own operations hold ids.
+// opDo is the operation of all calls by [Client.Do], whose own ones may contain ids.
 const opDo Operation = "Do"
 
-// watch follows one call for the hooks and the log. It is nil if there are none.
+// callObserver reports one call to the hooks and the log. It is nil without any.
 type callObserver struct {
 	client *Client
 	ctx    context.Context
@@ -89,7 +88,7 @@ type callObserver struct {
 	ends   []func(CallInfo)
 }
 
-// watch begins to follow req.
+// observe begins the observation of req.
 func (c *Client) observe(ctx context.Context, req *request) context.Context {
 	if c.hooks == nil && c.log == nil || ctx == nil {
 		return ctx
@@ -111,7 +110,7 @@ func (c *Client) observe(ctx context.Context, req *request) context.Context {
 	return ctx
 }
 
-// received notes what came back, before it is decoded.
+// responded records the response before it is decoded.
 func (w *callObserver) responded(s *callState) {
 	if w == nil {
 		return

@@ -4,7 +4,7 @@ import "net/http"
 
 // Operation names a call: the method of [Client] that makes it, such as
 // "PurchasePackage", or for [Client.Do] its HTTP method and path. It appears
-// in errors, logs and the sandbox's journal.
+// in errors, logs and the fake server's request log.
 type Operation string
 
 // The operations of the API, all documented.

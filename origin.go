@@ -10,20 +10,20 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// origin is embedded in every result and says where it comes from. It is a pointer
-// away from the bytes, where no verb of fmt shows them.
+// origin is embedded in every result and refers to its response. The bytes are behind a
+// pointer, where no verb of fmt prints them.
 type origin struct {
 	source *source
 	item   int
 }
 
-// whole stands in the place of an item's index for all of the data.
+// wholeData is the index of a result that is not an item of a list.
 const wholeData = -1
 
 func (o *origin) setOrigin(s *source, item int) { *o = origin{source: s, item: item} }
 
-// RawJSON returns a copy of the JSON that the value was decoded from, as it came,
-// secrets included. It is nil for a value that no call has returned.
+// RawJSON returns a copy of the JSON that the value was decoded from, unchanged, with
+// its secrets. It is nil for a value that no call has returned.
 func (o origin) RawJSON() json.RawMessage {
 	if o.source == nil {
 		return nil
@@ -35,9 +35,9 @@ func (o origin) RawJSON() json.RawMessage {
 	return bytes.Clone(o.source.item(&env, o.item))
 }
 
-// Unread returns the paths of the fields that the response lacks, or whose value could
-// not be read, such as user_balance_after: those that are zero for no other reason. It
-// is nil if all was read.
+// Unread returns the paths of the fields, such as user_balance_after, that are missing
+// from the response or could not be decoded, and are zero for that reason. It is nil if
+// everything was decoded.
 func (o origin) Unread() []string {
 	if o.source == nil {
 		return nil
@@ -55,7 +55,7 @@ func (o origin) Unread() []string {
 	return paths
 }
 
-// source is a response that one or more results were decoded from.
+// source is the response that one or more results were decoded from.
 type source struct {
 	body    []byte
 	request lenient.Source
@@ -73,14 +73,14 @@ func (s *source) item(env *envelope, i int) json.RawMessage {
 // inferrer is a result whose field names are not documented.
 type inferrer interface{ infer(data []byte) error }
 
-// lister is a list, which has its items in the response and not in fields.
+// lister is a list of items.
 type lister interface {
 	readList(env *envelope, from lenient.Source) (lenient.Report, error)
 	items(data json.RawMessage) (items []json.RawMessage, name string, err error)
 	newItem() any
 }
 
-// read decodes the data of env into a new result, leniently.
+// read decodes the data of env into a new result in the lenient pass.
 func (s *source) read(env *envelope, into any) (lenient.Report, error) {
 	switch into := into.(type) {
 	case inferrer:
@@ -97,5 +97,5 @@ func (s *source) read(env *envelope, into any) (lenient.Report, error) {
 	return report, err
 }
 
-// wrapperOf is the name under which a server may put a t, as in {"user": {…}}.
+// wrapperOf returns the name that may wrap a t, as in {"user": {…}}.
 func wrapperOf(t reflect.Type) string { return strings.ToLower(t.Name()) }

@@ -11,21 +11,20 @@ import (
 	"github.com/hashicorp/go-cleanhttp"
 )
 
-// Idle connections for mutating calls are dropped this soon. It lies well below
-// the idle time-outs of servers, so that none closes a connection just as such a
-// call is written to it.
+// writeIdleTimeout closes idle connections for mutating calls. It is far below the idle
+// time-outs of servers, so that none closes a connection just as a call is written to it.
 const writeIdleTimeout = 500 * time.Millisecond
 
 const idlePerHost = 128
 
-// route is a way to the server: the middleware, and the sender beneath it.
+// pipeline is the middleware with the sender beneath it.
 type pipeline struct {
 	sender *sender
 	chain  http.RoundTripper // nil without middleware
 }
 
-// newRoutes returns the way of reads, the way of mutating calls, and the transports that
-// the client has made and may close.
+// newPipelines returns the pipeline of reads, that of mutating calls, and the transports
+// that belong to the client.
 func newPipelines(s *settings, keys *keyring) (reads, writes pipeline, own []*http.Transport) {
 	var base http.RoundTripper
 	switch {
@@ -64,8 +63,8 @@ func newPipeline(s *settings, keys *keyring, to sender) pipeline {
 }
 
 func (r *pipeline) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*http.Response, error) {
-	// Each attempt has headers of its own: the transport may still be reading
-	// those of one that timed out.
+	// Each attempt gets new headers: the transport may still read those of an attempt
+	// that timed out.
 	header := make(http.Header, len(req.Header)+4)
 	maps.Copy(header, req.Header)
 	header["User-Agent"], header["Accept"] = r.sender.userAgent, jsonType
@@ -75,16 +74,16 @@ func (r *pipeline) roundTrip(ctx context.Context, a *attempt, req *http.Request)
 	if r.chain == nil {
 		return r.sender.send(ctx, req, header, a.body())
 	}
-	// Middleware may change what it gets, and the next attempt needs the original.
+	// Middleware may change its request, and the next attempt needs the original.
 	out := req.Clone(ctx)
 	out.Header, out.Body = header, a.body()
 	return r.chain.RoundTrip(out)
 }
 
-// forWrites returns a copy of pooled for mutating calls, with connections of its
-// own that are dropped early, and whether it speaks HTTP/1.1 alone. A transport
-// that has no HTTP/1.1, or that dials TLS by the caller's function, which may
-// have agreed on HTTP/2, keeps its protocols.
+// writeTransport returns a copy of pooled for mutating calls, whose connections are its
+// own and are closed soon, and whether it speaks HTTP/1.1 alone. A transport without
+// HTTP/1.1, or one that dials TLS by the caller's function, which may negotiate HTTP/2,
+// keeps its protocols.
 func writeTransport(pooled *http.Transport) (short *http.Transport, http1 bool) {
 	short = pooled.Clone()
 	if short.TLSClientConfig != nil {

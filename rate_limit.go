@@ -2,7 +2,7 @@ package whozex
 
 import "time"
 
-// RateLimitSource says where the client knows a rate limit from.
+// RateLimitSource is where the client knows a rate limit from.
 type RateLimitSource string
 
 const (
@@ -15,9 +15,9 @@ const (
 	RateLimitLearned RateLimitSource = "learned"
 )
 
-// RateLimit is what the client knows of the API's rate limit, and what it makes of
-// it. The API documents neither a limit nor headers that report one. The client sees
-// what other clients of the same key use only in what the API reports or refuses.
+// RateLimit is what the client knows of the API's rate limit, and how it adapts to it.
+// The API documents neither a limit nor headers that report one. The client notices
+// other clients of the same key only by what the API reports or refuses.
 type RateLimit struct {
 	Source RateLimitSource `json:"source"`
 	// Limit is the number of requests allowed in a Window; 0 unless reported.
@@ -25,13 +25,12 @@ type RateLimit struct {
 	// Remaining is the number of requests left in the current window; 0 unless
 	// reported.
 	Remaining int `json:"remaining"`
-	// Window is the time that Limit is for; 0 unless reported.
+	// Window is the period of Limit; 0 unless reported.
 	Window time.Duration `json:"window"`
 	// Reset is when Remaining is Limit again; zero unless reported, or if that
 	// time has passed.
 	Reset time.Time `json:"reset,omitzero"`
-	// PerSecond is the number of requests a second that the client keeps to; 0
-	// if it does not space them.
+	// PerSecond is the client's own limit in requests per second; 0 without one.
 	PerSecond float64 `json:"per_second"`
 	// PausedUntil is the end of the pause that holds all calls; zero without one.
 	PausedUntil time.Time `json:"paused_until,omitzero"`

@@ -13,8 +13,8 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// request is what an endpoint asks for. Its first refused parameter is kept in
-// err, so that an endpoint reads as one straight line.
+// request is what an endpoint sends. err is the first invalid parameter, so that an
+// endpoint needs no branches.
 type request struct {
 	op     Operation
 	method string
@@ -29,19 +29,19 @@ type request struct {
 	observer *callObserver // nil for none
 }
 
-// read is a request that changes nothing.
+// read returns a request that changes nothing.
 func read(op Operation, route string, ids ...string) request {
 	return newRequest(op, http.MethodGet, route, ids)
 }
 
-// write is a request that may change something. It is retried only on proof that it
-// did not.
+// write returns a request that may change something. It is retried only on proof that
+// it did not.
 func write(op Operation, route string, ids ...string) request {
 	return newRequest(op, http.MethodPost, route, ids)
 }
 
-// newRequest puts ids in the place of the route's {parameters}, each as one
-// escaped path segment.
+// newRequest replaces the {parameters} of the route by ids, each as one escaped path
+// segment.
 func newRequest(op Operation, method, route string, ids []string) request {
 	r := request{op: op, method: method, route: route, path: route}
 	for _, id := range ids {
@@ -53,8 +53,7 @@ func newRequest(op Operation, method, route string, ids []string) request {
 	return r
 }
 
-// mutating reports whether the request may change anything. What cannot be shown
-// to be a read is handled as a write.
+// mutating reports whether the request may change anything.
 func (r *request) mutating() bool { return mutates(r.method) }
 
 func (r *request) check(err error) {
@@ -63,7 +62,7 @@ func (r *request) check(err error) {
 	}
 }
 
-// checkID refuses what no id can be and what a server or proxy that cleans paths
+// checkID refuses an id that is empty, or that a server or proxy which cleans paths
 // would turn into another route.
 func checkID(field, id string) error {
 	switch {
@@ -82,7 +81,7 @@ func checkID(field, id string) error {
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
-// setPath takes a path that the caller has escaped already.
+// setPath sets a path that is already escaped.
 func (r *request) setPath(escaped string) {
 	r.path = "/" + strings.TrimPrefix(escaped, "/")
 	if strings.ContainsAny(escaped, "?#") {
@@ -98,15 +97,15 @@ func (r *request) setPath(escaped string) {
 	}
 }
 
-// emptyRequest is copied for each call: http.NewRequest, which parses a URL that is
-// known in parts, would add 7% to a call within one process.
+// emptyRequest is copied for each call. http.NewRequest parses the URL again, which
+// costs 7% of a call within one process.
 var emptyRequest = new(http.Request)
 
 var jsonType = []string{"application/json"}
 
-// encode makes the request that goes to retryablehttp. The key is added at each
-// attempt, since it may change between two, and so are the other headers and the
-// body, in a form that net/http cannot send again.
+// encode returns the request for retryablehttp. The key, the other headers and the body
+// are added at each attempt: the key may change in between, and net/http must not be
+// able to repeat the body.
 func (s *callState) encode(ctx context.Context, base *url.URL) (*retryablehttp.Request, error) {
 	unescaped, err := url.PathUnescape(s.path)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// checkRetry is the retry policy: retryablehttp asks it after every attempt.
+// checkRetry is the retry policy. retryablehttp calls it after every attempt.
 func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	s := callStateOf(ctx)
 	if ctx.Err() != nil || !c.mayRetry(s) {
@@ -30,11 +30,11 @@ func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (boo
 	return true, nil
 }
 
-// backoff is how long retryablehttp waits after attempt n, from 0.
+// backoff returns how long retryablehttp waits after attempt n, counted from 0.
 func (c *Client) backoff(least, most time.Duration, n int, resp *http.Response) time.Duration {
 	if resp != nil {
 		if resp.StatusCode == http.StatusTooManyRequests && parseRetryAfter(resp.Header) > 0 {
-			return 0 // the limiter makes every call wait, this one too
+			return 0 // the limiter pauses every call, this one included
 		}
 		if asked := c.retryAfter(resp.StatusCode, resp.Header); asked > 0 {
 			return asked
@@ -43,7 +43,7 @@ func (c *Client) backoff(least, most time.Duration, n int, resp *http.Response) 
 	return jitter(least, most, n+1)
 }
 
-// retryAfter is what a response other than 429 asks one call to wait.
+// retryAfter returns how long a response other than 429 asks the call to wait.
 func (c *Client) retryAfter(status int, header http.Header) time.Duration {
 	if status == http.StatusTooManyRequests {
 		return 0
@@ -55,8 +55,8 @@ func (c *Client) mayRetry(s *callState) bool {
 	return s.stopped == nil && s.last.number <= s.options.maxRetries && s.repeatable()
 }
 
-// repeatable reports whether the last attempt may be made again. This is where
-// money could be spent twice: a mutating call needs proof that it did nothing.
+// repeatable reports whether the last attempt may be repeated. A mistake here spends
+// money twice: a mutating call needs proof that it did nothing.
 func (s *callState) repeatable() bool {
 	a := s.last
 	switch {
@@ -74,11 +74,10 @@ func (s *callState) repeatable() bool {
 	return a.status >= http.StatusInternalServerError
 }
 
-// definite reports whether a status outside 2xx says that a mutating call did
-// nothing. The statuses of RFC 9110 and its registry do so from 400 to 499, save
-// 408: gateways send it, as 499 and 460 outside the registry, while the server
-// behind them goes on. A documented code always does. A body that claims success
-// never does, nor one that is too long to be read.
+// definite reports whether a status outside 2xx means that a mutating call did nothing.
+// A registered status from 400 to 499 does, except 408: gateways send 408, and the
+// unregistered 499 and 460, while the server behind them continues. A documented code
+// always does. A body that claims success never does, nor one that is too long to read.
 func (s *callState) definite() bool {
 	body, status := s.received(), s.last.status
 	env := readEnvelope(body)
@@ -91,9 +90,8 @@ func (s *callState) definite() bool {
 	return status/100 == 4 && status != http.StatusRequestTimeout && http.StatusText(status) != ""
 }
 
-// permanent reports whether err would only come again: no such host, a
-// certificate that does not verify, a server that does not speak TLS, middleware
-// at fault.
+// permanent reports whether a retry would end in the same error: no such host, a
+// certificate that does not verify, a server without TLS, faulty middleware.
 func permanent(err error) bool {
 	if errors.Is(err, errNoAttempt) || errors.Is(err, errForeignHost) {
 		return true
@@ -108,7 +106,7 @@ func permanent(err error) bool {
 	return ok
 }
 
-// jitter is a random time up to min·2^(attempt-1), bounded by max.
+// jitter returns a random time up to min·2^(attempt-1), bounded by max.
 func jitter(min, max time.Duration, attempt int) time.Duration {
 	ceiling := max
 	if shifted := min << (attempt - 1); attempt <= 32 && shifted>>(attempt-1) == min && shifted < max {
@@ -120,9 +118,9 @@ func jitter(min, max time.Duration, attempt int) time.Duration {
 	return rand.N(ceiling)
 }
 
-// parseRetryAfter reads the header in both of its forms, a fraction of a second and
-// a time in seconds or milliseconds since 1970, as some servers send; 0 when there
-// is nothing to wait for.
+// parseRetryAfter reads seconds or a date, as HTTP has them, and what some servers send
+// instead: fractions of seconds, and seconds or milliseconds since 1970. It returns 0 if
+// there is nothing to wait for.
 func parseRetryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if value == "" {

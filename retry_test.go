@@ -406,7 +406,7 @@ func TestAWaitBeyondTheDeadlineFailsAtOnce(t *testing.T) {
 				began := time.Now()
 				_, err := client.GetAccount(ctx)
 				assert.ErrorIs(t, err, test.sentinel)
-				assert.ErrorContains(t, err, "not sent again")
+				assert.ErrorContains(t, err, "not retried")
 				assert.Zero(t, time.Since(began))
 				assert.Equal(t, 1, requests)
 			})
@@ -423,6 +423,6 @@ func TestAContextThatEndsBetweenAttemptsIsReported(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(errors.New("shutting down")) })
 		_, err := client.GetAccount(ctx)
 		assert.ErrorIs(t, err, whozex.ErrServer)
-		assert.ErrorContains(t, err, "not sent again: shutting down")
+		assert.ErrorContains(t, err, "not retried: shutting down")
 	})
 }

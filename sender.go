@@ -10,21 +10,19 @@ import (
 	"strings"
 )
 
-// sender puts a request on the wire, beneath all middleware. It gives the rule
-// that no mutating call is carried out twice unseen:
+// sender sends a request, beneath all middleware. It enforces the rule that keeps a
+// mutating call from being carried out twice:
 //
 //	In one attempt at most one request with the call's body leaves. Further
 //	attempts come only from the retry policy, which counts and reports them.
 //
-// net/http would break it in three ways, so each request leaves here in a shape
-// that net/http cannot send again, whatever became of it. Without GetBody a body
-// that was read once cannot be read again: HTTP/2 then returns RST_STREAM and
-// GOAWAY as errors. A body that is nil counts as repeatable over HTTP/2, so it is
-// never nil there. With an Idempotency-Key header, and for OPTIONS and TRACE,
-// HTTP/1.1 repeats requests too: the header is removed, the body not nil.
-// Middleware that sends twice, or after its attempt has ended, is refused.
-// On the SDK's own transports mutating calls use HTTP/1.1 alone, where a
-// connection that was never had proves that nothing was sent.
+// net/http repeats some requests by itself, so each leaves here in a form that it cannot
+// repeat. Without GetBody it cannot read a body again: HTTP/2 then returns RST_STREAM and
+// GOAWAY as errors. HTTP/2 considers a nil body repeatable, so the body is never nil
+// there. HTTP/1.1 repeats OPTIONS, TRACE and requests with an Idempotency-Key header: the
+// header is removed, and the body is not nil. Middleware that sends twice, or after its
+// attempt has ended, is refused. On the SDK's own transports mutating calls use HTTP/1.1
+// alone, where a connection that was never made proves that nothing was sent.
 type sender struct {
 	base      http.RoundTripper
 	owned     bool // base is an *http.Transport that nobody else holds
@@ -44,8 +42,8 @@ var (
 	idempotencyKeys = []string{"Idempotency-Key", "X-Idempotency-Key"}
 )
 
-// empty is a body that net/http does not know for one, unlike [http.NoBody]. Requests
-// share it, so it has no state.
+// empty is a body without bytes that net/http does not treat as nil, unlike
+// [http.NoBody]. Requests share it, so it has no state.
 type empty struct{}
 
 func (empty) Read([]byte) (int, error) { return 0, io.EOF }
@@ -56,7 +54,7 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	return s.send(req.Context(), req, maps.Clone(req.Header), req.Body)
 }
 
-// send sends req with header, which becomes its own, and body.
+// send sends req with body and header. It takes ownership of header.
 func (s *sender) send(ctx context.Context, req *http.Request, header http.Header, body io.ReadCloser) (*http.Response, error) {
 	a := attemptOf(ctx)
 	if err := s.admit(a, req); err != nil {
@@ -80,9 +78,8 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 	return s.base.RoundTrip(out)
 }
 
-// watched has the transport tell a of its connections, where there is something
-// to learn of them: whether a mutating call was sent, and whether HTTP/2 goes
-// round in circles.
+// traced adds a connection trace where it is needed: for a mutating call, to prove that
+// nothing was sent, and over HTTP/2, to detect a loop.
 func (s *sender) traced(ctx context.Context, a *attempt) context.Context {
 	if !a.mutating && s.plaintext {
 		return ctx
@@ -100,9 +97,9 @@ func (s *sender) admit(a *attempt, req *http.Request) error {
 	return a.enter()
 }
 
-// repeatsWithoutBody reports whether the transport may send req again for want of
-// a body. Others keep none: an empty one would go out chunked, which some
-// servers refuse.
+// repeatsWithoutBody reports whether the transport may repeat req because it has no
+// body. Only then does it get an empty one, which goes out chunked: some servers refuse
+// that.
 func (s *sender) repeatsWithoutBody(req *http.Request) bool {
 	if req.Body != nil && req.Body != http.NoBody {
 		return false

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// transport makes one attempt: it waits its turn, sends, and reads the whole
-// bounded body, so that a body cut short is a failed attempt like any other. It
-// deliberately has no CloseIdleConnections: retryablehttp would call it after each
-// failure and flush a pool that others use.
+// transport makes one attempt: it waits for the limiter, sends, and reads the whole
+// bounded body, so that a truncated body fails the attempt like any other error. It has
+// no CloseIdleConnections, because retryablehttp would call it after each failure and
+// close connections of the shared pool.
 type transport struct {
 	*settings
 	reads    pipeline
@@ -37,7 +37,7 @@ func newTransport(s *settings, keys *keyring) *transport {
 	return t
 }
 
-// client is what retryablehttp sends by: the caller's own, copied, or a plain one.
+// client returns the http.Client for retryablehttp: a copy of the caller's, or a new one.
 func (t *transport) client(given *http.Client) *http.Client {
 	var client http.Client
 	if given != nil {
@@ -116,27 +116,26 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 	}
 	a.responded(resp.Body)
 	a.status, a.header = resp.StatusCode, resp.Header
-	// The body of 101 Switching Protocols is the connection itself: reading it would
-	// never end.
+	// The body of 101 Switching Protocols is the connection itself, which does not end.
 	if a.status >= http.StatusOK {
 		a.tooLong, err = a.readBody(s.buffer, resp, t.maxResponseBytes)
-		// A status outside 2xx says enough of a read even if its body is cut short;
-		// of a mutating call the rest might have claimed success.
+		// For a read, a status outside 2xx is enough even if its body is truncated. For a
+		// mutating call the rest might have reported success.
 		if err != nil && (a.mutating || a.status/100 == 2) {
-			return nil, attemptError(ctx, fmt.Errorf("response cut short: %w", err))
+			return nil, attemptError(ctx, fmt.Errorf("response truncated: %w", err))
 		}
 	}
 	resp.Body = http.NoBody
 	return resp, nil
 }
 
-// readBody keeps what arrives, up to most bytes.
+// readBody reads up to most bytes, and keeps them if it fails.
 func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64) (tooLong bool, err error) {
 	if n := resp.ContentLength; n > 0 && n <= most {
 		buffer.Grow(int(n) + bytes.MinRead)
 	}
 	if err = a.fill(buffer, resp.Body, most); err == nil && bytes.HasPrefix(buffer.Bytes(), gzipMagic) {
-		// Nobody asked for it, or the transport would have decompressed it.
+		// If the transport had asked for gzip, it would have decompressed it.
 		err = a.gunzip(buffer, most)
 	}
 	if int64(buffer.Len()) > most {
@@ -168,8 +167,8 @@ func (a *attempt) gunzip(buffer *bytes.Buffer, most int64) error {
 	return err
 }
 
-// attemptError names why the attempt itself ended its context, which the transport
-// may report as any other end.
+// attemptError returns the reason for which the attempt ended its own context, instead of
+// the transport's error.
 func attemptError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if _, timedOut := errors.AsType[errAttemptTimeout](cause); timedOut || cause == errReconnects {
@@ -181,7 +180,7 @@ func attemptError(ctx context.Context, err error) error {
 	return err
 }
 
-// errAttemptTimeout is the end of an attempt by [WithTimeout] or [AttemptTimeout].
+// errAttemptTimeout is the time-out of [WithTimeout] or [AttemptTimeout].
 type errAttemptTimeout struct{ after time.Duration }
 
 func (t *transport) timedOutAfter(d time.Duration) error {
@@ -191,7 +190,9 @@ func (t *transport) timedOutAfter(d time.Duration) error {
 	return errAttemptTimeout{d}
 }
 
-func (e errAttemptTimeout) Error() string   { return fmt.Sprintf("no whole answer within %s", e.after) }
+func (e errAttemptTimeout) Error() string {
+	return fmt.Sprintf("no complete response within %s", e.after)
+}
 func (e errAttemptTimeout) Timeout() bool   { return true }
 func (e errAttemptTimeout) Temporary() bool { return true }
 func (e errAttemptTimeout) Unwrap() error   { return context.DeadlineExceeded }
