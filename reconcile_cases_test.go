@@ -49,6 +49,13 @@ func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
 			verdict: whozex.OutcomeUndecided, reason: "not exactly one package more",
 		},
 		{
+			name: "a package counted whose failed purchase is not in the history yet, beside another's purchase",
+			world: world{Op: buy, Fate: undone, Counted: true, Hangs: true, Shows: 20 * time.Second, Provisioned: 20 * time.Second, Latency: 9 * time.Second,
+				OwnFields: `,"status":"failed"`, Others: append(past(3, whozex.TransactionDeposit, time.Minute), booking{Ago: -6 * time.Second, Kind: whozex.TransactionPurchase, Amount: "-45"})},
+			later:   time.Millisecond,
+			verdict: whozex.OutcomeUndecided, reason: "more than one transaction",
+		},
+		{
 			name:    "a history grouped by type",
 			world:   world{Op: add, Note: "order 5", Fate: counts, Order: "grouped", PageSize: 10, Others: past(30, whozex.TransactionAddGB, time.Hour)},
 			verdict: whozex.OutcomeApplied,

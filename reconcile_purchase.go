@@ -3,6 +3,16 @@ package whozex
 import "context"
 
 func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownError, asked details) (Outcome, *listing, error) {
+	var users []subUser
+	var list *listing
+	var err error
+	if unknown.PackagesBefore != nil {
+		// Packages are counted before the history is read, which then shows the entry of
+		// each. The other way round, a package could be ours and the entry someone else's.
+		if users, list, err = c.subUsers(ctx); err != nil {
+			return Outcome{}, nil, err
+		}
+	}
 	h, err := c.history(ctx, unknown)
 	if err != nil {
 		return Outcome{}, nil, err
@@ -16,13 +26,14 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 			candidates = append(candidates, e)
 		}
 	}
-	var outcome Outcome
-	packages := (*int)(nil)
-	if len(candidates) > 0 || unknown.PackagesBefore != nil {
-		users, l, err := c.subUsers(ctx)
-		if err != nil {
+	if list == nil && len(candidates) > 0 {
+		if users, list, err = c.subUsers(ctx); err != nil {
 			return Outcome{}, nil, err
 		}
+	}
+	var outcome Outcome
+	packages := (*int)(nil)
+	if list != nil {
 		others := map[string]bool{}
 		for i, u := range users {
 			others[u.ID] = u.ID != unknown.ID && u.ID != ""
@@ -31,7 +42,7 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 				packages = u.packages
 			}
 		}
-		if l.gap != "" || outcome.User == nil {
+		if list.gap != "" || outcome.User == nil {
 			packages, others = nil, nil
 		}
 		candidates = notOf(others, candidates)
