@@ -258,8 +258,8 @@ var oddResponses = []oddRow{
 			{name: "only the header", op: whozex.OpGetAccount, header: "Content-Encoding: gzip", body: ok(everything), fields: fields{"balance": "150"}},
 			{name: "a purchase", op: whozex.OpPurchasePackage, gzip: 1, header: "Content-Encoding: gzip", body: ok(packageData), fields: fields{"id": "PKG-A1B2C3"}},
 			{name: "more than the bound", op: whozex.OpGetAccount, gzip: 1, header: "Content-Encoding: gzip", body: ok(with(everything, "name", `"`+strings.Repeat("x", 10<<20)+`"`)), text: "too long"},
-			{name: "half of it", op: whozex.OpGetAccount, header: "Content-Encoding: gzip", body: compressed(ok(everything))[:200], text: "cut short"},
-			{name: "with a wrong checksum, of a purchase", op: whozex.OpPurchasePackage, header: "Content-Encoding: gzip", body: compressed(ok(packageData))[:200] + "checksum", unknown: true, text: "cut short"},
+			{name: "half of it", op: whozex.OpGetAccount, header: "Content-Encoding: gzip", body: compressed(ok(everything))[:200], text: "truncated"},
+			{name: "with a wrong checksum, of a purchase", op: whozex.OpPurchasePackage, header: "Content-Encoding: gzip", body: compressed(ok(packageData))[:200] + "checksum", unknown: true, text: "truncated"},
 		},
 	},
 	{

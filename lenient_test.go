@@ -195,7 +195,7 @@ func (c oddCase) checkError(t *testing.T, err error) {
 	case isUnknown:
 		body = unknown.Body
 	default:
-		require.ErrorContains(t, err, "cut short")
+		require.ErrorContains(t, err, "truncated")
 		return
 	}
 	assert.Equal(t, c.code != "", isRefused && refused.Code != "", "%v", err)
