@@ -76,10 +76,11 @@ type packageView struct {
 	Package *whozex.Package
 	Person  whozex.User
 	Problem string
-	Secrets *secrets
-}
 
-type secrets struct{ HTTP, SOCKS5, User, Password string }
+	Secrets *secrets         // if asked for
+	Asked   whozex.Targeting // with them
+	Refusal string           // why there are none
+}
 
 // Left is what remains, in percent.
 func (v packageView) Left() float64 {
@@ -135,23 +136,4 @@ func (d *dashboard) packages(w http.ResponseWriter, r *http.Request) {
 	}
 	from := (p.Page - 1) * perShelf
 	d.render(w, r, http.StatusOK, "packages", "Packages", shelfPage{d.views(r.Context(), all[from:min(from+perShelf, len(all))]), p})
-}
-
-// credentials are fetched when asked for, and by POST: no link, history or
-// prefetch ever holds them. A package that the dashboard never saw is refused.
-func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	found := d.shelf.list(func(k known) bool { return k.ID == id })
-	if len(found) == 0 {
-		d.fail(w, r, http.StatusNotFound, "The dashboard does not know this package.")
-		return
-	}
-	v := d.view(r.Context(), found[0])
-	c, err := d.client.GetCredentials(r.Context(), id, whozex.Targeting{})
-	if err != nil {
-		v.Problem = explain(err)
-	} else {
-		v.Secrets = &secrets{c.HTTP.ConnectionString.Reveal(), c.SOCKS5.ConnectionString.Reveal(), c.Username, c.Password.Reveal()}
-	}
-	d.render(w, r, http.StatusOK, "package", "Package "+id, v)
 }

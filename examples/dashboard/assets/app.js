@@ -88,6 +88,7 @@
   };
 
   // A form whose answer is a part of a page takes that part in.
+  const masked = new WeakMap(); // credentials' places, as they are before anything is shown
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (form.matches("[data-once]")) {
@@ -107,7 +108,8 @@
       if (part) target.innerHTML = part.innerHTML;
       else throw new Error((page.querySelector("main p") || page.body).textContent);
       const hide = target.querySelector("[data-hide]");
-      if (hide) hide.addEventListener("click", () => { target.innerHTML = before; target.querySelector("button").focus(); });
+      if (!masked.has(target)) masked.set(target, before);
+      if (hide) hide.addEventListener("click", () => { target.innerHTML = masked.get(target); target.querySelector("button").focus(); });
       if (hide) target.querySelector("button").focus();
     } catch (problem) {
       const line = document.createElement("p");
