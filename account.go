@@ -33,7 +33,7 @@ type Account struct {
 
 // KeyInfo says when the account's API key was last used.
 type KeyInfo struct {
-	// LastUsedAt is zero when the key was never used.
+	// LastUsedAt is zero if the key was never used.
 	LastUsedAt time.Time `json:"last_used_at,omitzero" api:"null"`
 }
 
@@ -121,10 +121,10 @@ func (k *RegeneratedKey) infer(data []byte) error {
 	return nil
 }
 
-var errNoKey = errors.New("it holds no API key")
+var errNoKey = errors.New("no API key")
 
-// findKey looks for a new API key under its likely names, then for any text, at
-// any depth, that looks like one.
+// findKey looks for the new API key under its likely names, then for any text, at any
+// depth, that looks like one.
 func findKey(data []byte) (string, error) {
 	var fields map[string]json.RawMessage
 	_ = json.Unmarshal(data, &fields)
@@ -146,10 +146,10 @@ func findKey(data []byte) (string, error) {
 	}
 }
 
-// RegenerateKey revokes the current API key for good and returns a new one,
-// with which this client goes on. Every other program with the old key stops
-// working: store the new one. After an [OutcomeUnknownError] the old key may be
-// revoked; look into the error's Body, which may hold the new one.
+// RegenerateKey revokes the current API key and returns a new one, which this client uses
+// from then on. Store it: the old key stops working everywhere. After an
+// [OutcomeUnknownError] the old key may be revoked; the error's Body may contain the new
+// one.
 //
 // POST /account/regenerate-key
 func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (key *RegeneratedKey, err error) {
@@ -229,8 +229,8 @@ func (c *Client) ListTransactions(ctx context.Context, params ListTransactionsPa
 	return list[Transaction](ctx, c, req, opts)
 }
 
-// AllTransactions walks your account's history page by page, from params.Page to
-// the last, in the manner of [Client.AllUsers].
+// AllTransactions iterates over your account's history page by page, from params.Page to
+// the last, like [Client.AllUsers].
 //
 // GET /account/transactions
 func (c *Client) AllTransactions(ctx context.Context, params ListTransactionsParams, opts ...PageOption) iter.Seq2[Transaction, error] {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// CallOption changes a single call, or each call of a walk through a list. A value
-// that makes no sense is refused with a [*ParamError], and nothing is sent.
+// CallOption configures a single call, or each call of an iteration. An invalid value is
+// refused with a [*ParamError] before anything is sent.
 type CallOption func(*callOptions)
 
 type callOptions struct {
@@ -37,7 +37,7 @@ func (s *settings) collect(opts []CallOption) callOptions {
 	return o
 }
 
-// shape tells apart the reads that may be one request, see [WithCache].
+// shape is equal for reads that may be coalesced into one request.
 func (o *callOptions) shape(s *settings) string {
 	if o.timeout == s.timeout && o.maxRetries == s.maxRetries {
 		return ""
@@ -51,11 +51,11 @@ func (o *callOptions) check(err error) {
 	}
 }
 
-// Fresh asks the API even if [WithCache] has an answer.
+// Fresh bypasses [WithCache].
 func Fresh() CallOption { return func(o *callOptions) { o.fresh = true } }
 
-// AttemptTimeout bounds each attempt of the call, in place of [WithTimeout]. A
-// mutating call takes no more than the grace, see [WithGrace], unless that is 0.
+// AttemptTimeout limits each attempt of the call, instead of [WithTimeout]. For a
+// mutating call it must not exceed the grace, see [WithGrace], unless that is 0.
 func AttemptTimeout(d time.Duration) CallOption {
 	return func(o *callOptions) {
 		if d <= 0 {
@@ -65,8 +65,8 @@ func AttemptTimeout(d time.Duration) CallOption {
 	}
 }
 
-// MaxRetries sets how often the call may be sent again, in place of
-// [WithMaxRetries]; 0 sends it once.
+// MaxRetries limits the retries of the call, instead of [WithMaxRetries]; 0 disables
+// them.
 func MaxRetries(n int) CallOption {
 	return func(o *callOptions) {
 		if n < 0 {
@@ -76,20 +76,19 @@ func MaxRetries(n int) CallOption {
 	}
 }
 
-// Header adds a header to each request of the call, such as one that a proxy of
-// yours needs. Headers that the client itself sets are refused, and so are those of
-// the API key and of idempotency keys, see [WithMiddleware]. Such a call does not use
-// [WithCache].
+// Header adds a header to each request of the call, such as one that your proxy needs.
+// Headers that the client sets itself are refused, including those of the API key and of
+// idempotency keys, see [WithMiddleware]. Such a call does not use [WithCache].
 func Header(name, value string) CallOption {
 	return func(o *callOptions) {
 		name := http.CanonicalHeaderKey(name)
 		switch {
 		case name == "" || strings.ContainsFunc(name, notOfToken):
-			o.check(invalid("header", "%q is no name of one", name))
+			o.check(invalid("header", "%q is not a header name", name))
 		case strings.ContainsFunc(value, unprintable):
-			o.check(invalid("header", "%s holds a character that no header can carry", name))
+			o.check(invalid("header", "%s contains a character that is not allowed in a header", name))
 		case slices.Contains(ownHeaders, name) || isIdempotencyKey(name, nil):
-			o.check(invalid("header", "%s is not for the caller to set", name))
+			o.check(invalid("header", "%s is set by the client", name))
 		}
 		if o.header == nil {
 			o.header = http.Header{}
@@ -98,7 +97,7 @@ func Header(name, value string) CallOption {
 	}
 }
 
-// ownHeaders are those of the client, and those of the connection.
+// ownHeaders are set by the client or by net/http.
 var ownHeaders = []string{
 	"Authorization", "X-Api-Key", "User-Agent", "Accept", "Accept-Encoding", "Content-Type", "Content-Length",
 	"Host", "Connection", "Transfer-Encoding", "Te", "Trailer", "Upgrade", "Expect",
@@ -108,16 +107,15 @@ func notOfToken(r rune) bool {
 	return unprintable(r) || strings.ContainsRune(` "(),/:;<=>?@[\]{}`, r)
 }
 
-// BeforeSend has keep called just before each request of a mutating call,
-// with what [Client.Reconcile] needs if the answer to that request is lost.
-// A program that stores it can settle the call even if it crashes in the middle.
-// What keep gets is a copy. If keep takes longer than a tenth of the grace (see
-// [WithGrace]), its record is out of date: it is called once more, and if it is as
-// slow again, the call fails and nothing is sent.
-// If keep returns an error, or the context ends meanwhile, nothing is sent and the
-// call fails with that error.
-// Attempts is 1 at the first request; those before the one at hand are known to
-// have done nothing. Calls that only read never call keep.
+// BeforeSend calls keep just before each request of a mutating call, with a copy of what
+// [Client.Reconcile] needs if the response is lost. A program that stores it can resolve
+// the call even if it crashes in the middle.
+//
+// If keep returns an error, or the context ends meanwhile, nothing is sent and the call
+// fails with that error. If keep takes longer than a tenth of the grace, see [WithGrace],
+// its record is out of date: keep is called once more, and if that is as slow, the call
+// fails and nothing is sent. Attempts is 1 at the first request; earlier requests
+// provably did nothing. Reads never call keep.
 func BeforeSend(keep func(*OutcomeUnknownError) error) CallOption {
 	return func(o *callOptions) { o.before = keep }
 }

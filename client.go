@@ -39,7 +39,6 @@ type Client struct {
 // The error is a [*ParamError]; for an empty key it matches [ErrMissingAPIKey].
 func New(apiKey string, opts ...Option) (*Client, error) {
 	c := &Client{settings: settings{
-		timeout:          DefaultTimeout,
 		maxRetries:       DefaultMaxRetries,
 		minBackoff:       DefaultMinBackoff,
 		maxBackoff:       DefaultMaxBackoff,
@@ -56,6 +55,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 			return nil, err
 		}
 	}
+	c.setTimeout()
 	if err := c.checkScheme(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -84,6 +86,33 @@ func TestKeysRotateWhileCallsAreMade(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestTheTimeoutOfTheCallersHTTPClientIsThatOfAnAttempt(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts []whozex.Option
+		want string
+	}{
+		"alone":                {want: "no complete response within 5s"},
+		"beside WithTimeout":   {opts: []whozex.Option{whozex.WithTimeout(3 * time.Second)}, want: "no complete response within 3s"},
+		"before WithTimeout":   {opts: []whozex.Option{whozex.WithHTTPClient(&http.Client{Timeout: time.Hour, Transport: roundTrip(hang)}), whozex.WithTimeout(3 * time.Second)}, want: "no complete response within 3s"},
+		"none, so the default": {opts: []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: roundTrip(hang)})}, want: "no complete response within 30s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				given := whozex.WithHTTPClient(&http.Client{Timeout: 5 * time.Second, Transport: roundTrip(hang)})
+				client, err := whozex.New(testKey, append([]whozex.Option{given, whozex.WithMaxRetries(0)}, test.opts...)...)
+				require.NoError(t, err)
+				_, err = client.GetAccount(t.Context())
+				require.ErrorContains(t, err, test.want)
+			})
+		})
+	}
+}
+
+func hang(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
 }
 
 func TestTheCallersHTTPClientStaysHis(t *testing.T) {

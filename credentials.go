@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Credentials are the ways into a package's proxies.
+// Credentials log in to a package's proxies.
 type Credentials struct {
 	Username string        `json:"username"`
 	Password Secret        `json:"password"`
@@ -22,12 +22,12 @@ type Credentials struct {
 	origin
 }
 
-// ProxyEndpoint is one proxy protocol's address and how to log in to it.
+// ProxyEndpoint is the address and login of one proxy protocol.
 type ProxyEndpoint struct {
 	Host string `json:"host"`
 	Port int    `json:"port"`
-	// ConnectionString is host:port:username:password, where the password carries
-	// the targeting, as in _country-TR.
+	// ConnectionString is host:port:username:password. The password contains the
+	// targeting, as in _country-TR.
 	ConnectionString Secret `json:"connection_string"`
 	// CurlExample is a command line; the API gives one for HTTP only.
 	CurlExample Secret `json:"curl_example,omitempty" api:"optional"`
@@ -51,14 +51,14 @@ func (e ProxyEndpoint) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(e))
 }
 
-// HTTPProxyURL returns the HTTP proxy's URL, ready for [net/http.ProxyURL], with
-// the targeting that the connection string carries. Print it with Redacted.
+// HTTPProxyURL returns the URL of the HTTP proxy for [net/http.ProxyURL], with the
+// targeting of the connection string. Print it with Redacted.
 func (c *Credentials) HTTPProxyURL() (*url.URL, error) {
 	return c.proxyURL("http", c.HTTP)
 }
 
-// SOCKS5ProxyURL returns the SOCKS5 proxy's URL, ready for
-// [net/http.ProxyURL], with the targeting. Go resolves names at the proxy.
+// SOCKS5ProxyURL returns the URL of the SOCKS5 proxy for [net/http.ProxyURL], with the
+// targeting. net/http lets the proxy resolve names.
 func (c *Credentials) SOCKS5ProxyURL() (*url.URL, error) {
 	address, err := c.proxyURL("socks5", c.SOCKS5)
 	if err != nil {

@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-// WithDebugWriter writes each request and each response to w as text, headers and
-// body, for a person who looks for a fault. Off if not given. What is written is
-// what leaves and arrives beneath all middleware of [WithMiddleware], one Write for
-// each message; a slow w slows the calls.
+// WithDebugWriter writes each request and each response to w as text, with headers and
+// body, for debugging. The default is none. It shows what is sent and received beneath
+// all middleware of [WithMiddleware], with one Write for each message. The calls wait for
+// w.
 //
-// Masked are the API key wherever it stands, all keys and webhook secrets by their
-// prefixes, cookies, and the JSON texts whose names speak of a password, a secret, a
-// key, a token, a connection string or a command line. Everything else is there to
-// read, such as the emails and balances of users.
+// It masks the API key, everything with the prefix of a key or webhook secret, cookies,
+// and JSON texts whose names contain password, secret, key, token, connection string or
+// curl. Everything else is readable, such as the emails and balances of users.
 func WithDebugWriter(w io.Writer) Option {
 	return func(s *settings) error {
 		if w == nil {
@@ -37,8 +36,8 @@ type debugWriter struct {
 	mask
 }
 
-// mask takes what must stay secret out of a message. It is made here and not in
-// variables, with which every program would carry package regexp.
+// mask removes secrets from a message. It is not in package variables, so that a program
+// without WithDebugWriter does not link package regexp.
 type mask struct{ header, field, text *regexp.Regexp }
 
 func newDebugWriter(w io.Writer) *debugWriter {
@@ -79,7 +78,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// debugBody keeps what is read of a response, and writes it when that is closed.
+// debugBody records what is read of a response, and writes it on Close.
 type debugBody struct {
 	io.ReadCloser
 	message *debugMessage

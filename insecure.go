@@ -6,9 +6,9 @@ import (
 )
 
 // WithInsecureHTTP accepts plain http to any host, in [WithBaseURL] and in
-// [CreateWebhookParams]. Whoever can read the network then reads the API key and
-// every password: it is for a sandbox that is a service of its own, as in
-// docker-compose. A client that makes use of it says so in its log, once.
+// [CreateWebhookParams]. Anyone on the network can then read the API key and every
+// password: it is for a sandbox that runs as a service of its own, as in docker-compose.
+// A client that uses it logs a warning once.
 func WithInsecureHTTP() Option {
 	return func(s *settings) error {
 		s.insecureHTTP = true

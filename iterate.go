@@ -7,9 +7,8 @@ import (
 	"sync"
 )
 
-// PageOption changes how a list is iterated: [Prefetch], or any [CallOption] for the
-// call of each page. A value that makes no sense is refused with a [*ParamError],
-// which the iterator yields.
+// PageOption configures an iteration: [Prefetch], or any [CallOption] for the call of each
+// page. An iterator yields a [*ParamError] for an invalid value.
 type PageOption interface{ applyPage(*pageOptions) error }
 
 type pageOptions struct {
@@ -26,8 +25,8 @@ func (c CallOption) applyPage(o *pageOptions) error {
 	return nil
 }
 
-// Collect gathers the items of a walk. When the walk ends with an error, the
-// items before it come with the error.
+// Collect returns all items of an iterator. If it ends with an error, Collect returns the
+// items before it and the error.
 func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	var items []T
 	for item, err := range seq {
@@ -39,11 +38,11 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return items, nil
 }
 
-// fetcher asks for one page of a list.
+// fetcher requests one page of a list.
 type fetcher[T any] func(ctx context.Context, page, limit int, opts ...CallOption) (*Page[T], error)
 
-// all is the walk behind every list; page and limit are the caller's. id tells
-// items apart, and is empty for one that has none.
+// all returns the iterator over a list; page and limit are the caller's. id identifies an
+// item, and is empty for one without an id.
 func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(T) string, opts []PageOption) iter.Seq2[T, error] {
 	var o pageOptions
 	var refused error
@@ -53,7 +52,7 @@ func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(
 		}
 	}
 	if refused == nil && o.prefetch > 0 && new(settings).collect(o.calls).capture != nil {
-		refused = invalid("prefetch", "asks for pages at once, of which CaptureResponse takes one")
+		refused = invalid("prefetch", "cannot be combined with CaptureResponse, which takes one response")
 	}
 	if page == 0 {
 		page = 1
@@ -183,19 +182,17 @@ func (r *seenWindow) noProgress(fresh, total int) bool {
 	return r.stalePages > min(shiftPages+grown, 2*windowPages)
 }
 
-// Prefetch asks for up to so many pages ahead of the reader, at once, and keeps
-// their order; 0, the default, asks for a page when the reader gets to it. It
-// takes the memory of so many pages more. A negative number is refused with a
-// [*ParamError].
+// Prefetch requests up to so many pages ahead of the reader, concurrently and in order; 0,
+// the default, requests a page when the reader reaches it. It needs the memory of as
+// many pages. A negative number is refused with a [*ParamError].
 //
-// The first page is asked for alone, since its answer says how many there are,
-// and no more than that are asked for; where an answer does not say, one page
-// ahead is the most. Limiter, pauses and retries are those of any other call. An
-// error comes after the items of the pages before it. When the range ends, in
-// whatever way, the requests in flight are cancelled and waited for.
+// The first page is requested alone, since its response counts the pages. If it does not,
+// one page is requested ahead at most. Limiter, pauses and retries are those of any other
+// call. An error is yielded after the items of the pages before it. When the range ends,
+// requests in flight are cancelled and waited for.
 //
-// Pages asked for at once may be answered out of order. From a list that grows
-// meanwhile items may then be skipped, as otherwise only from one that shrinks.
+// Concurrent pages may be read by the server out of order. If the list grows meanwhile,
+// items may be missed, as otherwise only if it shrinks.
 func Prefetch(pages int) PageOption {
 	return pageOption(func(o *pageOptions) error {
 		if pages < 0 {

@@ -20,8 +20,7 @@ const (
 	DefaultGrace            = 2 * time.Minute
 )
 
-// Option changes a default of [New]. A value that makes no sense is refused by
-// New with a [*ParamError].
+// Option configures a client. [New] refuses an invalid value with a [*ParamError].
 type Option func(*settings) error
 
 type settings struct {
@@ -46,16 +45,16 @@ type settings struct {
 	userAgent        string
 }
 
-// Limiter spaces the client's requests: Wait blocks until the next one may go
-// out, or returns an error, which fails the call without anything being sent.
-// *rate.Limiter of golang.org/x/time/rate is one as it stands.
+// Limiter limits the rate of the client's requests: Wait blocks until the next one may be
+// sent, or returns an error, which fails the call before anything is sent. *rate.Limiter
+// of golang.org/x/time/rate implements it.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// WithBaseURL sets the API's address, [DefaultBaseURL] if not given. It must be
-// https; plain http is taken for loopback addresses alone, for development
-// against a stand-in such as package whozextest, unless [WithInsecureHTTP] is given.
+// WithBaseURL sets the API's address; the default is [DefaultBaseURL]. It must be https.
+// Plain http is accepted for loopback addresses, such as those of package whozextest, and
+// with [WithInsecureHTTP].
 func WithBaseURL(address string) Option {
 	return func(s *settings) error {
 		base, err := parseBaseURL(address)
@@ -67,19 +66,17 @@ func WithBaseURL(address string) Option {
 	}
 }
 
-// WithHTTPClient takes transport, cookie jar and time-out from client, which is
-// copied and never changed: redirects are never followed, its Timeout, when
-// set, becomes that of one attempt (as [WithTimeout], which wins), and its idle
-// connections are left alone. When its transport is an *http.Transport, mutating
-// calls use a clone of it, see [New].
+// WithHTTPClient uses the transport and cookie jar of client, which is copied and never
+// changed. Redirects are not followed, its idle connections are not closed, and its
+// Timeout, if set, is the default of [WithTimeout]. If its transport is an
+// *http.Transport, mutating calls use a clone of it, see [New].
 //
-// With any other RoundTripper the SDK cannot see the connections. Mutating calls
-// then share them with reads, so that a server that closes an idle one may leave
-// an outcome unknown; no error proves that nothing was sent, so that every failed
-// mutating call without a response ends with an unknown outcome, even a refused
-// connection, and none is sent again; and a RoundTripper that itself sends a
-// request twice is not stopped. To trace, log or add headers, use
-// [WithMiddleware], which loses nothing of this.
+// With any other RoundTripper the SDK cannot see the connections. Mutating calls then
+// share them with reads, so that a server that closes an idle one may leave an outcome
+// unknown. No error proves that nothing was sent: every mutating call that fails without
+// a response has an unknown outcome, even if the connection was refused, and is not
+// retried. A RoundTripper that itself sends a request twice is not stopped. To trace,
+// log or add headers, use [WithMiddleware], which keeps all protections.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		if client == nil {
@@ -90,15 +87,15 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithMiddleware puts middleware, such as that of OpenTelemetry, between the client
-// and its own transport, the first outermost. Each attempt passes through it.
-// [OperationFromContext] tells the operation and the number of the attempt.
+// WithMiddleware adds middleware, such as that of OpenTelemetry, around the client's own
+// transports, the first outermost. Each attempt passes through it.
+// [OperationFromContext] returns the operation and the number of the attempt.
 //
-// Middleware sends a request, with its context or one derived from it, by the
-// RoundTripper that it is given, to the host that it is for; a mutating call once
-// for each attempt. Anything else is refused without being sent. It never sees the API key, which
-// is added beneath it. An idempotency header is removed, because net/http would
-// take it as leave to send a request again.
+// Middleware must send the request with its context, or one derived from it, by the
+// RoundTripper that it wraps, to the same host, and a mutating call once for each
+// attempt. Anything else is refused before it is sent. Middleware does not see the API
+// key, which is added beneath it. An idempotency header is removed, because net/http
+// repeats requests that have one.
 func WithMiddleware(wrap ...func(http.RoundTripper) http.RoundTripper) Option {
 	return func(s *settings) error {
 		for i, w := range wrap {
@@ -111,7 +108,7 @@ func WithMiddleware(wrap ...func(http.RoundTripper) http.RoundTripper) Option {
 	}
 }
 
-// WithAPIKeyHeader sends the key as X-API-Key in place of the recommended
+// WithAPIKeyHeader sends the key as X-API-Key instead of the recommended
 // Authorization: Bearer.
 func WithAPIKeyHeader() Option {
 	return func(s *settings) error {
@@ -120,9 +117,9 @@ func WithAPIKeyHeader() Option {
 	}
 }
 
-// WithTimeout bounds one attempt, from sending to the last byte of the answer's
-// body; waiting before it does not count. [DefaultTimeout] if not given. The
-// whole call, waits and retries included, is bounded by its context.
+// WithTimeout limits one attempt, from sending to the last byte of the response; the
+// default is [DefaultTimeout]. It does not include waits. The context limits the whole
+// call, with waits and retries.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error {
 		if d <= 0 {
@@ -133,9 +130,18 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithMaxRetries sets how often a call may be sent again after its first
-// attempt, [DefaultMaxRetries] if not given; 0 turns retries off. A
-// mutating call is retried only if the last attempt provably did nothing.
+func (s *settings) setTimeout() {
+	if s.timeout == 0 && s.httpClient != nil {
+		s.timeout = s.httpClient.Timeout
+	}
+	if s.timeout <= 0 {
+		s.timeout = DefaultTimeout
+	}
+}
+
+// WithMaxRetries limits the retries of a call; the default is [DefaultMaxRetries], and 0
+// disables retries. A mutating call is retried only if the last attempt provably did
+// nothing.
 func WithMaxRetries(n int) Option {
 	return func(s *settings) error {
 		if n < 0 {
@@ -146,9 +152,8 @@ func WithMaxRetries(n int) Option {
 	}
 }
 
-// WithBackoff sets the bounds of the wait before a retry: a random time up to
-// min, doubled with each attempt until it reaches max. [DefaultMinBackoff] and
-// [DefaultMaxBackoff] if not given.
+// WithBackoff sets the wait before a retry: a random time up to min, which doubles with
+// each attempt up to max. The defaults are [DefaultMinBackoff] and [DefaultMaxBackoff].
 func WithBackoff(min, max time.Duration) Option {
 	return func(s *settings) error {
 		if min < 0 || max < min {
@@ -159,8 +164,8 @@ func WithBackoff(min, max time.Duration) Option {
 	}
 }
 
-// WithMaxRetryAfter caps how long a server's Retry-After is obeyed,
-// [DefaultMaxRetryAfter] if not given.
+// WithMaxRetryAfter limits the wait for a Retry-After header; the default is
+// [DefaultMaxRetryAfter].
 func WithMaxRetryAfter(d time.Duration) Option {
 	return func(s *settings) error {
 		if d <= 0 {
@@ -171,8 +176,9 @@ func WithMaxRetryAfter(d time.Duration) Option {
 	}
 }
 
-// WithMaxResponseBytes bounds the body of an answer, [DefaultMaxResponseBytes]
-// if not given. A longer 2xx is a [*ResponseError] that holds its beginning.
+// WithMaxResponseBytes limits the body of a response; the default is
+// [DefaultMaxResponseBytes]. A longer 2xx response is a [*ResponseError] with its
+// beginning.
 func WithMaxResponseBytes(n int64) Option {
 	return func(s *settings) error {
 		if n <= 0 {
@@ -183,8 +189,8 @@ func WithMaxResponseBytes(n int64) Option {
 	}
 }
 
-// WithLimiter spaces all requests of the client, retries included. The API's
-// page names no rates; without a limiter the client goes by the server's 429s.
+// WithLimiter limits the rate of all requests, including retries. The API's page names no
+// rate; without a limiter the client adapts to the server's headers and 429s.
 func WithLimiter(limiter Limiter) Option {
 	return func(s *settings) error {
 		if limiter == nil {
@@ -195,14 +201,13 @@ func WithLimiter(limiter Limiter) Option {
 	}
 }
 
-// WithCache answers reads from memory for ttl, and makes equal reads at the same
-// time one request. The API's page asks to cache. Off if not given.
+// WithCache keeps the responses to reads for ttl, and coalesces equal reads at the same
+// time into one request. The API's page asks clients to cache. The default is no cache.
 //
-// Any mutating call of this client empties the cache, and so does
-// [Client.SetAPIKey]; what other clients change is seen after ttl at the latest.
-// Every caller gets a value of his own, and one who cancels disturbs no other.
-// Only successes are kept, the latest 512, unless longer than 128 KiB. A
-// [Response] that came from memory counts no attempts.
+// Any mutating call of this client empties the cache, and so does [Client.SetAPIKey];
+// changes by other clients are seen after ttl at the latest. Every caller gets its own
+// copy, and cancelling one does not affect the others. The cache keeps the latest 512
+// successful responses of at most 128 KiB. A cached [Response] has 0 attempts.
 func WithCache(ttl time.Duration) Option {
 	return func(s *settings) error {
 		if ttl <= 0 {
@@ -213,11 +218,10 @@ func WithCache(ttl time.Duration) Option {
 	}
 }
 
-// WithGrace sets how long after the end of its attempt a request may still be
-// carried out, or show in the lists, as far as [Client.Reconcile] is concerned:
-// [DefaultGrace] if not given, and never less than [WithTimeout], within which a
-// response is waited for. 0 waits for nothing, for servers that are known to be
-// at rest. The API's page names no bound.
+// WithGrace sets how long after the end of its attempt [Client.Reconcile] expects that a
+// request may still be carried out, or appear in the lists. The default is
+// [DefaultGrace]; less than [WithTimeout] is refused. 0 is for tests with a server that
+// is known to be idle. The API's page names no limit.
 func WithGrace(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < 0 {
@@ -243,7 +247,7 @@ func (s *settings) checkGrace() error {
 func WithUserAgent(product string) Option {
 	return func(s *settings) error {
 		if product == "" || strings.TrimSpace(product) != product || strings.ContainsFunc(product, unprintable) {
-			return invalid("user agent", "must be printable text without blanks around it, not %q", product)
+			return invalid("user agent", "must be printable text without surrounding whitespace, not %q", product)
 		}
 		s.userAgent = product + " " + userAgent
 		return nil
@@ -263,11 +267,11 @@ func parseBaseURL(address string) (*url.URL, error) {
 	}
 	switch {
 	case base.User != nil:
-		return nil, invalid(field, "must not hold a user or password")
+		return nil, invalid(field, "must not contain a user or password")
 	case base.Host == "" || base.Hostname() == "":
-		return nil, invalid(field, "%q names no host", address)
+		return nil, invalid(field, "%q has no host", address)
 	case base.RawQuery != "" || base.ForceQuery || strings.Contains(address, "#"):
-		return nil, invalid(field, "%q must not hold a query or fragment", address)
+		return nil, invalid(field, "%q must not contain a query or fragment", address)
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = strings.TrimRight(base.RawPath, "/")

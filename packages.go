@@ -32,8 +32,8 @@ type Package struct {
 	UsedGB      decimal.Decimal `json:"used_gb,omitzero" api:"documented=PurchasePackage"`
 	RemainingGB decimal.Decimal `json:"remaining_gb" api:"documented=PurchasePackage GetPackage"`
 	Status      string          `json:"status" api:"documented=PurchasePackage"`
-	// EvomiUsername and EvomiPassword are the proxy user's; see
-	// [Client.GetCredentials] for ready connection strings.
+	// EvomiUsername and EvomiPassword log in to the proxies; see [Client.GetCredentials]
+	// for connection strings.
 	EvomiUsername string `json:"evomi_username" api:"documented=PurchasePackage"`
 	EvomiPassword Secret `json:"evomi_password,omitempty" api:"documented=PurchasePackage"`
 	// Cost, PricePerGB and UserBalanceAfter are in USD.
@@ -41,9 +41,9 @@ type Package struct {
 	PricePerGB       decimal.Decimal `json:"price_per_gb,omitzero" api:"documented=PurchasePackage"`
 	UserBalanceAfter decimal.Decimal `json:"user_balance_after,omitzero" api:"documented=PurchasePackage"`
 	CreatedAt        time.Time       `json:"created_at,omitzero" api:"documented=PurchasePackage"`
-	// ExpiresAt is zero when the package does not expire.
+	// ExpiresAt is zero if the package does not expire.
 	ExpiresAt time.Time `json:"expires_at,omitzero" api:"documented=PurchasePackage,null"`
-	// Live tells that RemainingGB is the provider's figure of this moment.
+	// Live reports whether RemainingGB is the provider's current figure.
 	Live bool `json:"live" api:"documented=GetPackage,only=GetPackage"`
 
 	origin
@@ -73,12 +73,12 @@ func (p PurchasePackageParams) validate() error {
 	return oneOf("proxy_type", p.ProxyType, ProxyResidential, ProxyDatacenter, ProxyMobile)
 }
 
-// PurchasePackage buys a package for a sub-user, at your custom or VIP price,
-// from the sub-user's balance; [ErrInsufficientBalance] if that is too low. The
-// API's page calls it a heavy operation. After an [OutcomeUnknownError] it must
-// not simply be tried again: the money may be spent. [Client.Reconcile] looks
-// for traces, but a lost answer leaves no package id; the documented way to learn
-// it is the package.created webhook, see [EventPackageCreated].
+// PurchasePackage buys a package for a sub-user, at your custom or VIP price, from the
+// sub-user's balance. It returns [ErrInsufficientBalance] if that is too low. The API's
+// page calls it a heavy operation. After an [OutcomeUnknownError] do not repeat it: the
+// money may be spent. [Client.Reconcile] looks for evidence but cannot find the id of the
+// package; the documented source of the id is the package.created webhook, see
+// [EventPackageCreated].
 //
 // POST /users/{user_id}/packages
 func (c *Client) PurchasePackage(ctx context.Context, userID string, params PurchasePackageParams, opts ...CallOption) (*Package, error) {
@@ -88,7 +88,7 @@ func (c *Client) PurchasePackage(ctx context.Context, userID string, params Purc
 	return call[Package](ctx, c, req, opts)
 }
 
-// GetPackage returns a package with the GB left, asked live of the provider.
+// GetPackage returns a package with the GB that remain, queried live from the provider.
 //
 // GET /packages/{package_id}
 func (c *Client) GetPackage(ctx context.Context, packageID string, opts ...CallOption) (*Package, error) {
@@ -99,15 +99,14 @@ func (c *Client) GetPackage(ctx context.Context, packageID string, opts ...CallO
 type AddGBParams struct {
 	// GB to add, at least 1.
 	GB int `json:"gb"`
-	// Note appears in the transaction log: make it unique, and an unknown outcome
-	// can be settled by it.
+	// Note appears in the transaction history: if it is unique, [Client.Reconcile] can
+	// find the call.
 	Note string `json:"note,omitempty"`
 }
 
-// AddGB adds GB to a package, paid from the balance of its owner;
-// [ErrInsufficientBalance] if that is too low. After an [OutcomeUnknownError] do
-// not try again before [Client.Reconcile], which looks for the note, has said
-// "not applied".
+// AddGB adds GB to a package, paid from the balance of its owner. It returns
+// [ErrInsufficientBalance] if that is too low. After an [OutcomeUnknownError] repeat it
+// only if [Client.Reconcile], which looks for the note, returns "not applied".
 //
 // POST /packages/{package_id}/add-gb
 func (c *Client) AddGB(ctx context.Context, packageID string, params AddGBParams, opts ...CallOption) (*Package, error) {
@@ -117,7 +116,7 @@ func (c *Client) AddGB(ctx context.Context, packageID string, params AddGBParams
 	return call[Package](ctx, c, req, opts)
 }
 
-// Targeting chooses where proxies leave to the Internet.
+// Targeting selects the location of the proxies.
 type Targeting struct {
 	// Country is a two-letter ISO code, in either case, or "any"; empty lets the
 	// API choose.
@@ -151,7 +150,7 @@ func (t Targeting) query() url.Values {
 	return q
 }
 
-// GetCredentials returns ready connection strings for a package's proxies.
+// GetCredentials returns the connection strings of a package's proxies.
 //
 // GET /packages/{package_id}/credentials
 func (c *Client) GetCredentials(ctx context.Context, packageID string, target Targeting, opts ...CallOption) (*Credentials, error) {

@@ -42,7 +42,7 @@ type Quote struct {
 	PricePerGB decimal.Decimal `json:"price_per_gb"`
 	Total      decimal.Decimal `json:"total"`
 	IsVIP      bool            `json:"is_vip"`
-	// CustomPrice tells that PricePerGB was agreed with you.
+	// CustomPrice reports whether PricePerGB is your custom price.
 	CustomPrice bool `json:"custom_price"`
 
 	origin

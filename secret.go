@@ -11,11 +11,10 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a value that must not reach a log: a key, a password, a connection
-// string. Whatever prints or encodes it gives [redacted]: every verb of fmt, slog,
-// JSON, and what else goes by [encoding.TextMarshaler], alone or inside any struct,
-// slice or map. [Secret.Reveal] is the value, to be stored and sent on. Decoding
-// takes the value as it stands.
+// Secret is a value that must not reach a log: a key, a password, a connection string.
+// Printing or encoding it gives [redacted]: every verb of fmt, slog, JSON, and whatever
+// else uses [encoding.TextMarshaler], alone or inside any struct, slice or map. Use
+// [Secret.Reveal] to store or forward the value. Decoding sets the value unchanged.
 //
 // One thing passes all methods: fmt with a verb that does not fit, such as %s, for a
 // pointer to a struct of yours within a slice or map. The structs of this package
@@ -55,14 +54,14 @@ func logGroup(v any) slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// apiKey is a key as it goes out. It is never changed once made, so that a
-// call in flight has either the old key or the new one.
+// apiKey is a key as it is sent. It is immutable, so that a call in flight has either the
+// old key or the new one.
 type apiKey struct {
 	value  string
 	header []string
 }
 
-// keyring holds the current key behind a pointer, where no verb of fmt finds it.
+// keyring has the current key behind a pointer, where no verb of fmt prints it.
 type keyring struct {
 	name    string // of the header, in canonical form
 	prefix  string
@@ -102,7 +101,7 @@ func (r *keyring) make(key string) (*apiKey, error) {
 	}
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] > '~' {
-			return nil, invalid("API key", "holds a blank or a character that no header can carry, at byte %d", i)
+			return nil, invalid("API key", "contains whitespace or a character that is not allowed in a header, at byte %d", i)
 		}
 	}
 	return &apiKey{value: key, header: []string{r.prefix + key}}, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// User is a sub-user of yours.
+// User is one of your sub-users.
 type User struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
@@ -47,22 +47,20 @@ func (c *Client) ListUsers(ctx context.Context, params ListUsersParams, opts ...
 	return list[User](ctx, c, req, opts)
 }
 
-// AllUsers walks your sub-users page by page, from params.Page to the last, 100
-// a page unless params.Limit says otherwise. Nothing is asked for before a range
-// begins, and each range walks anew. An error is yielded once, with a zero User,
-// and ends the walk. [Prefetch] reads ahead.
+// AllUsers iterates over your sub-users page by page, from params.Page to the last, 100 a
+// page unless params.Limit is set. Nothing is requested before a range begins, and each
+// range starts again. An error is yielded once, with a zero User, and ends the
+// iteration. [Prefetch] requests pages ahead.
 //
-// A list that grows shifts what was read onto later pages. The walk remembers
-// the ids of the last eight pages' worth of items at least, and leaves out what
-// comes again; that suffices while the list grows by at most two pages between
-// requests, no more than seven times in a row. Items without an id are never
-// left out. Removing items moves unread ones onto pages already read: as many
-// are skipped as are removed before the place of the reader. What is added
-// before that place is not seen.
+// A list that grows shifts items onto later pages. The iterator remembers the ids of at
+// least eight pages of items and skips what it has yielded; that suffices while the list
+// grows by at most two pages between requests, no more than seven times in a row. Items
+// without an id are never skipped. If items before the current position are removed, as
+// many unread items are missed. Items added before it are not yielded.
 //
-// The walk ends when has_next is false, on the last of the pages that an answer
-// counts, on an empty page, and on the third page in a row without a new item,
-// or later if the total says that the list has grown.
+// The iteration ends when has_next is false, on the last page that a response counts, on
+// an empty page, and on the third page in a row without a new item, or later if the total
+// shows that the list has grown.
 //
 // GET /users
 func (c *Client) AllUsers(ctx context.Context, params ListUsersParams, opts ...PageOption) iter.Seq2[User, error] {
@@ -75,9 +73,9 @@ func (c *Client) AllUsers(ctx context.Context, params ListUsersParams, opts ...P
 type CreateUserParams struct {
 	// Email is required and must be unique.
 	Email string `json:"email"`
-	// Name is, when empty, the part of the email before the @.
+	// Name defaults to the part of the email before the @.
 	Name string `json:"name,omitempty"`
-	// Note is for you; the API does not store it.
+	// Note is for your own use; the API does not store it.
 	Note string `json:"note,omitempty"`
 }
 
@@ -92,10 +90,10 @@ func (p CreateUserParams) validate() error {
 	return nil
 }
 
-// CreateUser creates a sub-user, ready to receive balance and packages. An email
-// that is registered already gives [ErrEmailTaken]. After an
-// [OutcomeUnknownError] [Client.Reconcile] searches for the email; trying again
-// is harmless then, since an email can be registered once only.
+// CreateUser creates a sub-user, who can receive balance and packages at once. It returns
+// [ErrEmailTaken] if the email is registered already. After an [OutcomeUnknownError]
+// [Client.Reconcile] searches for the email. Repeating the call is harmless, since an
+// email can be registered only once.
 //
 // POST /users
 func (c *Client) CreateUser(ctx context.Context, params CreateUserParams, opts ...CallOption) (*User, error) {
@@ -105,7 +103,7 @@ func (c *Client) CreateUser(ctx context.Context, params CreateUserParams, opts .
 	return call[User](ctx, c, req, opts)
 }
 
-// BalanceChange is the result of moving money between you and a sub-user.
+// BalanceChange is the result of [Client.AddBalance] and [Client.DeductBalance].
 type BalanceChange struct {
 	UserID string `json:"user_id" api:"path=AddBalance DeductBalance"`
 	// Action is "add" or "deduct".
@@ -118,19 +116,18 @@ type BalanceChange struct {
 	origin
 }
 
-// AddBalance moves amount, in USD and above zero, from your balance to the
-// sub-user's. The note appears in the transaction history: make it unique, and
-// an unknown outcome can be settled by it. [ErrInsufficientBalance] if yours is
-// too low. After an [OutcomeUnknownError] do not try again before
-// [Client.Reconcile], which looks for the note, has said "not applied".
+// AddBalance moves amount, in USD and above zero, from your balance to the sub-user's. It
+// returns [ErrInsufficientBalance] if yours is too low. The note appears in the
+// transaction history: if it is unique, [Client.Reconcile] can find the call. After an
+// [OutcomeUnknownError] repeat it only if Reconcile returns "not applied".
 //
 // POST /users/{user_id}/balance
 func (c *Client) AddBalance(ctx context.Context, userID string, amount decimal.Decimal, note string, opts ...CallOption) (*BalanceChange, error) {
 	return c.changeBalance(ctx, OpAddBalance, "add", userID, amount, note, opts)
 }
 
-// DeductBalance moves amount, in USD and above zero, from the sub-user's balance
-// back to yours. Note and errors are as for [Client.AddBalance].
+// DeductBalance moves amount, in USD and above zero, from the sub-user's balance back to
+// yours. Note and errors are those of [Client.AddBalance].
 //
 // POST /users/{user_id}/balance
 func (c *Client) DeductBalance(ctx context.Context, userID string, amount decimal.Decimal, note string, opts ...CallOption) (*BalanceChange, error) {
@@ -150,8 +147,7 @@ type balanceRequest struct {
 	Note   string `json:"note,omitempty"`
 }
 
-// money goes out as an exact JSON number, whatever the program has set in
-// decimal's globals.
+// money encodes as an exact JSON number, whatever the globals of package decimal are.
 type money decimal.Decimal
 
 // MarshalJSON implements [json.Marshaler].
@@ -164,7 +160,7 @@ var _ json.Marshaler = money{}
 
 func checkAmount(amount decimal.Decimal) error {
 	if !amount.IsPositive() {
-		// An absurd exponent must not be written out, not even in an error.
+		// The amount is not printed: a huge exponent would fill gigabytes.
 		if amount.IsZero() {
 			return invalid("amount", "must be above zero")
 		}

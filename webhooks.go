@@ -18,8 +18,8 @@ const (
 	EventUserCreated    = "user.created"
 )
 
-// PackageCreated is the data of an [EventPackageCreated]. It brings the id of a
-// package whose purchase was answered with an [OutcomeUnknownError].
+// PackageCreated is the data of an [EventPackageCreated]. It contains the id of a package
+// whose purchase ended with an [OutcomeUnknownError].
 type PackageCreated struct {
 	UserID    string          `json:"user_id"`
 	PackageID string          `json:"package_id"`
@@ -28,12 +28,12 @@ type PackageCreated struct {
 	Cost decimal.Decimal `json:"cost"`
 }
 
-// Webhook is a registered receiver of events.
+// Webhook is a registered webhook.
 type Webhook struct {
 	ID     string   `json:"id"`
 	URL    string   `json:"url"`
 	Events []string `json:"events"`
-	// Secret signs the events. It is shown only this once: store it.
+	// Secret signs the events. The API returns it only once: store it.
 	Secret Secret `json:"secret"`
 	Note   string `json:"note"`
 
@@ -49,10 +49,10 @@ func (w Webhook) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(w))
 }
 
-// CreateWebhookParams describe a receiver of events.
+// CreateWebhookParams describe a new webhook.
 type CreateWebhookParams struct {
-	// URL must be https; plain http is taken for loopback alone, for development,
-	// unless [WithInsecureHTTP] is given.
+	// URL must be https. Plain http is accepted for loopback addresses, and with
+	// [WithInsecureHTTP].
 	URL string `json:"url"`
 	// Events are the names to subscribe to, at least one; names that this SDK
 	// does not know are sent as they are.
@@ -78,12 +78,11 @@ func (p CreateWebhookParams) validate(s *settings) error {
 	return nil
 }
 
-// CreateWebhook registers a receiver of events; an account may have at most 10.
-// The API documents no route to list or remove webhooks, and the secret is not
-// shown again: store id and secret and register once. After an
-// [OutcomeUnknownError] a webhook may exist whose secret is lost, unless the
-// error's Body holds it; nothing in the API tells, so register again and let
-// events that verify under no known secret be refused.
+// CreateWebhook registers a webhook; an account may have at most 10. The API documents no
+// route to list or remove webhooks and does not return the secret again: register once,
+// and store id and secret. After an [OutcomeUnknownError] there may be a webhook whose
+// secret is lost, unless the error's Body contains it. Register again then, and reject
+// events that match no known secret.
 //
 // POST /webhooks
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, opts ...CallOption) (*Webhook, error) {
