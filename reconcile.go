@@ -58,9 +58,10 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 //   - CreateUser: by the email, among all sub-users.
 //   - AddBalance, DeductBalance, AddGB: by the note, among all transactions.
 //     Without a note they stay undecided.
-//   - PurchasePackage: not applied when no transaction since can be the purchase.
-//     Applied only if PackagesBefore was set in unknown, the user has one package
-//     more, and just one transaction since can be the purchase. The package's id
+//   - PurchasePackage: not applied when no transaction since can be the purchase
+//     and the user has as many packages as PackagesBefore, or none if it is not set.
+//     Applied only if it is set, the user has one package more, and just one
+//     transaction since can be the purchase. The package's id
 //     comes with the package.created webhook, see [EventPackageCreated].
 //   - CreateWebhook, RegenerateKey, [Client.Do]: nothing in the API shows them.
 //
@@ -70,9 +71,9 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 // operation, what must be true for either to follow; what can be checked of that
 // is checked, and the outcome is undecided where a check fails: a list that cannot
 // be read whole (10,000 items at most), an entry with a field that is not
-// understood, times that do not agree. Two things cannot be checked. The email or
-// note must be used for this one call alone. And no request may be carried out
-// later than [WithGrace] after it can last have been on its way: before that
+// understood, times that do not agree. What cannot be checked stands there first:
+// the email or note must be used for this one call alone, the client be of the same
+// account, and no request be carried out later than [WithGrace] after it can last have been on its way: before that
 // nothing is "not applied", and NotBefore says when to ask again.
 //
 // The error is that of a read that failed; the outcome is undecided then.

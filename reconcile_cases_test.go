@@ -24,9 +24,9 @@ func past(n int, kind whozex.TransactionType, ago time.Duration) (entries []book
 }
 
 // since are entries from after the call.
-func since(n int, after time.Duration) (entries []booking) {
+func since(n int, after time.Duration, kind whozex.TransactionType) (entries []booking) {
 	for i := range n {
-		entries = append(entries, booking{Ago: -after - time.Duration(i)*time.Second, Kind: whozex.TransactionDeposit, Amount: "20", Note: "payment"})
+		entries = append(entries, booking{Ago: -after - time.Duration(i)*time.Second, Kind: kind, Amount: "20", Note: "payment"})
 	}
 	return entries
 }
@@ -135,7 +135,7 @@ func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
 			// The third is dropped, and another comes to the end, between the two pages.
 			name: "an entry moved onto a page already read",
 			world: world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 5, Latency: 2 * time.Second, Drops: true,
-				Others: slices.Concat(past(5, whozex.TransactionDeposit, 3*hour), since(4, time.Second), since(1, 121*time.Second))},
+				Others: slices.Concat(past(5, whozex.TransactionDeposit, 3*hour), since(4, time.Second, whozex.TransactionDeposit), since(1, 121*time.Second, whozex.TransactionDeposit))},
 			verdict: whozex.OutcomeUndecided, reason: "lost an item",
 		},
 		{name: "an entry that failed", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"status":"failed"`}, verdict: whozex.OutcomeUndecided, reason: "field status"},
@@ -143,6 +143,13 @@ func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
 		{name: "an entry without success", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"success":false`}, verdict: whozex.OutcomeUndecided, reason: "field success"},
 		{name: "an entry with a field not understood", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"result":7`}, verdict: whozex.OutcomeUndecided, reason: "field result"},
 		{name: "a reversal that names the entry by a short id", world: world{Op: add, Note: "order 5", Fate: undone, Others: []booking{{Kind: "misc", Amount: "-49", Note: "takes T-0 back"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
+		{name: "a reversal whose note says nothing of it", world: world{Op: add, Note: "order 5", Fate: undone, Others: []booking{{Kind: whozex.TransactionDeposit, Note: "admin adjustment"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
+		{name: "a reversal among entries without ids", world: world{Op: add, Note: "order 5", Fate: undone, ID: "-", Others: []booking{{Kind: whozex.TransactionDeposit}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
+		{name: "a second entry with the id", world: world{Op: add, Note: "order 5", Fate: undone, ID: `"id":"T-7",`, Paging: `{"total":1}`, Others: []booking{{Kind: "void", Amount: "0", Note: "closed"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
+		{name: "the opposite an hour before", world: world{Op: add, Note: "order 5", Fate: counts, Others: []booking{{Ago: time.Hour, Kind: whozex.TransactionDeposit, Amount: "-50", Note: "order 4"}}}, verdict: whozex.OutcomeApplied},
+		{name: "an entry changed later", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"updated_at":"2000-01-02T00:00:30Z"`}, verdict: whozex.OutcomeUndecided, reason: "field updated_at"},
+		{name: "an entry in another currency", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"currency":"EUR"`}, verdict: whozex.OutcomeUndecided, reason: "field currency"},
+		{name: "an amount rounded", world: world{Op: add, Note: "order 5", Fate: undone, OwnAmount: "50.01"}, verdict: whozex.OutcomeUndecided, reason: "another amount"},
 		{name: "an entry of another user", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"user_id":"u2"`}, verdict: whozex.OutcomeUndecided, reason: "field user_id"},
 		{name: "an entry of the call's user", world: world{Op: add, Note: "order 5", Fate: counts, OwnFields: `,"user_id":"u1"`}, verdict: whozex.OutcomeApplied},
 		{name: "an entry of the opposite sign", world: world{Op: deduct, Note: "order 5", Fate: undone, OwnAmount: "50"}, verdict: whozex.OutcomeUndecided, reason: "another amount"},
@@ -154,6 +161,51 @@ func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
 			world: world{Op: buy, Fate: counts, Grain: day, Commit: time.Second,
 				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Minute, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},
 			later: 3 * time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
+		},
+		{name: "a note stored as a number", world: world{Op: add, Note: "0012", Fate: counts, StoredNote: "12", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "in another form"},
+		{
+			// Each entry of another type is five hours behind; the call's own was dropped.
+			name: "a history that keeps 20 entries of two clocks",
+			world: world{Op: add, Note: "order 5", Fate: counts, Keeps: 20, KindAhead: map[whozex.TransactionType]time.Duration{whozex.TransactionAddGB: -5 * time.Hour},
+				Others: slices.Concat(since(10, time.Second, whozex.TransactionAddGB), since(10, 100*time.Second, whozex.TransactionDeposit))},
+			verdict: whozex.OutcomeUndecided, reason: "may not reach back",
+		},
+		{
+			// What was sent at 23:59 of one day is shown as of its first second.
+			name: "a purchase whose time was cut to its date later",
+			world: world{Op: buy, Fate: counts, Provisioned: 30 * day, OldGrain: day, Had: 1, Counted: true,
+				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Hour, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},
+			later: 2*time.Hour + time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
+		},
+		{
+			name:    "a purchase that adds GB to a package there was",
+			world:   world{Op: buy, Fate: counts, SoldAs: "GB", Had: 1, Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "GB were added",
+		},
+		{
+			name:    "a purchase that is free",
+			world:   world{Op: buy, Fate: counts, SoldAs: "free", Had: 1, Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "has changed",
+		},
+		{
+			name:    "a purchase that is free, and the packages were not counted",
+			world:   world{Op: buy, Fate: counts, SoldAs: "free", Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "not known how many packages",
+		},
+		{
+			name:    "an entry of no amount",
+			world:   world{Op: buy, Fate: undone, OwnAmount: "0", Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "took nothing",
+		},
+		{
+			name:    "a purchase asked for in another account",
+			world:   world{Op: buy, Fate: counts, Elsewhere: true},
+			verdict: whozex.OutcomeUndecided, reason: "not among the account's users",
+		},
+		{
+			name:    "a user whose created_at moves with each change",
+			world:   world{Op: create, Email: "john@example.com", Fate: neverDone, There: 9 * day, Touch: true},
+			verdict: whozex.OutcomeUndecided, reason: "may have been there before",
 		},
 		{
 			name:    "another purchase half an hour before",

@@ -94,15 +94,19 @@ func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *l
 		return "", time.Time{}
 	}
 	passed := began.Sub(unknown.SentAt)
+	byServer := seen.date.Sub(unknown.ServerTime) - seen.took - dateError
 	switch {
 	case sameProcess(unknown.SentAt):
+		if !unknown.ServerTime.IsZero() && !seen.date.IsZero() && passed-byServer > 2*clockSlack+seen.took {
+			return "a response is from before its request, as a cache may have given it: look at the list itself;", time.Time{}
+		}
 	case unknown.ServerTime.IsZero():
 		return "the record holds no time of the server, and the local clock may have been set since: make sure that the call is over, then look again;", time.Time{}
 	case seen.date.IsZero():
 		return "the server does not say its time, and the local clock may have been set since: make sure that the call is over, then look again;", time.Time{}
 	default:
 		// Either clock may have been set: both must say that it is over.
-		passed = min(passed, seen.date.Sub(unknown.ServerTime)-seen.took-dateError)
+		passed = min(passed, byServer)
 	}
 	needed := c.settled(unknown)
 	if passed >= needed {
@@ -127,7 +131,7 @@ func (c *Client) window(unknown *OutcomeUnknownError, seen *listing) window {
 		return window{}
 	}
 	sent := seen.now.Add(-seen.received.Sub(unknown.SentAt))
-	earliest := sent
+	earliest := seen.now.Add(-between(unknown.SentAt, seen.received))
 	if !unknown.ServerTime.IsZero() && !seen.date.IsZero() {
 		byServer := unknown.ServerTime.Add(seen.now.Sub(seen.date))
 		if byServer.Before(earliest) {
@@ -154,7 +158,6 @@ func (w window) holds(at time.Time) bool {
 // ages compares the clock of a list's created_at with that of its responses.
 type ages struct {
 	newest     map[string]time.Time // by kind
-	fine       map[string]bool      // kinds whose times are not whole days, in any zone
 	newestEver time.Time
 	now        time.Time
 	mingled    bool // the times contradict one another
@@ -162,10 +165,7 @@ type ages struct {
 
 func (a *ages) see(kind string, at time.Time) {
 	if a.newest == nil {
-		a.newest, a.fine = map[string]time.Time{}, map[string]bool{}
-	}
-	if !at.Equal(at.Truncate(15 * time.Minute)) { // zones differ by quarters of an hour
-		a.fine[kind] = true
+		a.newest = map[string]time.Time{}
 	}
 	if at.After(a.newest[kind]) {
 		a.newest[kind] = at
@@ -189,7 +189,7 @@ func (a *ages) tooOld(kind string, at time.Time, w window) bool {
 	if w.earliest.IsZero() || a.mingled || at.IsZero() {
 		return false
 	}
-	if !a.fine[kind] {
+	if at.Equal(at.Truncate(15 * time.Minute)) { // zones differ by quarters of an hour
 		at = at.Add(24 * time.Hour)
 	}
 	return at.Add(a.behind(a.newest[kind])+farSlack).Before(w.earliest) ||

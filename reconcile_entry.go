@@ -51,9 +51,9 @@ const (
 	// the call this recent, lest the entry was dropped from its far end.
 	shortHistory = 20
 	recentCall   = 24 * time.Hour
-	// livelyHistory is the age of the newest entry from which on the clock of
-	// created_at is taken to agree with the server's, as far as it is only a matter
-	// of whether entries were dropped.
+	// livelyHistory is the age of the newest entry of a type up to which its clock is
+	// taken to agree with the server's, as far as it is only a matter of whether
+	// entries were dropped.
 	livelyHistory = 5 * time.Minute
 )
 
@@ -64,8 +64,8 @@ func (h *history) incomplete() string {
 	if h.gap != "" {
 		return h.gap
 	}
-	lively := !h.window.earliest.IsZero() && h.ages.behind(h.ages.newestEver) < livelyHistory
 	for _, e := range h.entries {
+		lively := !h.window.earliest.IsZero() && h.ages.behind(h.ages.newest[string(e.Type)]) < livelyHistory
 		if h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) || lively && e.CreatedAt.Before(h.window.sent) {
 			return ""
 		}
@@ -102,6 +102,16 @@ func (e entry) hasNote() bool {
 		}
 	}
 	return false
+}
+
+// text is the text of a field; empty if there is none.
+func (e entry) text(name string) string {
+	for _, f := range e.fields {
+		if f.name == name {
+			return textOf(f.value)
+		}
+	}
+	return ""
 }
 
 // texts are all texts and numbers of the entry, at any depth, but for those that
@@ -235,7 +245,7 @@ func beginsWithWord(t string) bool {
 
 // mismatch says why an entry that may be the call's own does not prove that the
 // call was carried out and counted; empty if it does.
-func (h *history) mismatch(e entry, asked details) string {
+func (h *history) mismatch(e *entry, asked details) string {
 	for _, f := range e.fields {
 		if !e.understands(f, asked) {
 			return "its field " + f.name + " is not understood, or says that it did not count"
@@ -274,35 +284,26 @@ func (h *history) mismatch(e entry, asked details) string {
 	case !h.window.holds(e.CreatedAt):
 		return "it is of another time"
 	}
-	for _, other := range h.entries {
-		if other.ID != e.ID && h.mayUndo(other, e) {
+	for i := range h.entries {
+		if other := &h.entries[i]; other != e && h.mayUndo(other, e) {
 			return "another transaction may take it back"
 		}
 	}
 	return ""
 }
 
-// mayUndo reports whether other may be what took e back.
-func (h *history) mayUndo(other, e entry) bool {
-	if h.ages.tooOld(string(other.Type), other.CreatedAt, h.window) {
+// mayUndo reports whether other may be what took e back, whose time agrees with the
+// server's. What its note says does not count: a reversal may say anything.
+func (h *history) mayUndo(other, e *entry) bool {
+	kind := string(other.Type)
+	// The clock cannot have gone back since by more than the newest entry seems old.
+	before := other.Type == e.Type && other.CreatedAt.Add(h.ages.behind(h.ages.newest[kind])+clockSlack).Before(e.CreatedAt)
+	if before || h.ages.tooOld(kind, other.CreatedAt, h.window) {
 		return false
 	}
-	if other.refersTo(e.ID) {
-		return true
-	}
-	if !other.Amount.Decimal.Equal(e.Amount.Decimal.Neg()) {
-		return false
-	}
-	text := strings.ToLower(strings.Join(other.texts(), " "))
-	for _, word := range undoWords {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return other.Note == "" || !other.known()
+	sameID := e.ID != "" && other.ID == e.ID
+	return sameID || other.Amount.Decimal.Equal(e.Amount.Decimal.Neg()) || other.refersTo(e.ID)
 }
-
-var undoWords = []string{"rever", "refund", "void", "cancel", "fail", "return", "charge", "roll", "correct", "undo", "storno", "reject", "declin"}
 
 // understands reports whether a field of an entry says nothing that speaks
 // against the call, or cannot be understood to.
@@ -320,8 +321,8 @@ func (e entry) understands(f field, asked details) bool {
 	case "success", "completed":
 		return string(f.value) == "true"
 	case "updated_at":
-		_, ok := dateOf(text)
-		return ok
+		at, ok := dateOf(text)
+		return ok && at.Sub(e.CreatedAt).Abs() <= clockSlack
 	case "currency":
 		return text == "USD"
 	case "action":

@@ -3,6 +3,8 @@ package whozex
 import (
 	"context"
 	"strings"
+
+	"github.com/shopspring/decimal"
 )
 
 func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError, asked details) (Outcome, *listing, error) {
@@ -18,8 +20,9 @@ func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError
 	}
 	gap := h.gap
 	var outcome Outcome
-	var own []entry
-	for _, e := range h.entries {
+	var own []*entry
+	for i := range h.entries {
+		e := &h.entries[i]
 		if gap == "" && !e.hasNote() {
 			gap = "there are transactions without a field for the note: look at the history"
 		}
@@ -70,8 +73,11 @@ func (h *history) noteAbsent(asked details) Outcome {
 }
 
 // canonicalNote reports whether no server has a reason to trim, cut or escape
-// the note.
+// the note, or to take it for a number that it writes otherwise.
 func canonicalNote(note string) bool {
-	return len(note) <= 100 && canonical(note) != "" && strings.TrimSpace(note) == note && !strings.Contains(note, "  ") &&
+	const exact = 15 // digits that a number of any language holds
+	number, err := decimal.NewFromString(note)
+	return (err != nil || number.String() == note && len(note) <= exact) &&
+		len(note) <= 100 && canonical(note) != "" && strings.TrimSpace(note) == note && !strings.Contains(note, "  ") &&
 		strings.Trim(strings.ToLower(note), "abcdefghijklmnopqrstuvwxyz0123456789 -_.:") == ""
 }

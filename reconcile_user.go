@@ -107,8 +107,11 @@ func (u *subUser) mismatch(asked details) string {
 			return "its field " + f.name + " is not understood, or says that it does not count"
 		}
 	}
-	if asked.Name != "" && u.Name != asked.Name {
+	switch {
+	case asked.Name != "" && u.Name != asked.Name:
 		return "it has another name"
+	case u.PackageCount != 0 || !u.Balance.IsZero():
+		return "it has a balance or packages already, so that it may have been there before"
 	}
 	return ""
 }

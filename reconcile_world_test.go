@@ -30,8 +30,15 @@ const (
 type booking struct {
 	Ago          time.Duration // before the call; negative: after it
 	Kind         whozex.TransactionType
-	Amount, Note string // no amount: what takes the call's back
+	Amount, Note string // no amount: what takes the call's back, so long after it counted
 	Fields       string // more fields, such as `,"a":1`
+}
+
+func (b booking) at(w *world) time.Time {
+	if b.Amount == "" {
+		return w.sent.Add(w.Commit - b.Ago)
+	}
+	return w.sent.Add(-b.Ago)
 }
 
 // world is a server, the clocks around it, and one call whose response is lost:
@@ -45,7 +52,11 @@ type world struct {
 	Provisioned time.Duration // the package, after Commit
 	Hangs       bool          // until the time-out, rather than breaking off
 	Counted     bool          // PackagesBefore is set
+	Reversed    bool          // by one of Others, and by nothing else
 	Unmet       bool          // no response came before the call
+
+	Had    int    // packages of the buyer before
+	SoldAs string // a purchase adds GB to a package there was, or is free: no entry
 
 	OwnFields   string // more fields of the call's entry or user
 	OwnAmount   string // other than asked for
@@ -57,12 +68,16 @@ type world struct {
 	Keeps    int    // the latest entries only
 	Paging   string // the pagination, with verbs for total, page and pages, and has_next
 	Fields   string // more fields of all entries
+	ID       string // of all entries; # is their number, and - is none
 	Memo     string // the name of the note's field
 	Loose    bool   // amounts as texts
 
 	Latency      time.Duration // of each response
 	Node         time.Duration // every other response is by a node whose clock is so far ahead
 	Drops        bool          // the third of the other entries as soon as a page was read
+	Moves        bool          // the last item comes first, and back, between any two reads
+	Cached       time.Duration // by something in between that does not say so
+	Elsewhere    bool          // Reconcile asks another account, which holds nothing
 	DateAhead    time.Duration // of true time
 	MetaAhead    time.Duration
 	NoMeta       bool
@@ -72,14 +87,23 @@ type world struct {
 	Jump         time.Duration                            // how far created_at jumps, so long after the call
 	JumpAfter    time.Duration
 	Grain        time.Duration // of created_at
+	OldGrain     time.Duration // the same of what is older than an hour
 	LocalAhead   time.Duration // of the local clock when the call was sent; right later
 
 	Others []booking
 	Users  []string      // emails of other users, created long ago
 	There  time.Duration // the email was there so long before the call; 0: it was not
+	Touch  bool          // that user changed since, and created_at with it
 
 	began, sent time.Time
 	reads       int
+	cache       map[string]cached
+}
+
+type cached struct {
+	body  string
+	date  []string
+	until time.Time
 }
 
 const (
@@ -118,7 +142,7 @@ func (w *world) lose(t interface{ Fatalf(string, ...any) }, client *whozex.Clien
 		t.Fatalf("the outcome is known: %v", err)
 	}
 	if w.Counted {
-		unknown.PackagesBefore = new(int)
+		unknown.PackagesBefore = new(w.Had)
 	}
 	return unknown
 }
@@ -142,7 +166,8 @@ func (w *world) promised(unknown *whozex.OutcomeUnknownError) bool {
 func (w *world) right(v whozex.Verdict) bool {
 	switch v {
 	case whozex.OutcomeApplied:
-		return w.Fate == counts && !time.Now().Before(w.sent.Add(w.Commit))
+		undoing := slices.IndexFunc(w.Others, func(b booking) bool { return b.Amount == "" && !b.at(w).After(time.Now()) })
+		return (w.Fate == counts || w.Fate == undone && w.Reversed && undoing < 0) && !time.Now().Before(w.sent.Add(w.Commit))
 	case whozex.OutcomeNotApplied:
 		return w.Fate == neverDone
 	}
@@ -159,6 +184,9 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	at := time.Now()
+	if kept, ok := w.cache[req.URL.String()]; ok && at.Before(kept.until) {
+		return reply(req, 200, kept.body, kept.date...), nil
+	}
 	w.reads++
 	node := time.Duration(w.reads%2) * w.Node
 	time.Sleep(w.Latency)
@@ -177,10 +205,23 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 	case strings.HasSuffix(req.URL.Path, "/users"):
 		data = w.page("users", w.userList(at), req)
 	}
-	return reply(req, 200, fmt.Sprintf(`{"success":true,"data":%s,"meta":{"timestamp":%q,"version":"1.0.0"}}`, data, meta), header...), nil
+	body := fmt.Sprintf(`{"success":true,"data":%s,"meta":{"timestamp":%q,"version":"1.0.0"}}`, data, meta)
+	if w.Cached > 0 && !w.sent.IsZero() {
+		if w.cache == nil {
+			w.cache = map[string]cached{}
+		}
+		w.cache[req.URL.String()] = cached{body, header, at.Add(w.Cached)}
+	}
+	return reply(req, 200, body, header...), nil
 }
 
 func (w *world) page(name string, items []string, req *http.Request) string {
+	if w.Elsewhere {
+		items = nil
+	}
+	if w.Moves && len(items) > 1 && w.reads%2 == 0 {
+		items = slices.Concat(items[len(items)-1:], items[:len(items)-1])
+	}
 	page, _ := strconv.Atoi(req.FormValue("page"))
 	limit, _ := strconv.Atoi(req.FormValue("limit"))
 	if w.PageSize > 0 {
@@ -202,7 +243,11 @@ func (w *world) created(kind whozex.TransactionType, at time.Time) string {
 	if w.Jump != 0 && !at.Before(w.sent.Add(w.JumpAfter)) {
 		shown = shown.Add(w.Jump)
 	}
-	return shown.Truncate(max(w.Grain, time.Millisecond)).UTC().Format("2006-01-02T15:04:05.000Z")
+	grain := w.Grain
+	if time.Since(at) > time.Hour {
+		grain = max(grain, w.OldGrain)
+	}
+	return shown.Truncate(max(grain, time.Millisecond)).UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 func (w *world) done(now time.Time) bool {
@@ -227,6 +272,12 @@ func (w *world) history(now time.Time) []string {
 		own.Kind, own.Amount = whozex.TransactionAddGB, "-7.5"
 	case whozex.OpPurchasePackage:
 		own.Kind, own.Amount = whozex.TransactionPurchase, "-7.5"
+		switch w.SoldAs {
+		case "GB":
+			own.Kind = whozex.TransactionAddGB
+		case "free":
+			own.Kind = ""
+		}
 	}
 	own.Amount = cmp.Or(w.OwnAmount, own.Amount)
 	type placed struct {
@@ -236,7 +287,7 @@ func (w *world) history(now time.Time) []string {
 	}
 	var all []placed
 	for i, e := range w.Others {
-		if at := w.sent.Add(-e.Ago); !at.After(now) && (!w.Drops || i != 2 || e.Amount == "" || w.reads < 3) {
+		if at := e.at(w); !at.After(now) && (!w.Drops || i != 2 || e.Amount == "" || w.reads < 3) {
 			all = append(all, placed{e, i + 1, at})
 		}
 	}
@@ -267,8 +318,9 @@ func (w *world) history(now time.Time) []string {
 		if name := cmp.Or(w.Memo, "note"); name != "-" {
 			note = fmt.Sprintf(`%q:%s,`, name, text(e.Note))
 		}
-		items[i] = fmt.Sprintf(`{"id":"T-%d","type":%q,"amount":%s,%s"created_at":%q%s%s}`,
-			e.id, e.Kind, amount, note, w.created(e.Kind, e.at), w.Fields, e.Fields)
+		id := strings.Trim(strings.ReplaceAll(cmp.Or(w.ID, `"id":"T-#",`), "#", strconv.Itoa(e.id)), "-")
+		items[i] = fmt.Sprintf(`{%s"type":%q,"amount":%s,%s"created_at":%q%s%s}`,
+			id, e.Kind, amount, note, w.created(e.Kind, e.at), w.Fields, e.Fields)
 	}
 	return items
 }
@@ -282,12 +334,12 @@ func text(s string) string {
 }
 
 func (w *world) userList(now time.Time) []string {
-	packages := 0
-	if w.Op == whozex.OpPurchasePackage && w.done(now) && !now.Before(w.sent.Add(w.Commit+w.Provisioned)) {
-		packages = 1
+	packages := w.Had
+	if w.Op == whozex.OpPurchasePackage && w.SoldAs != "GB" && w.done(now) && !now.Before(w.sent.Add(w.Commit+w.Provisioned)) {
+		packages++
 	}
 	user := func(id, email string, packages int, at time.Time, fields string) string {
-		return fmt.Sprintf(`{"id":%q,"name":%q,"email":%q,"balance":5.00,"package_count":%d,"created_at":%q%s}`,
+		return fmt.Sprintf(`{"id":%q,"name":%q,"email":%q,"balance":0.00,"package_count":%d,"created_at":%q%s}`,
 			id, strings.Split(email, "@")[0], email, packages, w.created("", at), fields)
 	}
 	items := []string{user("u1", "buyer@shop.example", packages, w.began.AddDate(0, 0, -90), "")}
@@ -297,6 +349,8 @@ func (w *world) userList(now time.Time) []string {
 	stored := cmp.Or(w.StoredEmail, w.Email)
 	switch {
 	case w.Op != whozex.OpCreateUser:
+	case w.There != 0 && w.Touch:
+		items = append(items, user("there", stored, 1, w.sent.Add(time.Second), w.OwnFields))
 	case w.There != 0:
 		items = append(items, user("there", stored, 0, w.sent.Add(-w.There), w.OwnFields))
 	case w.done(now):
