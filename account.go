@@ -106,6 +106,7 @@ func (k RegeneratedKey) LogValue() slog.Value { return logGroup(k) }
 // Format implements [fmt.Formatter], see [Secret].
 func (k RegeneratedKey) Format(f fmt.State, verb rune) {
 	type plain RegeneratedKey
+	k.origin = origin{} // %s would show its bytes
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(k))
 }
 

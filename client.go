@@ -132,7 +132,7 @@ type Response struct {
 	Meta       Meta        `json:"meta"`
 	// Body is the body as received, bounded by [WithMaxResponseBytes]. It may hold
 	// secrets, so it is not part of the JSON.
-	Body []byte `json:"-"`
+	Body SecretBytes `json:"-"`
 	// Attempts counts the requests sent; 0 for a cached or shared response, see
 	// [WithCache].
 	Attempts int `json:"attempts"`
@@ -145,8 +145,8 @@ func (r Response) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("status_code", r.StatusCode), slog.Int("attempts", r.Attempts), slog.Int("bytes", len(r.Body)))
 }
 
-// GoString keeps the body, which may hold a secret, out of %#v.
-func (r Response) GoString() string { return r.String() }
+// Format implements [fmt.Formatter]: with every verb it prints what String returns.
+func (r Response) Format(f fmt.State, verb rune) { formatText(f, verb, r.String()) }
 
 // String returns status, attempts and length, without the body.
 func (r Response) String() string {

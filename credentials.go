@@ -39,6 +39,7 @@ func (c Credentials) LogValue() slog.Value { return logGroup(c) }
 // Format implements [fmt.Formatter], see [Secret].
 func (c Credentials) Format(f fmt.State, verb rune) {
 	type plain Credentials
+	c.origin = origin{} // %s would show its bytes
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(c))
 }
 

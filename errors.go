@@ -100,7 +100,7 @@ type Error struct {
 	Meta     Meta `json:"meta"`
 	// Body is the body as received, bounded by [WithMaxResponseBytes]. It may hold
 	// secrets, so it is not part of the JSON.
-	Body []byte `json:"-"`
+	Body SecretBytes `json:"-"`
 
 	notFromAPI bool // the body is not the API's own envelope
 }
@@ -142,8 +142,8 @@ func (e *Error) Is(target error) bool {
 	return sentinel != nil && target == sentinel
 }
 
-// GoString keeps the body, which may hold a secret, out of %#v.
-func (e *Error) GoString() string { return e.Error() }
+// Format implements [fmt.Formatter]: with every verb it prints the text of the error.
+func (e *Error) Format(f fmt.State, verb rune) { formatText(f, verb, e.Error()) }
 
 // ResponseError is a 2xx response that cannot be decoded: not JSON, no envelope, no
 // data, longer than [WithMaxResponseBytes], or without an amount or id that Err names.
@@ -156,7 +156,7 @@ type ResponseError struct {
 	Attempts   int    `json:"attempts"`
 	// Body is the body as received, bounded by [WithMaxResponseBytes]. It may hold
 	// secrets, so it is not part of the JSON.
-	Body []byte `json:"-"`
+	Body SecretBytes `json:"-"`
 	// Err is the reason.
 	Err error `json:"-"`
 }
@@ -170,8 +170,8 @@ func (e *ResponseError) Error() string {
 // Unwrap returns Err.
 func (e *ResponseError) Unwrap() error { return e.Err }
 
-// GoString keeps the body, which may hold a secret, out of %#v.
-func (e *ResponseError) GoString() string { return e.Error() }
+// Format implements [fmt.Formatter]: with every verb it prints the text of the error.
+func (e *ResponseError) Format(f fmt.State, verb rune) { formatText(f, verb, e.Error()) }
 
 // ParamError is an invalid parameter, found before anything was sent. It matches
 // [ErrMissingField] or [ErrInvalidParams], as the server's refusal would.
@@ -209,9 +209,10 @@ func invalid(field, format string, args ...any) error {
 // be decoded, or a cancelled context after sending began. It matches [ErrOutcomeUnknown].
 //
 // The client has not retried it, and nobody should before the outcome is known.
-// [Client.Reconcile] looks for evidence. All fields but Err survive JSON, so that a
-// program can store the error and resolve it after a restart; [BeforeSend] passes one to
-// store before the request is sent.
+// [Client.Reconcile] looks for evidence. A program stores the error by
+// [OutcomeUnknownError.Reveal] and resolves it after a restart, with all fields but Err;
+// [BeforeSend] passes one to store before the request is sent. Its own JSON, which may
+// reach a log, lacks the body.
 type OutcomeUnknownError struct {
 	Operation Operation `json:"operation"`
 	Method    string    `json:"method"`
@@ -234,9 +235,9 @@ type OutcomeUnknownError struct {
 	Attempts int `json:"attempts"`
 	// StatusCode is 0 without a response.
 	StatusCode int `json:"status_code,omitempty"`
-	// Body is what was received of a response, with its secrets: store the JSON of this
-	// error, and log its text.
-	Body []byte `json:"body,omitempty"`
+	// Body is what was received of a response, with its secrets. JSON has it as
+	// [redacted]; [OutcomeUnknownError.Reveal] returns the JSON to store.
+	Body SecretBytes `json:"body,omitempty"`
 	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: the number of
 	// packages of the user just before the call, counted while no other purchase for
 	// this user was under way and if nobody else buys for the user. It lets
@@ -264,8 +265,18 @@ func (e *OutcomeUnknownError) Unwrap() []error {
 	return []error{ErrOutcomeUnknown, e.Err}
 }
 
-// GoString keeps the body, which may hold a secret, out of %#v.
-func (e *OutcomeUnknownError) GoString() string { return e.Error() }
+// Reveal returns the JSON to store, which has the body with its secrets. [json.Unmarshal]
+// reads it, and so it does what earlier versions stored.
+func (e *OutcomeUnknownError) Reveal() (json.RawMessage, error) {
+	type plain OutcomeUnknownError
+	return json.Marshal(struct {
+		plain
+		Body []byte `json:"body,omitempty"`
+	}{plain(*e), e.Body})
+}
+
+// Format implements [fmt.Formatter]: with every verb it prints the text of the error.
+func (e *OutcomeUnknownError) Format(f fmt.State, verb rune) { formatText(f, verb, e.Error()) }
 
 // callError is a call that ended without a complete response.
 type callError struct {

@@ -407,7 +407,7 @@ func ExampleBeforeSend() {
 	server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
 	_, err := client.AddBalance(ctx, userID, decimal.NewFromInt(10), "payment 1001",
 		whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
-			record, err := json.Marshal(doubt)
+			record, err := doubt.Reveal()
 			stored["payment 1001"] = record
 			return err
 		}))

@@ -11,7 +11,7 @@ import (
 )
 
 // origin is embedded in every result and refers to its response. The bytes are behind a
-// pointer, where no verb of fmt prints them.
+// pointer, where %v does not print them.
 type origin struct {
 	source *source
 	item   int

@@ -55,6 +55,7 @@ func (p Package) LogValue() slog.Value { return logGroup(p) }
 // Format implements [fmt.Formatter], see [Secret].
 func (p Package) Format(f fmt.State, verb rune) {
 	type plain Package
+	p.origin = origin{} // %s would show its bytes
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(p))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -45,6 +46,9 @@ type Outcome struct {
 	// then. By the local clock.
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
+
+// LogValue implements [slog.LogValuer] without secrets.
+func (o Outcome) LogValue() slog.Value { return logGroup(o) }
 
 // Format implements [fmt.Formatter], see [Secret].
 func (o Outcome) Format(f fmt.State, verb rune) {

@@ -62,7 +62,7 @@ func TestReconcile(t *testing.T) {
 					assert.Equal(t, applied, len(outcome.Transactions) == 1)
 				}
 
-				stored, err := json.Marshal(unknown)
+				stored, err := unknown.Reveal()
 				require.NoError(t, err)
 				var restored whozex.OutcomeUnknownError
 				require.NoError(t, json.Unmarshal(stored, &restored))

@@ -149,7 +149,7 @@ func (w *world) lose(t interface{ Fatalf(string, ...any) }, client *whozex.Clien
 
 // stored is the record as another process reads it.
 func (w *world) stored(unknown *whozex.OutcomeUnknownError) *whozex.OutcomeUnknownError {
-	text, _ := json.Marshal(unknown)
+	text, _ := unknown.Reveal()
 	var record whozex.OutcomeUnknownError
 	_ = json.Unmarshal(text, &record)
 	record.SentAt, record.Until = record.SentAt.Add(w.LocalAhead), record.Until.Add(w.LocalAhead)

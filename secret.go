@@ -1,6 +1,7 @@
 package whozex
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,9 +17,10 @@ const redacted = "[redacted]"
 // else uses [encoding.TextMarshaler], alone or inside any struct, slice or map. Use
 // [Secret.Reveal] to store or forward the value. Decoding sets the value unchanged.
 //
-// One thing passes all methods: fmt with a verb that does not fit, such as %s, for a
-// pointer to a struct of yours within a slice or map. The structs of this package
-// are safe there too.
+// What fmt calls no method for prints as it is. That is an unexported field of a struct
+// of yours, also in slog's TextHandler, and a value whose verb does not fit, which go
+// vet reports: %w where nothing is wrapped, %p for what is no pointer, and verbs such as
+// %s for a pointer to a struct of yours within a slice or map.
 type Secret string
 
 // Reveal returns the value, as string(s) does.
@@ -42,12 +44,53 @@ func (s Secret) MarshalText() ([]byte, error) {
 // LogValue implements [slog.LogValuer].
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// logGroup is v, a struct, as a group of its exported fields by their JSON names.
+// SecretBytes is a body that may hold secrets. It prints and encodes as [redacted],
+// as a [Secret] does, and is a []byte wherever one is asked for. Decoding takes
+// base64, as JSON has bytes, and nothing from [redacted].
+type SecretBytes []byte
+
+// Reveal returns the bytes themselves, as []byte(b) does.
+func (b SecretBytes) Reveal() []byte { return b }
+
+// Format implements [fmt.Formatter]: it writes [redacted] whatever the verb.
+func (SecretBytes) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// String returns [redacted].
+func (SecretBytes) String() string { return redacted }
+
+// MarshalText implements [encoding.TextMarshaler]: it returns [redacted], or nothing
+// without bytes.
+func (b SecretBytes) MarshalText() ([]byte, error) { return Secret(b).MarshalText() }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (b *SecretBytes) UnmarshalText(text []byte) (err error) {
+	if *b = nil; string(text) != redacted {
+		*b, err = base64.StdEncoding.AppendDecode(nil, text)
+	}
+	return err
+}
+
+// LogValue implements [slog.LogValuer].
+func (SecretBytes) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// formatText prints text in the place of a value whatever the verb: a verb that does
+// not fit would print the value's fields.
+func formatText(f fmt.State, verb rune, text string) {
+	if verb == 'v' {
+		_, _ = io.WriteString(f, text)
+		return
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), text)
+}
+
+// logGroup is v, a struct, as a group of its exported fields by their JSON names,
+// without those that are nil.
 func logGroup(v any) slog.Value {
 	value := reflect.ValueOf(v)
 	var attrs []slog.Attr
 	for field, in := range value.Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && name != "" && name != "-" {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && name != "" && name != "-" &&
+			(in.Kind() != reflect.Pointer || !in.IsNil()) {
 			attrs = append(attrs, slog.Any(name, in.Interface()))
 		}
 	}

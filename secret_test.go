@@ -5,9 +5,17 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log/slog"
+	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,7 +28,56 @@ const hush = "hush-hush"
 // secretive are the types that hold a secret, or a body that may hold one.
 var secretive = []any{
 	whozex.Package{}, whozex.Credentials{}, whozex.ProxyEndpoint{}, whozex.Webhook{}, whozex.RegeneratedKey{},
-	whozex.Outcome{}, whozex.Response{}, &whozex.Error{}, &whozex.ResponseError{}, whozex.Secret(""),
+	whozex.Outcome{}, whozex.Response{}, whozex.Error{}, whozex.ResponseError{}, whozex.OutcomeUnknownError{},
+	whozex.Secret(""), whozex.SecretBytes(nil),
+}
+
+// TestNoSecretiveTypeIsMissing finds them by the sources: all exported types with an
+// exported field of a type that is secret, or holds one that is.
+func TestNoSecretiveTypeIsMissing(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	fields := map[string][]string{} // the names of all types in a struct's exported fields
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() {
+				return true
+			}
+			if of, ok := spec.Type.(*ast.StructType); ok {
+				for _, field := range of.Fields.List {
+					if len(field.Names) > 0 && field.Names[0].IsExported() {
+						ast.Inspect(field.Type, func(n ast.Node) bool {
+							if id, ok := n.(*ast.Ident); ok {
+								fields[spec.Name.Name] = append(fields[spec.Name.Name], id.Name)
+							}
+							return true
+						})
+					}
+				}
+			}
+			return true
+		})
+	}
+	want := map[string]bool{"Secret": true, "SecretBytes": true}
+	for grown := true; grown; {
+		grown = false
+		for name, of := range fields {
+			if !want[name] && slices.ContainsFunc(of, func(inner string) bool { return want[inner] }) {
+				want[name], grown = true, true
+			}
+		}
+	}
+	got := map[string]bool{}
+	for _, v := range secretive {
+		got[reflect.TypeOf(v).Name()] = true
+	}
+	assert.Equal(t, want, got)
 }
 
 // fill puts a secret into all of v that may hold one.
@@ -28,7 +85,7 @@ func fill(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[whozex.Secret]():
 		v.SetString(hush)
-	case v.Type() == reflect.TypeFor[[]byte]():
+	case v.Type() == reflect.TypeFor[whozex.SecretBytes]():
 		v.SetBytes([]byte(hush))
 	case v.Kind() == reflect.Struct:
 		for field, in := range v.Fields() {
@@ -46,19 +103,60 @@ func fill(v reflect.Value) {
 
 // shapes are the ways in which programs come to hand a value to a log.
 func shapes(v any) map[string]any {
-	slice := reflect.MakeSlice(reflect.SliceOf(reflect.TypeOf(v)), 0, 1)
-	slice = reflect.Append(slice, reflect.ValueOf(v))
-	pointer := reflect.New(reflect.TypeOf(v))
+	of := reflect.TypeOf(v)
+	pointer := reflect.New(of)
 	pointer.Elem().Set(reflect.ValueOf(v))
-	return map[string]any{
-		"value":      v,
-		"pointer":    pointer.Interface(),
-		"slice":      slice.Interface(),
-		"map":        map[string]any{"p": v},
-		"map of it":  map[string][]any{"p": {pointer.Interface(), v}},
-		"own struct": struct{ Order any }{v},
-		"group":      slog.GroupValue(slog.Any("p", v), slog.Any("q", slice.Interface())),
+	slice := func(v reflect.Value) any {
+		return reflect.Append(reflect.MakeSlice(reflect.SliceOf(v.Type()), 0, 1), v).Interface()
 	}
+	own := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Order", Type: of}, {Name: "Paid", Type: pointer.Type()}})).Elem()
+	own.Field(0).Set(reflect.ValueOf(v))
+	own.Field(1).Set(pointer)
+	return map[string]any{
+		"value":           v,
+		"pointer":         pointer.Interface(),
+		"slice":           slice(reflect.ValueOf(v)),
+		"pointers":        slice(pointer),
+		"map":             map[string]any{"p": v},
+		"map of slices":   map[string][]any{"p": {pointer.Interface(), v}},
+		"own struct":      own.Interface(),
+		"pointer to own":  own.Addr().Interface(),
+		"own structs":     slice(own),
+		"struct with any": struct{ Order any }{v},
+		"group":           slog.GroupValue(slog.Any("p", v), slog.Any("q", slice(pointer))),
+	}
+}
+
+// received are results with secrets that calls have returned: they have the response too.
+func received(t *testing.T) []any {
+	client := mocked(t, map[string]string{
+		"/users/u/packages":       `{"id":"p","evomi_password":"` + hush + `"}`,
+		"/packages/p/credentials": `{"username":"u","password":"` + hush + `"}`,
+		"/webhooks":               `{"id":"w","secret":"` + hush + `"}`,
+		"/account/regenerate-key": `{"api_key":"` + hush + `"}`,
+	})
+	pkg, err := client.PurchasePackage(t.Context(), "u", whozex.PurchasePackageParams{GB: 1})
+	require.NoError(t, err)
+	credentials, err := client.GetCredentials(t.Context(), "p", whozex.Targeting{})
+	require.NoError(t, err)
+	webhook, err := client.CreateWebhook(t.Context(), whozex.CreateWebhookParams{URL: "https://example.com", Events: []string{"x"}})
+	require.NoError(t, err)
+	key, err := client.RegenerateKey(t.Context())
+	require.NoError(t, err)
+	return []any{*pkg, *credentials, *webhook, *key}
+}
+
+// verbs are all letters with all flags that change more than the width. See [Secret]
+// for %p and %w.
+func verbs() (all []string) {
+	for verb := 'A'; verb <= 'z'; verb++ {
+		if unicode.IsLetter(verb) && !strings.ContainsRune("pw", verb) {
+			for _, flag := range []string{"", "+", "#", " "} {
+				all = append(all, "%"+flag+string(verb))
+			}
+		}
+	}
+	return all
 }
 
 func TestNoLogHoldsASecret(t *testing.T) {
@@ -80,49 +178,109 @@ func TestNoLogHoldsASecret(t *testing.T) {
 			return slog.NewTextHandler(log, nil)
 		}),
 	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+	for _, verb := range verbs() {
 		sinks[verb] = func(v any) string { return fmt.Sprintf(verb, v) }
 	}
-	var seen int
+	// Encoded as encoding/json and fmt encode bytes.
+	leak := regexp.MustCompile(`(?i)hush-hush|aHVzaC1odXNo|104[, ]+117[, ]+115|68 ?75 ?73 ?68|0x68, ?0x75|0150 0165|1101000 1110101|U\+0068`)
+	texts, leaks := 0, 0
+	values := received(t)
 	for _, kind := range secretive {
-		v := reflect.New(reflect.TypeOf(kind))
-		fill(v.Elem())
-		if v.Elem().Kind() == reflect.Pointer {
-			require.False(t, v.Elem().IsNil())
-		}
-		for shape, holder := range shapes(v.Elem().Interface()) {
+		v := reflect.New(reflect.TypeOf(kind)).Elem()
+		fill(v)
+		values = append(values, v.Interface())
+	}
+	for _, v := range values {
+		for shape, holder := range shapes(v) {
 			for sink, write := range sinks {
-				// Of its own kind, and encoded as encoding/json encodes bytes.
-				text := write(holder)
-				for _, form := range []string{hush, "aHVzaC1odXNo", "104 117 115 104", "68757368", "0x68, 0x75"} {
-					assert.NotContains(t, text, form, "%T, %s, %s", kind, shape, sink)
+				if shape == "group" && strings.HasPrefix(sink, "%") {
+					continue // made for handlers alone
 				}
-				seen++
+				text := write(holder)
+				if texts++; leak.MatchString(text) && leaks < 10 {
+					leaks++
+					t.Errorf("%T, %s, %s: %s", v, shape, sink, text)
+				}
 			}
 		}
 	}
-	t.Logf("%d texts of %d types", seen, len(secretive))
+	t.Logf("%d texts of %d types", texts, len(secretive))
 }
 
-func TestSlogGroupsKeepTheirFields(t *testing.T) {
-	var log bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	logger.Info("bought", "pkg", whozex.Package{ID: "PKG-1", EvomiPassword: hush},
-		"credentials", whozex.Credentials{HTTP: whozex.ProxyEndpoint{Host: "rp.evomi.com", ConnectionString: hush}},
-		"all", []whozex.Package{{ID: "PKG-2"}})
-	var got struct {
-		Pkg         map[string]any
-		Credentials struct{ HTTP map[string]any }
-		All         []map[string]any
+// TestWhatPassesTheMethodsOfASecret holds what [whozex.Secret] says of fmt.
+func TestWhatPassesTheMethodsOfASecret(t *testing.T) {
+	type order struct{ Password whozex.Secret }
+	for _, tt := range []struct {
+		name, verb string
+		value      any
+	}{
+		{name: "an unexported field", verb: "%v", value: struct{ password whozex.Secret }{hush}},
+		{name: "no pointer", verb: "%p", value: whozex.Secret(hush)},
+		{name: "no error", verb: "%w", value: whozex.Secret(hush)},
+		{name: "pointers to own structs", verb: "%s", value: []*order{{hush}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { assert.Contains(t, fmt.Sprintf(tt.verb, tt.value), hush) })
 	}
-	require.NoError(t, json.Unmarshal(log.Bytes(), &got), log.String())
-	assert.Equal(t, "PKG-1", got.Pkg["id"])
-	assert.Equal(t, "[redacted]", got.Pkg["evomi_password"])
-	assert.Equal(t, "rp.evomi.com", got.Credentials.HTTP["host"])
-	assert.Equal(t, "PKG-2", got.All[0]["id"])
-	log.Reset()
-	slog.New(slog.NewTextHandler(&log, nil)).Info("bought", "pkg", whozex.Package{ID: "PKG-1"})
-	assert.Contains(t, log.String(), " pkg.id=PKG-1 ")
+}
+
+func TestAnUnknownOutcomeIsStoredByReveal(t *testing.T) {
+	unknown := &whozex.OutcomeUnknownError{Operation: whozex.OpCreateWebhook, StatusCode: 200, Body: []byte(hush)}
+	logged, err := json.Marshal(map[string]any{"order": 1, "unknown": unknown})
+	require.NoError(t, err)
+	assert.Contains(t, string(logged), `"body":"[redacted]"`)
+	stored, err := unknown.Reveal()
+	require.NoError(t, err)
+	var restored, fromLog whozex.OutcomeUnknownError
+	require.NoError(t, json.Unmarshal(stored, &restored))
+	assert.Equal(t, unknown, &restored)
+	assert.Equal(t, hush, string(restored.Body.Reveal()))
+	require.NoError(t, json.Unmarshal([]byte(`{"operation":"CreateWebhook","body":"[redacted]"}`), &fromLog))
+	assert.Empty(t, fromLog.Body)
+	require.NoError(t, json.Unmarshal([]byte(`{"operation":"CreateWebhook","sent_at":"2026-11-28T10:00:00Z","body":"aHVzaC1odXNo"}`), &restored), "as 0.1.0 stored it")
+	assert.Equal(t, hush, string(restored.Body))
+	require.Error(t, json.Unmarshal([]byte(`{"body":"%"}`), &restored))
+}
+
+func TestSlogKeepsTheFieldsOfNestedValues(t *testing.T) {
+	pkg := whozex.Package{ID: "PKG-1", EvomiPassword: hush}
+	credentials := whozex.Credentials{Username: "wx1", Password: hush, HTTP: whozex.ProxyEndpoint{Host: "rp.evomi.com", ConnectionString: hush}}
+	type order struct {
+		Package whozex.Package
+		Buyer   string
+	}
+	for _, tt := range []struct {
+		name  string
+		value any
+		json  string   // after "v":
+		text  []string // parts of the line
+	}{
+		{name: "package", value: pkg, json: `{"id":"PKG-1","proxy_type":"",`, text: []string{" v.id=PKG-1 ", " v.evomi_password=[redacted] "}},
+		{name: "pointer", value: &pkg, json: `{"id":"PKG-1","proxy_type":"",`, text: []string{" v.id=PKG-1 "}},
+		{name: "packages", value: []whozex.Package{pkg}, json: `[{"id":"PKG-1","proxy_type":"",`, text: []string{"ID:PKG-1", "EvomiPassword:[redacted]"}},
+		{name: "map", value: map[string]any{"p": pkg}, json: `{"p":{"id":"PKG-1",`, text: []string{"p:{ID:PKG-1"}},
+		{name: "credentials", value: credentials, json: `{"username":"wx1","password":"[redacted]","http":{"host":"rp.evomi.com",`,
+			text: []string{" v.http.host=rp.evomi.com ", " v.http.connection_string=[redacted] "}},
+		{name: "pointers", value: []*whozex.Credentials{&credentials}, json: `[{"username":"wx1","password":"[redacted]",`, text: []string{"Username:wx1", "Host:rp.evomi.com"}},
+		{name: "own struct", value: order{pkg, "john"}, json: `{"Package":{"id":"PKG-1",`, text: []string{"ID:PKG-1", "Buyer:john"}},
+		{name: "outcome", value: whozex.Outcome{Verdict: whozex.OutcomeApplied, Package: &pkg}, json: `{"verdict":"applied","reason":"",`,
+			text: []string{" v.verdict=applied ", " v.package.id=PKG-1 "}},
+		{name: "response", value: whozex.Response{StatusCode: 200, Attempts: 1, Body: []byte(hush)}, json: `{"status_code":200,"attempts":1,"bytes":9}`,
+			text: []string{" v.status_code=200 ", " v.bytes=9"}},
+		{name: "responses", value: []whozex.Response{{StatusCode: 200, Body: []byte(hush)}}, json: `[{"status_code":200,`, text: []string{"status 200"}},
+		{name: "error", value: &whozex.Error{Code: "NOT_FOUND", StatusCode: 404, Body: []byte(hush)}, json: `"whozex: `, text: []string{"NOT_FOUND (404)"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asJSON, asText bytes.Buffer
+			slog.New(slog.NewJSONHandler(&asJSON, nil)).Info("x", "v", tt.value)
+			slog.New(slog.NewTextHandler(&asText, nil)).Info("x", "v", tt.value)
+			require.True(t, json.Valid(asJSON.Bytes()))
+			assert.Contains(t, asJSON.String(), `"v":`+tt.json)
+			for _, part := range tt.text {
+				assert.Contains(t, asText.String(), part)
+			}
+			assert.NotContains(t, asJSON.String()+asText.String(), hush)
+		})
+	}
 }
 
 func TestASecretIsStoredByReveal(t *testing.T) {

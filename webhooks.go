@@ -46,6 +46,7 @@ func (w Webhook) LogValue() slog.Value { return logGroup(w) }
 // Format implements [fmt.Formatter], see [Secret].
 func (w Webhook) Format(f fmt.State, verb rune) {
 	type plain Webhook
+	w.origin = origin{} // %s would show its bytes
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(w))
 }
 

@@ -82,5 +82,8 @@ func (r *Record) String() string {
 	return fmt.Sprintf("%s of key %s: %s", r.Operation, r.Key, r.State)
 }
 
-// GoString keeps secrets out of %#v.
-func (r *Record) GoString() string { return r.String() }
+// Format implements [fmt.Formatter]: every verb prints what String returns, and not the
+// stored response.
+func (r Record) Format(f fmt.State, verb rune) {
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), r.String())
+}

@@ -181,7 +181,7 @@ func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome,
 }
 
 func (s *Store) record(key string, unknown *whozex.OutcomeUnknownError) ([]byte, error) {
-	data, err := json.Marshal(unknown)
+	data, err := unknown.Reveal()
 	return s.seal("record", key, data), err
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,6 +163,27 @@ func TestEncryptionSealsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	_, err = sealing.CreateWebhook(ctx, "plain", params)
 	require.ErrorContains(t, err, "unseal", "a row's secret does not open in another row")
+}
+
+func TestARecordMayBeLogged(t *testing.T) {
+	w := newWorld(t)
+	once := w.open()
+	webhook, err := once.CreateWebhook(t.Context(), "k", whozex.CreateWebhookParams{URL: "https://example.com", Events: []string{"package.created"}})
+	require.NoError(t, err)
+	record, err := once.Get(t.Context(), "k")
+	require.NoError(t, err)
+	record.Unknown.Body = []byte(webhook.Secret) // as if the response had been cut short
+	var log bytes.Buffer
+	for _, handler := range []slog.Handler{slog.NewJSONHandler(&log, nil), slog.NewTextHandler(&log, nil)} {
+		slog.New(handler).Info("x", "pointer", record, "value", *record, "all", []*idempotency.Record{record})
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
+		fmt.Fprintf(&log, verb+verb+verb, record, *record, []idempotency.Record{*record})
+	}
+	secret := webhook.Secret.Reveal()
+	for _, form := range []string{secret, fmt.Sprintf("%x", secret), strings.Trim(fmt.Sprint([]byte(secret)), "[]"), base64.StdEncoding.EncodeToString([]byte(secret))} {
+		assert.False(t, strings.Contains(log.String(), form), form)
+	}
 }
 
 func TestPurgeLeavesWhatIsOpen(t *testing.T) {
