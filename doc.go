@@ -45,7 +45,7 @@
 //
 // Money is never spent twice. The API has no idempotency key, so a call that may
 // change something is sent again only on proof that it did nothing: the
-// connection could not be made, or the answer was 429 (that 429 means "not done"
+// connection could not be made, or the response was 429 (that 429 means "not done"
 // is HTTP's word, not the API page's). When there is no telling, the error is an
 // [*OutcomeUnknownError], matches [ErrOutcomeUnknown], and holds whatever
 // arrived. Check for it before any other sentinel.

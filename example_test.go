@@ -383,7 +383,7 @@ func ExampleClient_Reconcile() {
 	defer server.Close()
 	ctx := context.Background()
 	// The sandbox carries the call out and cuts the line before it answers.
-	server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	_, err := client.AddBalance(ctx, userID, decimal.NewFromInt(10), "payment 1001")
 	unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](err)
 	if !ok {
@@ -404,7 +404,7 @@ func ExampleBeforeSend() {
 	defer server.Close()
 	ctx := context.Background()
 	stored := make(map[string][]byte) // a database, in a real shop
-	server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	_, err := client.AddBalance(ctx, userID, decimal.NewFromInt(10), "payment 1001",
 		whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
 			record, err := doubt.Reveal()

@@ -27,7 +27,7 @@ const (
 
 // disasters are all that can go wrong with a call.
 var disasters = []whozextest.Fault{
-	whozextest.CommitThenCut(), whozextest.CutBeforeCommit(), whozextest.CutBody(), whozextest.Garbage(),
+	whozextest.CommitThenDrop(), whozextest.DropBeforeCommit(), whozextest.TruncateBody(), whozextest.Garbage(),
 	whozextest.StallBeforeCommit(), whozextest.StallAfterCommit(), whozextest.LateCommit(lateness),
 	whozextest.ServerErrorBeforeCommit(500), whozextest.ServerErrorAfterCommit(503),
 	whozextest.HTMLErrorBeforeCommit(502), whozextest.HTMLErrorAfterCommit(504),
@@ -157,7 +157,7 @@ func (s *storm) rage(calls int) {
 // commits counts how often the request with each mark was carried out.
 func (s *storm) commits() map[string]int {
 	committed := map[string]int{}
-	for _, r := range s.server.Journal() {
+	for _, r := range s.server.RequestLog() {
 		if !r.Committed {
 			continue
 		}

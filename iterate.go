@@ -73,8 +73,8 @@ func all[T any](ctx context.Context, page, limit int, fetch fetcher[T], id func(
 	}
 }
 
-// walk yields the items from page on. Its error is for the caller to yield, when
-// nothing runs any more.
+// iterate yields the items from page on. The caller yields its error after all requests
+// have ended.
 func iterate[T any](page int, pages *prefetcher[T], id func(T) string, yield func(T, error) bool) error {
 	defer pages.stop()
 	var seen seenWindow
@@ -104,11 +104,10 @@ func iterate[T any](page int, pages *prefetcher[T], id func(T) string, yield fun
 	}
 }
 
-// more reports whether another page follows p, which was asked for as page with
-// limit, where no page was longer than largest. has_next false is believed whatever
-// the counts say; true is not, against them. Where nothing says, a full page has
-// another after it, also one of the API's default size, for a server that takes no
-// limit.
+// more reports whether a page follows p, which was requested as page with limit, if no
+// page was longer than largest. has_next false ends the iteration whatever the counts
+// say; true does not override them. Without either, a page follows a full one, including
+// one of the API's default size, for a server that ignores limit.
 func (p *Page[T]) more(page, limit, largest int) bool {
 	size, said := len(p.Items), p.Pagination
 	switch {
@@ -125,25 +124,24 @@ func (p *Page[T]) more(page, limit, largest int) bool {
 }
 
 const (
-	// windowPages is how many pages' worth of ids a walk remembers at least.
+	// windowPages is how many pages of ids the iterator remembers at least.
 	windowPages = 8
 	// shiftPages is how many pages a list may grow by between two requests, even
 	// if no total says so. As many in a row may hold nothing new.
 	shiftPages = 2
 )
 
-// recent remembers the ids that a walk came upon last, in two halves of which
-// the older is forgotten when the younger is a window of its own. An id that
-// comes again is not moved up: what matters is how far the walk was thrown back
-// from the farthest item that it reached.
+// seenWindow remembers the latest ids in two sets. When the current one is a full window,
+// it becomes the previous one. A repeated id is not moved to the current set: what
+// matters is its distance from the last new item.
 type seenWindow struct {
 	current, previous map[string]struct{}
 	largest           int // page so far
-	total             int // said by the first page
+	total             int // stated by the first page
 	stalePages        int // pages in a row without a new item
 }
 
-// before reports whether id came up before, and remembers it.
+// repeated reports whether id was seen before, and adds it.
 func (r *seenWindow) repeated(id string) bool {
 	if id == "" {
 		return false
@@ -161,9 +159,9 @@ func (r *seenWindow) repeated(id string) bool {
 	return false
 }
 
-// stuck is told of each page, once its items are known to before, and reports
-// whether the walk makes no progress. A page of nothing but known items is none
-// yet: the list may have grown by just a page.
+// noProgress reports whether the iteration has stopped making progress. It is called
+// after the items of each page were passed to repeated. One page without a new item is
+// progress: the list may have grown by a page.
 func (r *seenWindow) noProgress(fresh, total int) bool {
 	if r.total == 0 {
 		r.total = total
@@ -177,7 +175,7 @@ func (r *seenWindow) noProgress(fresh, total int) bool {
 		return false
 	}
 	r.stalePages++
-	// Growth throws the walk back: it may need as many pages to get on again.
+	// A list that has grown may take as many pages to reach a new item again.
 	grown := max(total-r.total, 0) / r.largest
 	return r.stalePages > min(shiftPages+grown, 2*windowPages)
 }
@@ -203,8 +201,8 @@ func Prefetch(pages int) PageOption {
 	})
 }
 
-// ahead gets the pages of a walk, and asks for them before they are taken. Its
-// methods are for the goroutine of the walk alone.
+// prefetcher returns the pages of an iteration, and requests them ahead. Its methods are
+// for the goroutine of the iteration alone.
 type prefetcher[T any] struct {
 	ctx       context.Context
 	fetch     fetcher[T]
@@ -221,7 +219,7 @@ type prefetcher[T any] struct {
 	stopped bool
 }
 
-// answered is a page asked for ahead. got and err may be read when done is closed.
+// pendingPage is a page requested ahead. page and err may be read after done is closed.
 type pendingPage[T any] struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -229,8 +227,7 @@ type pendingPage[T any] struct {
 	err    error
 }
 
-// take returns a page, which is the one after that taken last. A reader that
-// waits for it is at it already.
+// next returns a page, the one after that returned last.
 func (a *prefetcher[T]) next(page int) (*Page[T], error) {
 	a.fill(page)
 	next := a.shift()
@@ -252,8 +249,8 @@ func (a *prefetcher[T]) shift() *pendingPage[T] {
 	return next
 }
 
-// learn is told, by the answer for page, of count pages or, if that is 0, of at
-// least one more.
+// setLast sets the last page by the response for page, which states count pages or, if
+// that is 0, at least one more.
 func (a *prefetcher[T]) setLast(page, count int) {
 	a.last = count
 	if count <= 0 {
@@ -262,14 +259,14 @@ func (a *prefetcher[T]) setLast(page, count int) {
 	a.fill(page)
 }
 
-// reach asks for what may be asked for while the reader is at page.
+// fill requests pages ahead while the reader is at page.
 func (a *prefetcher[T]) fill(page int) {
 	for next := max(page, a.requested) + 1; next <= a.last && next-page <= a.depth && a.request(next); next++ {
 		a.requested = next
 	}
 }
 
-// ask reports whether there was still a reason to ask.
+// request requests page, and reports false after a page has failed.
 func (a *prefetcher[T]) request(page int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -289,8 +286,8 @@ func (a *prefetcher[T]) request(page int) bool {
 	return true
 }
 
-// stopAfter cancels what was asked for after failed, to which the reader will
-// not get. If failed was taken, or is nil, that is all that waits.
+// stopAfter cancels the requests after failed, which the reader will not reach. If failed
+// was returned already, or is nil, it cancels all.
 func (a *prefetcher[T]) stopAfter(failed *pendingPage[T]) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -300,7 +297,7 @@ func (a *prefetcher[T]) stopAfter(failed *pendingPage[T]) {
 	}
 }
 
-// stop ends all that runs, and returns when nothing does.
+// stop cancels all requests and waits for them.
 func (a *prefetcher[T]) stop() {
 	a.stopAfter(nil)
 	a.running.Wait()

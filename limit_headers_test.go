@@ -129,7 +129,7 @@ func TestARateLimitThatIsReportedIsKeptToFromTheStart(t *testing.T) {
 				return err
 			})
 			assert.Zero(t, failed)
-			assert.Len(t, server.Journal(), 60, "no request is refused")
+			assert.Len(t, server.RequestLog(), 60, "no request is refused")
 			limit := client.RateLimit()
 			assert.Equal(t, whozex.RateLimitReported, limit.Source)
 			assert.Equal(t, 200, limit.Limit)

@@ -24,7 +24,7 @@ import (
 // bubble its clock is virtual, so that what is measured is logic, not the machine.
 type limited struct {
 	mu       sync.Mutex
-	work     time.Duration // on an answer that is no refusal
+	work     time.Duration // on a response that is no refusal
 	admit    func(now time.Time) (retryAfter int, ok bool)
 	answered int
 	refused  int
@@ -54,7 +54,7 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// bucketOf answers as a token bucket does, with a Retry-After of one second.
+// bucketOf responds as a token bucket does, with a Retry-After of one second.
 func bucketOf(perSecond, burst float64) func(time.Time) (int, bool) {
 	tokens, last := burst, time.Now()
 	return func(now time.Time) (int, bool) {
@@ -68,7 +68,7 @@ func bucketOf(perSecond, burst float64) func(time.Time) (int, bool) {
 	}
 }
 
-// windowOf answers as a counter does that starts anew with each window, and
+// windowOf responds as a counter does that starts anew with each window, and
 // tells the rest of it, rounded up.
 func windowOf(most int, window time.Duration) func(time.Time) (int, bool) {
 	var current int64
@@ -114,7 +114,7 @@ func TestRateIsLearned(t *testing.T) {
 		name    string
 		limiter whozex.Limiter
 		reach   float64 // of the server's rate
-		refused float64 // of the answers
+		refused float64 // of the responses
 	}{
 		{name: "nothing configured", reach: 0.88, refused: 0.01},
 		{name: "limiter below the limit", limiter: rate.NewLimiter(0.95*perSecond, 1), reach: 0.93, refused: 0},

@@ -83,7 +83,7 @@ func TestWithObserver(t *testing.T) {
 			want: whozex.CallInfo{Operation: "PurchasePackage", Method: "POST", Route: "/users/{user_id}/packages"},
 		},
 		{
-			name: "lost", outcome: "unknown", is: whozex.ErrOutcomeUnknown, fault: []whozextest.Fault{whozextest.CommitThenCut()},
+			name: "lost", outcome: "unknown", is: whozex.ErrOutcomeUnknown, fault: []whozextest.Fault{whozextest.CommitThenDrop()},
 			call: func() error {
 				_, err := client.AddBalance(t.Context(), id, decimal.NewFromInt(1), "x")
 				return err

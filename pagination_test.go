@@ -33,7 +33,7 @@ type book struct {
 	latency time.Duration                                  // of each page
 	change  func(b *book, page int)                        // the list, before a page is answered
 	say     func(p whozex.Pagination) map[string]any       // in place of what is true
-	refuse  func(page int) (status int, body string)       // 0 to answer as usual
+	refuse  func(page int) (status int, body string)       // 0 to respond as usual
 	see     func(req *http.Request)                        // each request, while the book is locked
 	page    func(b *book, page, limit int) (items []entry) // in place of what is there
 

@@ -22,9 +22,9 @@ import (
 // inDoubt makes a call whose outcome is unknown, carried out or not.
 func (s *storm) inDoubt(op whozex.Operation, mark string, applied bool) *whozex.OutcomeUnknownError {
 	s.t.Helper()
-	fault := whozextest.CutBeforeCommit()
+	fault := whozextest.DropBeforeCommit()
 	if applied {
-		fault = whozextest.CommitThenCut()
+		fault = whozextest.CommitThenDrop()
 	}
 	s.server.Inject(op, fault, 1)
 	err := s.operations()[op](mark)
@@ -365,8 +365,8 @@ func TestReconcileTellsOfReadsThatFail(t *testing.T) {
 
 func TestBeforeSendGivesWhatReconcileNeedsAfterACrash(t *testing.T) {
 	for name, fault := range map[string]whozextest.Fault{
-		"carried out":     whozextest.CommitThenCut(),
-		"not carried out": whozextest.CutBeforeCommit(),
+		"carried out":     whozextest.CommitThenDrop(),
+		"not carried out": whozextest.DropBeforeCommit(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStorm(t, whozex.WithGrace(0))

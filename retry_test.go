@@ -21,7 +21,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// hangUp ends the connection without an answer.
+// hangUp ends the connection without a response.
 func hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {
@@ -29,7 +29,7 @@ func hangUp(w http.ResponseWriter) {
 	}
 }
 
-// switchProtocols answers 101 and keeps the connection open.
+// switchProtocols responds with 101 and keeps the connection open.
 func switchProtocols(w http.ResponseWriter) {
 	w.Header().Set("Connection", "Upgrade")
 	w.Header().Set("Upgrade", "other")

@@ -24,7 +24,7 @@ import (
 
 const apiKey = "wx_live_example"
 
-// envelope is what every answer comes in. All contenders but whozex decode into
+// envelope is what every response comes in. All contenders but whozex decode into
 // it, and all into the same types of data.
 type envelope[T any] struct {
 	Success bool        `json:"success"`
@@ -219,7 +219,7 @@ func godoSite(t testing.TB, base string, given *http.Client) site {
 	})
 }
 
-// answers are the bodies that a stand-in gives, by path.
+// answers are the bodies that a fake server gives, by path.
 type answers map[string][]byte
 
 var contentType = http.Header{"Content-Type": {"application/json"}}

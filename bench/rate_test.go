@@ -93,7 +93,7 @@ func BenchmarkRateLimit(b *testing.B) {
 					read := r.read(server)
 					took := atOnce(b, 16, calls, func(int) error { return read(b.Context()) })
 					b.ReportMetric(float64(calls)/took.Seconds()/limitPerSecond, "of-possible")
-					b.ReportMetric(float64(len(server.Journal())-calls)/float64(calls), "refused")
+					b.ReportMetric(float64(len(server.RequestLog())-calls)/float64(calls), "refused")
 					server.Close()
 				}
 			})
@@ -148,7 +148,7 @@ func BenchmarkSharedRateLimit(b *testing.B) {
 					each, total = append(each, n), total+n
 				}
 				b.ReportMetric(float64(total)/took.Seconds()/limitPerSecond, "of-possible")
-				b.ReportMetric(float64(int64(len(server.Journal()))-total)/float64(total), "refused")
+				b.ReportMetric(float64(int64(len(server.RequestLog()))-total)/float64(total), "refused")
 				b.ReportMetric(float64(slices.Min(each))/float64(slices.Max(each)), "slowest")
 				server.Close()
 			}

@@ -17,7 +17,7 @@ import (
 
 const meta = `{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}`
 
-// library answers with any number of users, made up page by page, so that the
+// library responds with any number of users, made up page by page, so that the
 // server's memory is none.
 type library struct {
 	total   int

@@ -17,7 +17,7 @@ import (
 )
 
 var faults = []whozextest.Fault{
-	whozextest.CutBeforeCommit(), whozextest.CommitThenCut(), whozextest.CutBody(),
+	whozextest.DropBeforeCommit(), whozextest.CommitThenDrop(), whozextest.TruncateBody(),
 	whozextest.StallBeforeCommit(), whozextest.StallAfterCommit(),
 	whozextest.ServerErrorBeforeCommit(503), whozextest.ServerErrorAfterCommit(500),
 	whozextest.TooManyRequests("0"), whozextest.Garbage(),
@@ -139,14 +139,14 @@ func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
 func TestWhatTheClientRefusesLeavesNoRowAndCostsNoRequest(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
-	journal := len(w.server.Journal())
+	journal := len(w.server.RequestLog())
 	_, err := once.PurchasePackage(t.Context(), "order-1", w.user, whozex.PurchasePackageParams{GB: 0})
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
 	_, err = once.PurchasePackage(t.Context(), "order-1", "..", whozex.PurchasePackageParams{GB: 1})
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
 	_, err = once.AddBalance(t.Context(), "order-1", w.user, dec("-5"), "")
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
-	assert.Len(t, w.server.Journal(), journal)
+	assert.Len(t, w.server.RequestLog(), journal)
 	_, err = once.Get(t.Context(), "order-1")
 	require.ErrorIs(t, err, idempotency.ErrUnknownKey)
 }

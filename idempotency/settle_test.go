@@ -26,7 +26,7 @@ func (w *world) seeded(opts ...idempotency.Option) *idempotency.Once {
 	require.NoError(w.t, err)
 	_, err = once.AddBalance(ctx, "failed", "nobody", dec("1"), "")
 	require.ErrorIs(w.t, err, whozex.ErrNotFound)
-	w.server.Inject(whozex.OpAddBalance, whozextest.CutBeforeCommit(), 1)
+	w.server.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	_, err = once.AddBalance(ctx, "indeterminate", w.user, dec("1"), "")
 	require.ErrorIs(w.t, err, idempotency.ErrIndeterminate)
 	dying := w.open(idempotency.WithStepHook(func(step idempotency.Step) {
@@ -85,7 +85,7 @@ func TestResolveIsAPersonsDecision(t *testing.T) {
 			var news []idempotency.State
 			once := w.open(idempotency.WithOnSettled(func(_ context.Context, r *idempotency.Record) { news = append(news, r.State) }))
 			hook := w.calls()[whozex.OpCreateWebhook]
-			w.server.Inject(whozex.OpCreateWebhook, whozextest.CommitThenCut(), 1)
+			w.server.Inject(whozex.OpCreateWebhook, whozextest.CommitThenDrop(), 1)
 			_, err := hook(once, "hook")
 			require.ErrorIs(t, err, idempotency.ErrIndeterminate)
 			decision := idempotency.Resolution{Applied: applied, Reason: "seen at the panel"}
@@ -134,7 +134,7 @@ func created(t testing.TB, user, pkg string, gb int, at time.Time) *webhookverif
 func TestAnEventSettlesItsOwnPurchaseAlone(t *testing.T) {
 	w := newWorld(t)
 	once, buy := w.open(), w.calls()[whozex.OpPurchasePackage]
-	w.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	w.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	_, err := buy(once, "order-1")
 	require.ErrorIs(t, err, idempotency.ErrResultLost)
 	for name, event := range map[string]*webhookverify.Event{
@@ -175,7 +175,7 @@ func TestTwoEventsThatMayBeOnePurchasesSettleNothing(t *testing.T) {
 			require.NoError(t, once.HandleEvent(t.Context(), created(t, w.user, "PKG-2", 20, time.Now())))
 		}
 	}))
-	w.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	w.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	_, err := buy(early, "order-1")
 	require.ErrorIs(t, err, idempotency.ErrIndeterminate)
 	require.ErrorContains(t, err, "more than one package: [PKG-1 PKG-2]")
@@ -191,7 +191,7 @@ func TestTwoEventsThatMayBeOnePurchasesSettleNothing(t *testing.T) {
 func TestWhereOthersBuyNothingIsAttributed(t *testing.T) {
 	w := newWorld(t)
 	once := w.open(idempotency.WithOtherBuyers())
-	w.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	w.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	_, err := w.calls()[whozex.OpPurchasePackage](once, "order-1")
 	require.ErrorIs(t, err, idempotency.ErrIndeterminate)
 	require.NoError(t, once.HandleEvent(t.Context(), created(t, w.user, "PKG-1", 20, time.Now())))

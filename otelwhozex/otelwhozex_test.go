@@ -124,7 +124,7 @@ func TestSpans(t *testing.T) {
 			},
 		},
 		{
-			name: "lost", fault: []whozextest.Fault{whozextest.CommitThenCut()}, call: func() error {
+			name: "lost", fault: []whozextest.Fault{whozextest.CommitThenDrop()}, call: func() error {
 				_, err := o.client.AddBalance(t.Context(), id, decimal.NewFromInt(1), "x")
 				return err
 			},
@@ -170,7 +170,7 @@ func TestMetrics(t *testing.T) {
 		_, err := o.client.GetAccount(t.Context())
 		require.NoError(t, err)
 	}
-	o.server.Inject(whozex.OpCreateUser, whozextest.CommitThenCut(), 1)
+	o.server.Inject(whozex.OpCreateUser, whozextest.CommitThenDrop(), 1)
 	_, err := o.client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@example.com"})
 	require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
 	var data metricdata.ResourceMetrics

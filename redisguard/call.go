@@ -9,11 +9,11 @@ import (
 )
 
 // ErrUnavailable means that Redis could not be asked: it is gone, still
-// starting, answers with an error, or does not answer within [WithTimeout]. The
+// starting, responds with an error, or does not answer within [WithTimeout]. The
 // error that matches it wraps that of Redis as well.
 var ErrUnavailable = errors.New("redisguard: Redis is unavailable")
 
-// slowError is no answer in time. It is no context.DeadlineExceeded, which would
+// slowError is no response in time. It is no context.DeadlineExceeded, which would
 // read as the caller's deadline.
 type slowError struct {
 	after time.Duration

@@ -17,14 +17,14 @@
 //
 // # When Redis is slow, restarting or gone
 //
-// No call waits for Redis longer than [WithTimeout]; an answer later than that
+// No call waits for Redis longer than [WithTimeout]; a response later than that
 // counts as none, and so does an error of Redis itself. What then happens is
 // yours to choose:
 //
 //   - [Limiter] with [FailOpen] goes on under a limit of each process, with
 //     [FailClosed] it refuses at once. A refusal comes before anything is sent:
 //     it is a definite failure, never a spend whose outcome is unknown.
-//   - [ReplayStore] refuses, so that the sender is answered 503 and comes again,
+//   - [ReplayStore] refuses, so that the sender is responded with 503 and comes again,
 //     or with [WithLocalStore] goes on with a store of each process.
 //
 // Both come back to Redis by themselves once it answers, and neither logs;

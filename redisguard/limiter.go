@@ -73,7 +73,7 @@ func NewLimiter(rdb redis.UniversalClient, limit redis_rate.Limit, onOutage Poli
 // end before the context's deadline fails at once; the error then matches
 // context.DeadlineExceeded, and during a pause whozex.ErrRateLimited as well.
 //
-// When Redis does not answer in time or answers with an error, the [Policy]
+// When Redis does not answer in time or responds with an error, the [Policy]
 // decides, at once: [FailOpen] waits for the local limit, [FailClosed] returns an
 // error that matches [ErrUnavailable]. Redis is asked again twice a second, by
 // one call at a time, until it is back. A pause that this process knows of holds

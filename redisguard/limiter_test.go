@@ -218,7 +218,7 @@ func TestRefusedSpendIsNoSpend(t *testing.T) {
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
 	// What Redis said is still there.
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	assert.Empty(t, srv.Journal())
+	assert.Empty(t, srv.RequestLog())
 	r.restart()
 	require.Eventually(t, func() bool {
 		_, err := client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@example.com"})

@@ -101,7 +101,7 @@ func WithTTL(d time.Duration) Option {
 }
 
 // WithCommitTimeout sets how long [ReplayStore.Commit] tries to reach a Redis
-// that is away, [DefaultCommitTimeout] if not given. The answer to the sender
+// that is away, [DefaultCommitTimeout] if not given. The response to the sender
 // waits as long. For [NewReplayStore].
 func WithCommitTimeout(d time.Duration) Option {
 	return func(s *settings) error { return s.duration(forReplay, "commit timeout", &s.commitTimeout, d) }

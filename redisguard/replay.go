@@ -104,7 +104,7 @@ return "aborted"`)
 // and can be begun again after.
 //
 // When Redis is away, the error matches [ErrUnavailable], within [WithTimeout]:
-// the event is not handled, the sender is answered 503 and has to come again.
+// the event is not handled, the sender is responded with 503 and has to come again.
 // With [WithLocalStore] the local store decides instead.
 func (s *ReplayStore) Begin(ctx context.Context, id string) error {
 	token := rand.Text()

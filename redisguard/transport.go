@@ -16,7 +16,7 @@ const (
 
 // Transport returns a transport for whozex.WithHTTPClient that sends by base and
 // tells all processes of a 429: they pause for its Retry-After, in either of its
-// forms, at most [WithMaxPause]. A date counts from the answer's own Date, so that
+// forms, at most [WithMaxPause]. A date counts from the response's own Date, so that
 // no other clock matters. A 429 without Retry-After pauses no one. With a nil
 // base it has a pool of its own, like that of whozex.New.
 //
@@ -26,7 +26,7 @@ const (
 // travel by a clone of it with that idle time. Any other base must see to it
 // itself.
 //
-// When Redis is away, an answer 429 is held up by [WithTimeout] at most, and the
+// When Redis is away, a response 429 is held up by [WithTimeout] at most, and the
 // whozex.Client that met it pauses by itself; the others meet their own.
 func (l *Limiter) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
@@ -62,7 +62,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := next.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
 		// The others must learn of it even if this caller has left. Where Redis
-		// is away they will not, and this answer is none the worse for it.
+		// is away they will not, and this response is none the worse for it.
 		_ = t.limiter.Pause(context.Background(), retryAfter(resp.Header))
 	}
 	return resp, err

@@ -29,7 +29,7 @@ func (s *Server) getAccount(*call) (any, *failure) {
 	v := accountView{
 		ID: s.account.id, Name: s.account.name, Email: s.account.email,
 		Balance: money(s.account.balance), IsVIP: s.settings.vip,
-		Stats:   totalsView{Packages: len(s.packages), SubUsers: len(s.users.list), TotalSpent: money(s.books.spent)},
+		Stats:   totalsView{Packages: len(s.packages), SubUsers: len(s.users.list), TotalSpent: money(s.ledger.spent)},
 		Pricing: accountPricing{CustomPricePerGB: nullMoney(s.settings.custom)},
 	}
 	if !s.key.lastUsed.IsZero() {

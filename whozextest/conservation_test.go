@@ -20,7 +20,7 @@ type wander struct {
 }
 
 var wanderFaults = []Fault{
-	CommitThenCut(), CutBeforeCommit(), CutBody(), ServerErrorBeforeCommit(500), ServerErrorAfterCommit(500), Garbage(),
+	CommitThenDrop(), DropBeforeCommit(), TruncateBody(), ServerErrorBeforeCommit(500), ServerErrorAfterCommit(500), Garbage(),
 }
 
 func (w *wander) step(pick func(n int) int) {

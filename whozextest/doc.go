@@ -1,4 +1,4 @@
-// Package whozextest is a stand-in of the Whozex Reseller API for tests and for
+// Package whozextest is a fake server of the Whozex Reseller API for tests and for
 // development: a server on loopback that speaks HTTP, keeps balances, users,
 // packages, transactions and webhooks in memory, and fails on demand.
 //
@@ -17,9 +17,9 @@
 // MISSING_API_KEY, INVALID_API_KEY, API_DISABLED, NOT_FOUND, MISSING_FIELD,
 // INVALID_PARAMS, EMAIL_TAKEN and INSUFFICIENT_BALANCE.
 //
-// # The sandbox's own choices
+// # The fake server's own choices
 //
-// Where the documentation says nothing, or its text is lost, the stand-in had to
+// Where the documentation says nothing, or its text is lost, the fake server had to
 // choose. The live API may differ in each of these:
 //
 //   - Statuses: INSUFFICIENT_BALANCE is a 402. A wrong method is a 405 with an
@@ -40,27 +40,27 @@
 //   - Prices: below 10 GB as 10 GB, 10 to 99 GB as 10 GB, from 100 GB as 100 GB.
 //     A custom price overrides the VIP price. The example of 20 GB at 1.50 fits
 //     neither; WithCustomPrice(1.50) gives its figures.
-//   - Lists run from newest to oldest. Transactions are told from the sub-user's
+//   - Lists run from newest to oldest. Transactions are from the sub-user's
 //     side: added balance is a positive deposit, deducted balance a negative
 //     one, purchases and added GB are negative, and balance_after is the
 //     sub-user's balance. A purchase has no note.
 //   - A refusal of the reseller's own balance has the same form as that of a
 //     user's, and the same code.
 //   - Packages stay active, also when used up or past expires_at, which is 30
-//     days after the purchase. Added GB answer with the cost of this addition,
+//     days after the purchase. AddGB returns the cost of this addition,
 //     a read with all that the package has cost, without a balance.
 //   - Targeting: a city follows the country as _city-Name with its blanks as
 //     hyphens. Without a country, or with any, nothing is appended and the
-//     answer says any.
+//     response says any.
 //   - Usage has a point for each period, up to 1,000 of them; beyond that only
 //     for periods with usage.
 //   - last_used_at is the key's use before this one, null at first.
-//   - Webhooks: any event names are accepted and all are repeated in the answer
-//     (the documented example asks for three and is told two). package.low_gb is
+//   - Webhooks: any event names are accepted and all are repeated in the response
+//     (the documented example asks for three and receives two). package.low_gb is
 //     sent when what remains of a package reaches 10% of its total or less,
 //     coming from above. balance.added is sent for added balance alone. Events
-//     come in order for each webhook, once, with 10 seconds to answer, and may
-//     arrive before the answer of the call that caused them. What is changed
+//     come in order for each webhook, once, with 10 seconds to respond, and may
+//     arrive before the response of the call that caused them. What is changed
 //     through [Server]'s methods sends no event but package.low_gb;
 //     [Server.SendEvent] sends any. Events for hosts that are not loopback are dropped, unless [WithDeliveriesAnywhere].
 //   - The rate limit is a token bucket in real time, one for the account. No

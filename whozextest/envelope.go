@@ -24,15 +24,15 @@ type meta struct {
 }
 
 // answer is all of a response, ready to be written.
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-func newAnswer(data any, failed *failure, at time.Time) answer {
+func newResponse(data any, failed *failure, at time.Time) response {
 	e := envelope{Success: failed == nil, Data: data, Meta: meta{Timestamp: stamp(at), Version: "1.0.0"}}
-	a := answer{status: http.StatusOK, header: http.Header{}}
+	a := response{status: http.StatusOK, header: http.Header{}}
 	if failed != nil {
 		e.Data, e.Error = nil, &errorBody{Code: failed.code, Message: failed.message}
 		a.status = failed.status
@@ -43,7 +43,7 @@ func newAnswer(data any, failed *failure, at time.Time) answer {
 	a.header.Set("Content-Type", "application/json; charset=utf-8")
 	body, err := json.Marshal(e)
 	if err != nil {
-		panic("whozextest: " + err.Error()) // a bug: every answer can be encoded
+		panic("whozextest: " + err.Error()) // a bug: every response can be encoded
 	}
 	a.body = body
 	return a

@@ -34,7 +34,7 @@ func ExampleServer_Inject() {
 		return
 	}
 	// The line breaks after the money has moved: does your code try again?
-	server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	_, err = server.Client().AddBalance(context.Background(), userID, decimal.NewFromInt(10), "payment 1001")
 	fmt.Println(errors.Is(err, whozex.ErrOutcomeUnknown), server.Commits(whozex.OpAddBalance))
 	for _, entry := range server.Ledger() {

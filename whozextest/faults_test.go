@@ -18,12 +18,12 @@ const eventually, tick = 5 * time.Second, 2 * time.Millisecond
 func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		fault     Fault
-		status    int // 0 for no whole answer
+		status    int // 0 for no whole response
 		committed bool
 	}{
-		{CutBeforeCommit(), 0, false},
-		{CommitThenCut(), 0, true},
-		{CutBody(), 0, true},
+		{DropBeforeCommit(), 0, false},
+		{CommitThenDrop(), 0, true},
+		{TruncateBody(), 0, true},
 		{ServerErrorBeforeCommit(503), 503, false},
 		{ServerErrorAfterCommit(500), 500, true},
 		{HTMLErrorBeforeCommit(502), 502, false},
@@ -48,7 +48,7 @@ func TestFaults(t *testing.T) {
 				want = 1
 			}
 			assert.Equal(t, want, s.Commits(whozex.OpCreateUser))
-			entry := s.Journal()[0]
+			entry := s.RequestLog()[0]
 			assert.Equal(t, c.committed, entry.Committed)
 			assert.Equal(t, c.fault.String(), entry.Fault)
 			assert.Equal(t, `{"email":"a@example.com"}`, entry.Body)
@@ -80,7 +80,7 @@ func TestStall(t *testing.T) {
 		s.Inject(whozex.OpCreateUser, fault, 1)
 		leaveAfter(t, s, 100*time.Millisecond)
 		assert.Equal(t, committed, s.Commits(whozex.OpCreateUser))
-		assert.Zero(t, s.Journal()[0].Status)
+		assert.Zero(t, s.RequestLog()[0].Status)
 	}
 }
 
@@ -128,11 +128,11 @@ func TestCloseEndsEverything(t *testing.T) {
 	} {
 		go func() { _, err := send(r); left <- err }()
 	}
-	assert.Eventually(t, func() bool { return len(s.Journal()) == 2 }, eventually, tick)
+	assert.Eventually(t, func() bool { return len(s.RequestLog()) == 2 }, eventually, tick)
 	s.Close()
 	s.Close()
 	require.Error(t, <-left)
 	require.Error(t, <-left)
 	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, eventually, tick)
-	assert.Len(t, s.Journal(), 2)
+	assert.Len(t, s.RequestLog(), 2)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reply is an answer as it came over the wire.
+// reply is a response as it came over the wire.
 type reply struct {
 	status  int
 	header  http.Header

@@ -44,7 +44,7 @@ type Totals struct {
 	Outside decimal.Decimal
 }
 
-type books struct {
+type ledger struct {
 	entries               []Entry
 	users, spent, outside decimal.Decimal
 }
@@ -55,24 +55,24 @@ func (s *Server) move(e Entry) {
 	if e.Amount.IsZero() {
 		return
 	}
-	e.Seq, e.At = len(s.books.entries)+1, s.now()
+	e.Seq, e.At = len(s.ledger.entries)+1, s.now()
 	s.book(e.From, e.Amount.Neg())
 	s.book(e.To, e.Amount)
-	s.books.entries = append(s.books.entries, e)
+	s.ledger.entries = append(s.ledger.entries, e)
 }
 
 func (s *Server) book(name string, change decimal.Decimal) {
 	switch name {
 	case LedgerOutside:
-		s.books.outside = s.books.outside.Sub(change)
+		s.ledger.outside = s.ledger.outside.Sub(change)
 	case LedgerReseller:
 		s.account.balance = s.account.balance.Add(change)
 	case LedgerSpent:
-		s.books.spent = s.books.spent.Add(change)
+		s.ledger.spent = s.ledger.spent.Add(change)
 	default:
 		u := s.users.byID[name]
 		u.balance = u.balance.Add(change)
-		s.books.users = s.books.users.Add(change)
+		s.ledger.users = s.ledger.users.Add(change)
 	}
 }
 
@@ -89,12 +89,12 @@ func (s *Server) adjust(name string, from, to decimal.Decimal) {
 func (s *Server) Ledger() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.books.entries)
+	return slices.Clone(s.ledger.entries)
 }
 
 // Totals returns the sums of the money.
 func (s *Server) Totals() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Totals{Reseller: s.account.balance, Users: s.books.users, Spent: s.books.spent, Outside: s.books.outside}
+	return Totals{Reseller: s.account.balance, Users: s.ledger.users, Spent: s.ledger.spent, Outside: s.ledger.outside}
 }

@@ -118,7 +118,7 @@ func WithLatency(d time.Duration) Option {
 	}
 }
 
-// WithRateLimit answers 429 with a Retry-After in whole seconds, at least 1, to
+// WithRateLimit responds with 429 with a Retry-After in whole seconds, at least 1, to
 // requests above perSecond once burst of them are spent. Without it there is no
 // limit.
 func WithRateLimit(perSecond float64, burst int) Option {

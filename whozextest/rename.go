@@ -8,7 +8,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// Rename gives fields of the data that op answers with other names, at any
+// Rename gives fields of the data that op responds with other names, at any
 // depth: where the documentation lost the names, the live API may use any. An
 // empty name leaves the field out. A second call for op replaces the first.
 func (s *Server) Rename(op whozex.Operation, names map[string]string) {
@@ -27,7 +27,7 @@ func (s *Server) rename(op whozex.Operation, data any) any {
 	}
 	encoded, err := json.Marshal(data)
 	if err != nil {
-		panic("whozextest: " + err.Error()) // a bug: every answer can be encoded
+		panic("whozextest: " + err.Error()) // a bug: every response can be encoded
 	}
 	dec := json.NewDecoder(bytes.NewReader(encoded))
 	dec.UseNumber()

@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	failed, fault := s.admit(w, r, found, allowed, entry)
 	if failed != nil {
-		s.finish(w, entry, newAnswer(nil, failed, time.Now()))
+		s.finish(w, entry, newResponse(nil, failed, time.Now()))
 		return
 	}
 	s.perform(w, r, found, c, entry, fault)
@@ -42,11 +42,11 @@ func operation(found *route, c *call) whozex.Operation {
 	return found.op
 }
 
-// open begins a request's entry in the journal.
+// open adds a request to the request log.
 func (s *Server) open(r *http.Request, op whozex.Operation, body []byte) *Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.journal.open(Request{
+	return s.log.open(Request{
 		Operation: op, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: string(body),
 	})
 }
@@ -99,10 +99,10 @@ func (s *Server) authenticate(r *http.Request) *failure {
 	return nil
 }
 
-// commit does what the request asks for, and encodes the answer outside the lock.
-func (s *Server) commit(found *route, c *call, entry *Request) answer {
+// commit does what the request asks for, and encodes the response outside the lock.
+func (s *Server) commit(found *route, c *call, entry *Request) response {
 	data, failed, at := s.handle(found, c, entry)
-	return newAnswer(s.rename(found.op, data), failed, at)
+	return newResponse(s.rename(found.op, data), failed, at)
 }
 
 func (s *Server) handle(found *route, c *call, entry *Request) (any, *failure, time.Time) {
@@ -119,13 +119,13 @@ func (s *Server) handle(found *route, c *call, entry *Request) (any, *failure, t
 	}
 	if failed == nil && found.method == http.MethodPost {
 		entry.Committed = true
-		s.journal.commits[entry.Operation]++
+		s.log.commits[entry.Operation]++
 	}
 	return data, failed, at
 }
 
-// finish notes the status and writes the answer.
-func (s *Server) finish(w http.ResponseWriter, entry *Request, a answer) {
+// finish notes the status and writes the response.
+func (s *Server) finish(w http.ResponseWriter, entry *Request, a response) {
 	s.setStatus(entry, a.status)
 	for name, values := range a.header {
 		w.Header()[name] = values

@@ -13,7 +13,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// Server is a stand-in of the API with one reseller account. Make one with
+// Server is a fake server of the API with one reseller account. Make one with
 // [NewServer] or [Start]; its methods are safe for concurrent use.
 type Server struct {
 	// URL is the base URL of the API, with the version: http://127.0.0.1:…/v1.
@@ -37,7 +37,7 @@ type Server struct {
 	users    users
 	packages map[string]*pkg
 	history  history
-	books    books
+	ledger   ledger
 	days     map[string]*day
 	sales    sales
 	webhooks []*webhook
@@ -45,7 +45,7 @@ type Server struct {
 	idle     chan struct{} // closed when no delivery is pending
 	limit    bucket
 	faults   faults
-	journal  journal
+	log      requestLog
 	names    map[whozex.Operation]map[string]string
 }
 
@@ -68,7 +68,7 @@ func NewServer(opts ...Option) *Server {
 	return s
 }
 
-// Start starts a stand-in on loopback. The caller closes it. The error is that of
+// Start starts a fake server on loopback. The caller closes it. The error is that of
 // an option, or of listening.
 func Start(opts ...Option) (*Server, error) {
 	set := defaults()
@@ -97,7 +97,7 @@ func Start(opts ...Option) (*Server, error) {
 		idle:     make(chan struct{}),
 		limit:    newBucket(set.perSecond, set.burst),
 		faults:   newFaults(),
-		journal:  newJournal(),
+		log:      newRequestLog(),
 		names:    map[whozex.Operation]map[string]string{},
 	}
 	close(s.idle)

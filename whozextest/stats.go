@@ -66,7 +66,7 @@ func (s *Server) getAccountStats(*call) (any, *failure) {
 }
 
 func (s *Server) spending() spendingView {
-	return spendingView{Purchases: money(s.sales.purchases), AddGB: money(s.sales.addGB), Total: money(s.books.spent)}
+	return spendingView{Purchases: money(s.sales.purchases), AddGB: money(s.sales.addGB), Total: money(s.ledger.spent)}
 }
 
 // chart has a point for each of the last 30 days, oldest first.
@@ -103,7 +103,7 @@ type countsView struct {
 
 func (s *Server) getAnalyticsOverview(*call) (any, *failure) {
 	return overviewView{
-		Balances: balancesView{Reseller: money(s.account.balance), Users: money(s.books.users)},
+		Balances: balancesView{Reseller: money(s.account.balance), Users: money(s.ledger.users)},
 		Packages: countsView{Total: len(s.packages), Active: len(s.packages)},
 		Spending: s.spending(), Chart: s.chart(),
 	}, nil

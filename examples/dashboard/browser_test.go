@@ -389,7 +389,7 @@ func customer(t *testing.T, d *dashboard, home, size string, w, h int64, open fu
 	b.until(fmt.Sprintf("document.querySelector(%q).textContent.includes('••••')", secret))
 
 	// An answer is lost: it says so, and what was found.
-	d.sandbox.Inject(whozex.OpAddBalance, whozextest.CutBeforeCommit(), 1)
+	d.sandbox.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	b.do(keys("#amount", "5"), submit("#amount"), see("#confirm"),
 		click("#confirm"), see("[data-state=unknown]"))
 	b.sound("unknown")

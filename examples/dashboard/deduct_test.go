@@ -77,8 +77,8 @@ func TestADeductionWhoseResponseIsLost(t *testing.T) {
 		name, want string
 		fault      whozextest.Fault
 	}{
-		{name: "made", fault: whozextest.CommitThenCut(), want: "Deduction made"},
-		{name: "not made", fault: whozextest.CutBeforeCommit(), want: "Outcome unknown"},
+		{name: "made", fault: whozextest.CommitThenDrop(), want: "Deduction made"},
+		{name: "not made", fault: whozextest.DropBeforeCommit(), want: "Outcome unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, v, id := buyer(t)

@@ -101,7 +101,7 @@ func TestManyViewersAreFewCalls(t *testing.T) {
 	transport := &http.Transport{MaxIdleConnsPerHost: viewers}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	before, began := len(d.sandbox.Journal()), time.Now()
+	before, began := len(d.sandbox.RequestLog()), time.Now()
 	tick := make([]chan struct{}, reloads)
 	for i := range tick {
 		tick[i] = make(chan struct{})
@@ -126,7 +126,7 @@ func TestManyViewersAreFewCalls(t *testing.T) {
 	all.Wait()
 	elapsed := time.Since(began)
 	asked := map[string]int{}
-	for _, r := range d.sandbox.Journal()[before:] {
+	for _, r := range d.sandbox.RequestLog()[before:] {
 		asked[r.Path+"?"+r.Query]++
 	}
 	const things = 4 + onDesk // account, prices, chart, users, and each package

@@ -185,9 +185,9 @@ func TestUnknownOutcomes(t *testing.T) {
 		fault      whozextest.Fault
 		want       []string
 	}{
-		{"top-up that was made", "top-up", url.Values{"amount": {"5"}, "note": {"cash"}}, whozex.OpAddBalance, whozextest.CommitThenCut(), []string{"Top-up made", "No response came to the call itself", "cash</code>"}},
-		{"top-up that was not", "top-up", url.Values{"amount": {"5"}}, whozex.OpAddBalance, whozextest.CutBeforeCommit(), []string{"Outcome unknown", "no transaction has the note", "It can be told for sure from", "Ask again"}},
-		{"purchase that was made", "purchase", twenty, whozex.OpPurchasePackage, whozextest.CommitThenCut(), []string{"Package bought", "No response came to the call itself"}},
+		{"top-up that was made", "top-up", url.Values{"amount": {"5"}, "note": {"cash"}}, whozex.OpAddBalance, whozextest.CommitThenDrop(), []string{"Top-up made", "No response came to the call itself", "cash</code>"}},
+		{"top-up that was not", "top-up", url.Values{"amount": {"5"}}, whozex.OpAddBalance, whozextest.DropBeforeCommit(), []string{"Outcome unknown", "no transaction has the note", "It can be told for sure from", "Ask again"}},
+		{"purchase that was made", "purchase", twenty, whozex.OpPurchasePackage, whozextest.CommitThenDrop(), []string{"Package bought", "No response came to the call itself"}},
 		{"purchase that was not", "purchase", twenty, whozex.OpPurchasePackage, whozextest.ServerErrorBeforeCommit(502), []string{"Outcome unknown", "Ask again", "Do not repeat it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestALostPurchaseOnTheLiveAPI(t *testing.T) {
 	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(500)))
 	v := newVisitor(t, home)
 	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
-	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	status, _ := v.post(path, form)
 	require.Equal(t, http.StatusSeeOther, status)
 	require.NoError(t, d.receive(t.Context(), &webhookverify.Event{

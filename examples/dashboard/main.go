@@ -4,7 +4,7 @@
 //	go -C examples run ./dashboard
 //	WHOZEX_API_KEY=wx_live_… go -C examples run ./dashboard
 //
-// Without a key it starts a stand-in of the API and fills it with an example
+// Without a key it starts a fake server of the API and fills it with an example
 // business; no real money moves. With a key it reads the live API, and spends
 // only with -write. WHOZEX_BASE_URL is obeyed as everywhere in the SDK.
 //

@@ -231,7 +231,7 @@ func TestTheLiveAPIIsOnlyRead(t *testing.T) {
 		status, _ := v.post(path, form)
 		assert.Equal(t, http.StatusForbidden, status, path)
 	}
-	for _, r := range api.Journal() {
+	for _, r := range api.RequestLog() {
 		assert.Equal(t, http.MethodGet, r.Method, r.Operation)
 	}
 	status, _ := v.post("/webhooks", nil)
@@ -258,7 +258,7 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	require.NoError(t, err)
 	// A purchase whose response was lost, and that nobody can attribute.
 	lost, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"5"}, "proxy_type": {"mobile"}})
-	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	status, _ = v.post(lost, form)
 	require.Equal(t, http.StatusSeeOther, status)
 	unsent, _, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}})

@@ -27,7 +27,7 @@ func TestAPersonDecidesWhatNobodyKnows(t *testing.T) {
 			path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 			_, body := v.get("/operations")
 			assert.Contains(t, body, "None: it is known")
-			d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
+			d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.DropBeforeCommit(), 1)
 			v.post(path, form)
 			before := d.sandbox.Requests(whozex.OpPurchasePackage)
 			_, body = v.get("/operations")

@@ -47,7 +47,7 @@ func TestTextFromOutsideStaysInItsPlace(t *testing.T) {
 	}{
 		{name: "purchase", form: twenty},
 		{name: "top-up", form: url.Values{"amount": {"5"}, "note": {"n" + invisible + "n"}}},
-		{name: "top-up", form: url.Values{"amount": {"6"}}, op: whozex.OpAddBalance, fault: new(whozextest.CutBeforeCommit())},
+		{name: "top-up", form: url.Values{"amount": {"6"}}, op: whozex.OpAddBalance, fault: new(whozextest.DropBeforeCommit())},
 	} {
 		quote, form, body := v.quote("/users/"+id+"/"+tt.name, tt.form)
 		assert.NotContains(t, inputs.ReplaceAllString(body, ""), "\u202e", "a confirmation spells it out")

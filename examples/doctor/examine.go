@@ -20,11 +20,11 @@ type finding struct {
 	// Unread are the paths that the SDK could not read. Where a difference is not
 	// among them, it has converted the value.
 	Unread []string `json:"unread,omitempty"`
-	// Shape is the answer with types in the place of values.
+	// Shape is the response with types in the place of values.
 	Shape any `json:"shape,omitempty"`
 }
 
-// ask makes a call and holds its answer against the type that it decodes into.
+// ask makes a call and holds its response against the type that it decodes into.
 type ask func(context.Context) finding
 
 func examine(ctx context.Context, client *whozex.Client, packageID string) report {
@@ -81,7 +81,7 @@ func of[T any](op whozex.Operation, call func(context.Context, ...whozex.CallOpt
 	}
 }
 
-// hold compares an answer's data and what stands beside it.
+// hold compares a response's data and what stands beside it.
 func (f *finding) hold(body []byte, t reflect.Type) {
 	var envelope struct {
 		Data json.RawMessage `json:"data"`

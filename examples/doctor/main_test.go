@@ -48,11 +48,11 @@ func TestOnTheSandboxNothingDocumentedDiffers(t *testing.T) {
 
 func TestWithAKeyItReadsAndNothingElse(t *testing.T) {
 	server, id := live(t)
-	before := len(server.Journal())
+	before := len(server.RequestLog())
 	code, out := doctor(t, "-package", id)
 	assert.Equal(t, exitSame, code, out)
 	asked := map[whozex.Operation]bool{}
-	for _, r := range server.Journal()[before:] {
+	for _, r := range server.RequestLog()[before:] {
 		assert.Equal(t, http.MethodGet, r.Method)
 		assert.Equal(t, http.StatusOK, r.Status)
 		asked[r.Operation] = true
@@ -141,7 +141,7 @@ func TestWhatCannotBeAskedIsTold(t *testing.T) {
 	assert.Equal(t, exitNotRun, code)
 }
 
-// recorder keeps every answer's body.
+// recorder keeps every response's body.
 type recorder struct {
 	http.ResponseWriter
 	body *bytes.Buffer

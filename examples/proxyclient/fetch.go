@@ -43,7 +43,7 @@ func (e *refusedError) Error() string {
 func newTransport(proxy *url.URL) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = http.ProxyURL(proxy)
-	// For https the refusal is an answer to CONNECT. Without this hook all that is
+	// For https the refusal is a response to CONNECT. Without this hook all that is
 	// left of it is the text after the status.
 	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {

@@ -63,7 +63,7 @@ func environment(t *testing.T, key, baseURL string) {
 	t.Setenv("WHOZEX_BASE_URL", baseURL)
 }
 
-// proxyOf starts a proxy that answers with status who shows just this login, and
+// proxyOf starts a proxy that responds with status who shows just this login, and
 // 407 anybody else. It counts the former.
 func proxyOf(t *testing.T, kind string, l login, status int) (address string, shown *atomic.Int64) {
 	t.Helper()

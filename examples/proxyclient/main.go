@@ -4,7 +4,7 @@
 //	WHOZEX_API_KEY=wx_live_example proxyclient -buy -user ID -gb 1
 //
 // With a key it takes a package that is there, and buys one only if -buy is given.
-// Without a key it needs no account and no network: it buys from a stand-in of the
+// Without a key it needs no account and no network: it buys from a fake server of the
 // API, and fetches a page of its own through a proxy on loopback that checks user
 // and password as the provider's would.
 //

@@ -51,7 +51,7 @@ func TestWithBuyItBuysOnceAndFetches(t *testing.T) {
 
 func TestAPurchaseInDoubtIsToldAndNotRepeated(t *testing.T) {
 	for _, fault := range []whozextest.Fault{
-		whozextest.CommitThenCut(), whozextest.CutBeforeCommit(), whozextest.CutBody(), whozextest.Garbage(),
+		whozextest.CommitThenDrop(), whozextest.DropBeforeCommit(), whozextest.TruncateBody(), whozextest.Garbage(),
 		whozextest.ServerErrorAfterCommit(502), whozextest.ServerErrorBeforeCommit(500), whozextest.HTMLErrorAfterCommit(503),
 	} {
 		t.Run(fault.String(), func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestAPurchaseInDoubtIsToldAndNotRepeated(t *testing.T) {
 			assert.Empty(t, stdout)
 			assert.Contains(t, stderr, "MAY HAVE BEEN BOUGHT, do not buy again")
 			assert.NotContains(t, stderr, "wxp")
-			assert.Len(t, server.Journal(), 1)
+			assert.Len(t, server.RequestLog(), 1)
 		})
 	}
 }
@@ -107,7 +107,7 @@ func TestAWrongCommandLineCostsNothing(t *testing.T) {
 	}
 	code, _, _ := program(t, login{}, "-help")
 	assert.Equal(t, 0, code)
-	assert.Empty(t, server.Journal())
+	assert.Empty(t, server.RequestLog())
 }
 
 func TestWithoutAKeyItNeedsNoNetwork(t *testing.T) {

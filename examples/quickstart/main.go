@@ -1,5 +1,5 @@
 // Command quickstart walks a reseller's day through every route of the API, on a
-// stand-in that it starts itself. With WHOZEX_API_KEY set it makes reading calls
+// fake server that it starts itself. With WHOZEX_API_KEY set it makes reading calls
 // to the live API instead, and nothing else.
 package main
 

@@ -34,7 +34,7 @@ func TestWithAKeyItOnlyReads(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
 	assert.True(t, strings.HasSuffix(out.String(), "\ndone: 7 reading calls\n"), out.String())
-	requests := server.Journal()
+	requests := server.RequestLog()
 	assert.Len(t, requests, 7)
 	for _, request := range requests {
 		assert.Equal(t, "GET", request.Method)

@@ -243,7 +243,7 @@ func (d *day) newKey(ctx context.Context) error {
 // visited counts the routes that answered, by the sandbox's own journal.
 func visited(server *whozextest.Server) int {
 	routes := map[whozex.Operation]bool{}
-	for _, request := range server.Journal() {
+	for _, request := range server.RequestLog() {
 		op := request.Operation
 		if op == whozex.OpDeductBalance {
 			op = whozex.OpAddBalance // the same route

@@ -1,4 +1,4 @@
-// Command sandbox serves a stand-in of the Whozex Reseller API on loopback, for
+// Command sandbox serves a fake server of the Whozex Reseller API on loopback, for
 // programs in any language. Its first lines are ready for a shell:
 //
 //	eval "$(sandbox | head -2)"

@@ -16,7 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 	"github.com/whozex/whozex-go/idempotency"
 )
 
@@ -81,7 +81,7 @@ func (b *bot) answer(ctx context.Context, chat int64, text string, err error) {
 	}
 }
 
-// wording is the answer, or as much of an error as is good for a customer.
+// wording is the response, or as much of an error as is good for a customer.
 func (b *bot) wording(text string, err error) string {
 	var told shop.Refusal
 	var wrong *whozex.ParamError

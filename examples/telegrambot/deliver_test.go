@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 	"github.com/whozex/whozex-go/examples/telegrambot/faketelegram"
 	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
@@ -53,7 +53,7 @@ func TestTelegramFails(t *testing.T) {
 		}},
 		{name: "bought", words: "You have", do: func(s *market, _ *bot, button string) { tap(s, button) }, purchases: 1},
 		{name: "outcome unknown", words: "It is not known yet", do: func(s *market, _ *bot, button string) {
-			s.api.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
+			s.api.Inject(whozex.OpPurchasePackage, whozextest.DropBeforeCommit(), 1)
 			tap(s, button)
 		}},
 		{name: "little left", words: "GB left.", do: func(s *market, b *bot, button string) {
@@ -131,7 +131,7 @@ func TestACrashLeavesNobodyWithoutAnAnswer(t *testing.T) {
 	assert.Contains(t, s.ask(buyer, buyer, "/packages").Text, "20 GB residential: bought and paid for")
 	assert.Contains(t, s.ask(buyer, buyer, "/balance").Text, "and you have 1 package.")
 	assert.Contains(t, s.ask(buyer, buyer, "/resolve "+button+" yes").Text, "I know /balance", "which is for admins")
-	n = len(s.chat.Sent()) // an alarm may come before the answers
+	n = len(s.chat.Sent()) // an alarm may come before the responses
 	s.chat.Write(admin, admin, "/resolve "+button+" perhaps")
 	s.hears(n, "not an order and what became of it")
 	s.chat.Write(admin, admin, "/resolve buy:nothing no")

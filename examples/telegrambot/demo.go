@@ -66,7 +66,7 @@ func demo(ctx context.Context) error {
 			default:
 				continue // the bot says nothing to that
 			}
-			// The bot takes what comes at once as it likes; a person waits for the answer.
+			// The bot takes what comes at once as it likes; a person waits for the response.
 			patience, stop := context.WithTimeout(ctx, 10*time.Second)
 			_, _ = chat.Next(patience, len(sent), anything)
 			stop()

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
 )

@@ -1,6 +1,6 @@
 // Command telegrambot sells proxy packages on Telegram.
 //
-// Without settings it runs on a sandbox of the API and a stand-in of Telegram, in
+// Without settings it runs on a sandbox of the API and a fake server of Telegram, in
 // the terminal. With TELEGRAM_BOT_TOKEN and WHOZEX_API_KEY it is real. Further:
 //
 //	TELEGRAM_ADMINS   numbers of the users who may /topup and /stats, 1,2
@@ -31,7 +31,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 )
 
 func main() {

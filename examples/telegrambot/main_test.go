@@ -21,7 +21,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 	"github.com/whozex/whozex-go/examples/telegrambot/faketelegram"
 	"github.com/whozex/whozex-go/webhookverify"
 	"github.com/whozex/whozex-go/whozextest"
@@ -136,7 +136,7 @@ func (s *market) next(n int, what string, wanted func(faketelegram.Message) bool
 	return m
 }
 
-// ask writes a command and returns the first answer in that chat.
+// ask writes a command and returns the first response in that chat.
 func (s *market) ask(user, chat int64, text string) faketelegram.Message {
 	s.t.Helper()
 	n := len(s.chat.Sent())
@@ -256,7 +256,7 @@ func TestALostAnswerIsToldAndBroughtBackByTheEvent(t *testing.T) {
 	s := newMarket(t)
 	s.run()
 	button, n := s.open(), len(s.chat.Sent())
-	s.api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	s.api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	s.chat.Tap(buyer, buyer, button)
 	s.hears(n, "You have <code>PKG-")
 	s.boughtOnce()
@@ -266,7 +266,7 @@ func TestWhatNobodyKnowsStaysIndeterminate(t *testing.T) {
 	s := newMarket(t)
 	s.run()
 	button, n := s.open(), len(s.chat.Sent())
-	s.api.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
+	s.api.Inject(whozex.OpPurchasePackage, whozextest.DropBeforeCommit(), 1)
 	s.chat.Tap(buyer, buyer, button)
 	s.hears(n, "It is not known yet")
 	n = len(s.chat.Sent())
@@ -293,7 +293,7 @@ func TestBadInputIsAnsweredAndCostsNoRequest(t *testing.T) {
 	s := newMarket(t)
 	s.run()
 	s.ask(buyer, buyer, "/start")
-	before := len(s.api.Journal())
+	before := len(s.api.RequestLog())
 	for _, bad := range []string{"../", "1e9", "0.001", "-5", "٣", "", "0", "<b>", strings.Repeat("💥", 1000)} {
 		for _, command := range []string{"/price ", "/buy ", "/buy 20 ", "/credentials "} {
 			if command+bad == "/buy 20 " {
@@ -309,7 +309,7 @@ func TestBadInputIsAnsweredAndCostsNoRequest(t *testing.T) {
 			assert.Regexp(t, "is not a user and an amount|has not sent", answer)
 		}
 	}
-	assert.Len(t, s.api.Journal(), before)
+	assert.Len(t, s.api.RequestLog(), before)
 }
 
 func TestWhoMayDoWhat(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 	"github.com/whozex/whozex-go/idempotency"
 )
 

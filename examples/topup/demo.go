@@ -30,7 +30,7 @@ func demo(ctx context.Context) error {
 		fmt.Fprintf(&list, "payment-%d,%s,12.50\n", 1001+i, user.ID)
 	}
 	fmt.Print(list.String())
-	server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	for range 2 {
 		if err := topUp(ctx, client, "sqlite:"+filepath.Join(dir, "payments.db"), strings.NewReader(list.String())); err != nil {
 			return err

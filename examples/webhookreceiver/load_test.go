@@ -78,7 +78,7 @@ func load() []delivery {
 	return all
 }
 
-// post returns the status, and 0 when no answer came.
+// post returns the status, and 0 when no response came.
 func post(ctx context.Context, client *http.Client, url string, d delivery) int {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(d.body))
 	if err != nil {
@@ -96,8 +96,8 @@ func post(ctx context.Context, client *http.Client, url string, d delivery) int 
 	return resp.StatusCode
 }
 
-// send posts all over many connections. It returns the ids that were answered 200,
-// and the genuine deliveries that got no answer. onAccept is told their count.
+// send posts all over many connections. It returns the ids that were responded with 200,
+// and the genuine deliveries that got no response. onAccept is told their count.
 func send(t *testing.T, url string, all []delivery, onAccept func(int64)) (accepted map[string]bool, unanswered []delivery) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -5,12 +5,12 @@
 //
 // It takes them at /webhooks. The API sends over https alone, so in production
 // a reverse proxy with a certificate stands in front of it. With -sandbox it needs
-// no account: it registers itself at a stand-in of the API, makes that send a few
+// no account: it registers itself at a fake server of the API, makes that send a few
 // events, and ends.
 //
 //	go -C examples run ./webhookreceiver -sandbox
 //
-// An event is answered with 200 once it is committed to the inbox of -database,
+// An event is responded with 200 once it is committed to the inbox of -database,
 // SQLite or PostgreSQL, and its line follows from a worker. However the program
 // ends, nothing that was answered is lost, and the next start goes on with it.
 // SIGTERM or an interrupt lets the deliveries and lines that are under way finish:
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	source := flags.String("database", "sqlite:webhookreceiver.db", "`database` of the inbox, sqlite:FILE or postgres://…")
-	sandbox := flags.Bool("sandbox", false, "receive a few events of a stand-in of the API, with a database in memory, and end")
+	sandbox := flags.Bool("sandbox", false, "receive a few events of a fake server of the API, with a database in memory, and end")
 	dead := flags.Bool("dead", false, "list the events that could not be written, and end")
 	retry := flags.String("retry", "", "hand the dead event of this `ID` to the workers again, and end")
 	switch err := flags.Parse(args); {

@@ -36,7 +36,7 @@ type Difference struct {
 	Inferred bool `json:"inferred"`
 }
 
-// Compare tells where data, the answer to operation, differs from t. What
+// Compare tells where data, the response to operation, differs from t. What
 // differs alike in several items of an array is told once.
 func Compare(data []byte, t reflect.Type, operation string) ([]Difference, error) {
 	value, err := parse(data)

@@ -17,7 +17,7 @@ import (
 	"github.com/whozex/whozex-go/internal/shape"
 )
 
-// documented are the answers that the API's page shows, with what it elides
+// documented are the responses that the API's page shows, with what it elides
 // filled in.
 var documented = map[whozex.Operation]string{
 	whozex.OpGetAccount: `{"id":"r1","name":"Reseller Name","email":"you@example.com","balance":150.00,"is_vip":true,

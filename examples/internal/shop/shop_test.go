@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/examples/shop"
+	"github.com/whozex/whozex-go/examples/internal/shop"
 	"github.com/whozex/whozex-go/idempotency"
 	"github.com/whozex/whozex-go/webhookverify"
 	"github.com/whozex/whozex-go/whozextest"
@@ -107,7 +107,7 @@ func TestAnOrderIsItsKey(t *testing.T) {
 
 func TestTheLedgerMatchesTheWordOfTheShop(t *testing.T) {
 	for _, fault := range []whozextest.Fault{
-		whozextest.CommitThenCut(), whozextest.CutBeforeCommit(), whozextest.CutBody(), whozextest.Garbage(),
+		whozextest.CommitThenDrop(), whozextest.DropBeforeCommit(), whozextest.TruncateBody(), whozextest.Garbage(),
 		whozextest.ServerErrorAfterCommit(500), whozextest.ServerErrorBeforeCommit(503), whozextest.TooManyRequests("0"),
 		whozextest.StallAfterCommit(), whozextest.StallBeforeCommit(),
 	} {
@@ -146,7 +146,7 @@ func TestTheLedgerMatchesTheWordOfTheShop(t *testing.T) {
 func TestOnePurchaseOfACustomerAtATime(t *testing.T) {
 	s := open(t, whozex.WithTimeout(time.Second), whozex.WithGrace(time.Minute))
 	first, second := s.purchase("first", 1), s.purchase("second", 1)
-	s.server.Inject(whozex.OpPurchasePackage, whozextest.CutBeforeCommit(), 1)
+	s.server.Inject(whozex.OpPurchasePackage, whozextest.DropBeforeCommit(), 1)
 	require.NoError(t, s.CarryOut(t.Context(), first))
 	require.Equal(t, idempotency.Indeterminate, s.stands(first).State)
 	require.ErrorIs(t, s.CarryOut(t.Context(), second), shop.ErrBusy)
@@ -164,7 +164,7 @@ func TestAPriceThatChangedIsNotPaid(t *testing.T) {
 func TestALostPackageComesBackByItsEventAlone(t *testing.T) {
 	s := open(t)
 	o := s.purchase("one", 20)
-	s.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenCut(), 1)
+	s.server.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	require.NoError(t, s.CarryOut(t.Context(), o))
 	require.Empty(t, s.stands(o).ResultID)
 	s.created("somebody", "PKG-0", 20, time.Now())
@@ -198,7 +198,7 @@ func TestAPackageThatNoOrderAccountsForIsForAnAdmin(t *testing.T) {
 func TestWhatIsSettledLaterIsTold(t *testing.T) {
 	s := open(t)
 	o := shop.Order{ID: "one", Customer: customer, Amount: decimal.NewFromInt(7)}
-	s.server.Inject(whozex.OpAddBalance, whozextest.CommitThenCut(), 1)
+	s.server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	s.server.Inject(whozex.OpListTransactions, whozextest.Garbage(), 1)
 	require.NoError(t, s.CarryOut(t.Context(), o))
 	require.Equal(t, []idempotency.State{idempotency.Indeterminate}, s.told)
