@@ -31,7 +31,7 @@ func newTransport(s *settings, keys *keyring) *transport {
 		settings: s,
 		keys:     keys,
 		limiter:  newLimiter(s.limiter, s.maxRetryAfter),
-		timedOut: errAttemptTimeout{s.timeout},
+		timedOut: &errAttemptTimeout{s.timeout},
 	}
 	t.reads, t.writes, t.own = newPipelines(s, keys)
 	return t
@@ -171,7 +171,7 @@ func (a *attempt) gunzip(buffer *bytes.Buffer, most int64) error {
 // the transport's error.
 func attemptError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if _, timedOut := errors.AsType[errAttemptTimeout](cause); timedOut || cause == errReconnects {
+	if _, timedOut := errors.AsType[*errAttemptTimeout](cause); timedOut || cause == errReconnects {
 		return cause
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
@@ -187,12 +187,12 @@ func (t *transport) timedOutAfter(d time.Duration) error {
 	if d == t.timeout {
 		return t.timedOut // made once
 	}
-	return errAttemptTimeout{d}
+	return &errAttemptTimeout{d}
 }
 
-func (e errAttemptTimeout) Error() string {
+func (e *errAttemptTimeout) Error() string {
 	return fmt.Sprintf("no complete response within %s", e.after)
 }
-func (e errAttemptTimeout) Timeout() bool   { return true }
-func (e errAttemptTimeout) Temporary() bool { return true }
-func (e errAttemptTimeout) Unwrap() error   { return context.DeadlineExceeded }
+func (e *errAttemptTimeout) Timeout() bool   { return true }
+func (e *errAttemptTimeout) Temporary() bool { return true }
+func (e *errAttemptTimeout) Unwrap() error   { return context.DeadlineExceeded }
