@@ -8,92 +8,95 @@ import (
 	"time"
 )
 
-// ErrUnavailable means that Redis could not be asked: it is gone, still
-// starting, responds with an error, or does not answer within [WithTimeout]. The
-// error that matches it wraps that of Redis as well.
+// ErrUnavailable means that a command failed in Redis: Redis is down or still
+// starting, returned an error, or did not reply within [WithTimeout]. An error
+// that matches it also wraps the error of the Redis client.
 var ErrUnavailable = errors.New("redisguard: Redis is unavailable")
 
-// slowError is no response in time. It is no context.DeadlineExceeded, which would
-// read as the caller's deadline.
-type slowError struct {
-	after time.Duration
-	last  error // what was wrong until then, if the Redis client told
+// timeoutError means that Redis did not reply in time. It does not match
+// context.DeadlineExceeded, because the caller's own deadline has not passed.
+type timeoutError struct {
+	timeout time.Duration
+	cause   error // the Redis client's last error, or nil
 }
 
-func (e *slowError) Error() string {
-	if e.last != nil {
-		return fmt.Sprintf("no answer within %s: %v", e.after, e.last)
+func (e *timeoutError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("no reply within %s: %v", e.timeout, e.cause)
 	}
-	return fmt.Sprintf("no answer within %s", e.after)
+	return fmt.Sprintf("no reply within %s", e.timeout)
 }
-func (e *slowError) Unwrap() error { return e.last }
-func (e *slowError) Timeout() bool { return true }
+func (e *timeoutError) Unwrap() error { return e.cause }
+func (e *timeoutError) Timeout() bool { return true }
 
-// A call whose context has ended gets this long to say what was wrong.
-const lastWords = 20 * time.Millisecond
+// gracePeriod is how long a call may take to return its error after its context
+// has ended. That error is usually more specific than "no reply".
+const gracePeriod = 20 * time.Millisecond
 
-// within calls Redis and waits for d at most. The call gets a context that ends
-// then, but a Redis client without ContextTimeoutEnabled reads on, so it is left
-// behind if it must. The error is the context's, or matches ErrUnavailable.
-// undo, if given, runs in the background when a call has failed or was left behind,
-// once it has returned: it may have done its work nonetheless.
-func within(ctx context.Context, d time.Duration, call func(context.Context) error, undo func()) error {
+// callWithTimeout runs call and waits at most timeout for it. The call's context
+// ends then, but a Redis client without ContextTimeoutEnabled keeps reading; such
+// a call is abandoned and finishes in the background. The returned error is that
+// of ctx, or matches ErrUnavailable.
+//
+// A call that failed or was abandoned may still have taken effect in Redis. If
+// undo is not nil, it then runs in the background after the call has returned.
+func callWithTimeout(ctx context.Context, timeout time.Duration, call func(context.Context) error, undo func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, d)
-	answer := make(chan error, 1)
-	var settled atomic.Bool
+	callCtx, cancel := context.WithTimeout(ctx, timeout)
+	result := make(chan error, 1)
+	var decided atomic.Bool // whether the call was received or abandoned
 	go func() {
 		defer cancel()
-		err := call(bounded)
-		answer <- err
-		leftBehind := !settled.CompareAndSwap(false, true)
-		if undo != nil && (leftBehind || err != nil) {
+		err := call(callCtx)
+		result <- err
+		abandoned := !decided.CompareAndSwap(false, true)
+		if undo != nil && (abandoned || err != nil) {
 			undo()
 		}
 	}()
-	err := receive(bounded, answer)
-	if err == errNoAnswer && !settled.CompareAndSwap(false, true) {
-		err = <-answer
+	err := receive(callCtx, result)
+	if err == errNoReply && !decided.CompareAndSwap(false, true) {
+		err = <-result
 	}
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == errNoAnswer, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		err = &slowError{after: d}
-	case bounded.Err() == context.DeadlineExceeded:
-		err = &slowError{after: d, last: err}
+	case err == errNoReply, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		err = &timeoutError{timeout: timeout}
+	case callCtx.Err() == context.DeadlineExceeded:
+		err = &timeoutError{timeout: timeout, cause: err}
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-var errNoAnswer = errors.New("no answer")
+var errNoReply = errors.New("no reply")
 
-func receive(ctx context.Context, answer <-chan error) error {
+func receive(ctx context.Context, result <-chan error) error {
 	select {
-	case err := <-answer:
+	case err := <-result:
 		return err
 	case <-ctx.Done():
 	}
-	timer := time.NewTimer(lastWords)
+	timer := time.NewTimer(gracePeriod)
 	defer timer.Stop()
 	select {
-	case err := <-answer:
+	case err := <-result:
 		return err
 	case <-timer.C:
-		return errNoAnswer
+		return errNoReply
 	}
 }
 
-// sleep waits for d, unless the context ends or would end before that.
+// sleep waits for d. It returns an error at once if the context would end first.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if !fits(ctx, d) {
+	if !endsBeforeDeadline(ctx, d) {
 		return context.DeadlineExceeded
 	}
 	timer := time.NewTimer(d)
@@ -106,7 +109,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func fits(ctx context.Context, d time.Duration) bool {
+func endsBeforeDeadline(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) >= d
 }

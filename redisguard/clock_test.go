@@ -16,7 +16,7 @@ import (
 	"github.com/whozex/whozex-go/redisguard"
 )
 
-// recorder keeps all arguments that go to Redis.
+// recorder records the arguments of all Redis commands.
 type recorder struct {
 	mu   sync.Mutex
 	args []string
@@ -41,14 +41,14 @@ func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	return next
 }
 
-// Replicas whose clocks differ do no harm because no time of day leaves them: all
-// that is told to Redis are lengths of time.
-func TestNoClockReachesRedis(t *testing.T) {
+// Replicas may have different clocks, so they send durations to Redis and never
+// a time of day.
+func TestRedisCommands_NoTimestamps(t *testing.T) {
 	t.Parallel()
 	rdb := connect(t, startRedis(t))
-	told := new(recorder)
-	rdb.AddHook(told)
-	limiter, err := redisguard.NewLimiter(rdb, ample, redisguard.FailClosed())
+	commands := new(recorder)
+	rdb.AddHook(commands)
+	limiter, err := redisguard.NewLimiter(rdb, highLimit, redisguard.FailClosed())
 	require.NoError(t, err)
 	store, err := redisguard.NewReplayStore(rdb)
 	require.NoError(t, err)
@@ -61,9 +61,9 @@ func TestNoClockReachesRedis(t *testing.T) {
 	require.NoError(t, store.Begin(ctx, "a"))
 	require.NoError(t, store.Commit(ctx, "a"))
 
-	require.Greater(t, len(told.args), 30)
+	require.Greater(t, len(commands.args), 30)
 	now := time.Now()
-	for _, arg := range told.args {
+	for _, arg := range commands.args {
 		n, err := strconv.ParseFloat(arg, 64)
 		if err != nil {
 			continue
@@ -75,16 +75,16 @@ func TestNoClockReachesRedis(t *testing.T) {
 	}
 }
 
-// The clock of Redis itself may be set back, or Redis move to a machine that is
-// behind: what it remembers then lies in the future.
-func TestClockOfRedisSetBack(t *testing.T) {
+// If the clock of Redis is set back, or Redis moves to a machine whose clock is
+// behind, the stored times lie in the future.
+func TestLimiter_RedisClockSetBack(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	rdb := connect(t, r)
-	limiter := newLimiter(t, r, ample, redisguard.FailClosed())
+	limiter := newLimiter(t, r, highLimit, redisguard.FailClosed())
 	require.NoError(t, limiter.Wait(t.Context()))
 	tat, err := rdb.Get(t.Context(), "rate:whozex").Float64()
 	require.NoError(t, err)
 	require.NoError(t, rdb.Set(t.Context(), "rate:whozex", tat+3600, time.Hour).Err())
-	require.NoError(t, limiter.Wait(within(t, 10*time.Second)))
+	require.NoError(t, limiter.Wait(contextWithTimeout(t, 10*time.Second)))
 }

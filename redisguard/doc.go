@@ -1,5 +1,5 @@
 // Package redisguard lets several processes share one API key of the Whozex
-// Reseller API, and one stream of its webhooks, through a Redis they all reach.
+// Reseller API, and one stream of its webhooks, through Redis.
 //
 //	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", DialerRetries: 1, MaxRetries: 1})
 //	limiter, err := redisguard.NewLimiter(rdb, redis_rate.Limit{Rate: 50, Burst: 5, Period: time.Second},
@@ -11,42 +11,42 @@
 //		whozex.WithLimiter(limiter),
 //		whozex.WithHTTPClient(&http.Client{Transport: limiter.Transport(nil)}))
 //
-// [Limiter] holds all processes together to one rate and, by its
-// [Limiter.Transport], lets a 429 that one of them meets stop them all.
-// [ReplayStore] lets each webhook be handled by one of them.
+// [Limiter] applies one rate limit to all processes together. With
+// [Limiter.Transport], a 429 response to one of them pauses all of them.
+// [ReplayStore] makes sure that only one of them handles each webhook.
 //
-// # When Redis is slow, restarting or gone
+// # When Redis is slow or down
 //
-// No call waits for Redis longer than [WithTimeout]; a response later than that
-// counts as none, and so does an error of Redis itself. What then happens is
-// yours to choose:
+// No call waits for Redis longer than [WithTimeout]. A later reply counts as a
+// failure, and so does an error from Redis. You choose what happens then:
 //
-//   - [Limiter] with [FailOpen] goes on under a limit of each process, with
-//     [FailClosed] it refuses at once. A refusal comes before anything is sent:
-//     it is a definite failure, never a spend whose outcome is unknown.
-//   - [ReplayStore] refuses, so that the sender is responded with 503 and comes again,
-//     or with [WithLocalStore] goes on with a store of each process.
+//   - [Limiter] with [FailOpen] continues under a limit for each process. With
+//     [FailClosed] it returns an error at once, before anything is sent. The
+//     outcome of the call is then known: nothing was done.
+//   - [ReplayStore] returns an error, so that the sender receives a 503 and can
+//     redeliver. With [WithLocalStore] it continues with a store in each process.
 //
-// Both come back to Redis by themselves once it answers, and neither logs;
-// go-redis itself does, a line for each dial that fails, unless you silence it
-// with redis.SetLogger. Any settings of go-redis will do, but by its defaults it
-// dials five times before it says that no one listens: with DialerRetries and
-// MaxRetries of 1, as above and by [ParseURL], a Redis that is gone is known at
-// once, and the error tells why.
-// Redis may lose its memory in a restart: a fresh limit then begins with a full
-// burst, a pause is forgotten by all but those already waiting, and a handled
-// event is forgotten as well, unless Redis writes to disk: for a [ReplayStore] set
-// "appendonly yes", and "appendfsync always" if not even the last second before
-// a crash may be forgotten. Set "maxmemory-policy noeviction" too.
+// Both use Redis again as soon as it replies. Neither logs. go-redis logs a line
+// for each failed dial, unless you silence it with redis.SetLogger.
+//
+// Any settings of go-redis work. By default it dials five times before it reports
+// that a connection was refused. With DialerRetries and MaxRetries set to 1, as
+// above and in [ParseURL], it reports this at once, with the reason.
+//
+// Redis can lose its data in a restart. The limit then starts with a full burst,
+// only callers that are already waiting observe the pause, and handled events are
+// forgotten. For a [ReplayStore], set "appendonly yes", or also "appendfsync
+// always" to keep the last second before a crash. Set "maxmemory-policy
+// noeviction" too.
 //
 // # Clocks
 //
-// Nothing here compares the clocks of two machines. What goes into Redis holds
-// lengths of time only, which Redis counts by its own clock.
+// The clocks of the machines may differ. Redis receives only durations and
+// measures them with its own clock.
 //
-// # The cache
+// # Caching
 //
-// There is no shared cache: whozex.WithCache takes a lifetime and no store, and
-// empties itself when its own client spends. What another process changes is
-// seen after that lifetime, so keep it short, or ask with whozex.Fresh.
+// The client's cache is not shared: a mutating call clears only the cache of its
+// own client. Other processes see the change when their entries expire, so choose
+// a short lifetime in whozex.WithCache, or read with whozex.Fresh.
 package redisguard

@@ -15,8 +15,8 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// Four replicas of a bot share 50 requests a second. While Redis is away each
-// goes on with a quarter of them.
+// Four replicas of a bot share 50 requests per second. While Redis is down, each
+// continues with a quarter of that rate.
 func ExampleNewLimiter() {
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", DialerRetries: 1, MaxRetries: 1})
 	limiter, err := redisguard.NewLimiter(rdb, redis_rate.Limit{Rate: 50, Burst: 5, Period: time.Second},
@@ -33,7 +33,7 @@ func ExampleNewLimiter() {
 	_ = client
 }
 
-// The replicas behind one address handle each event once between them.
+// Several replicas receive the webhooks of one URL. One of them handles each event.
 func ExampleNewReplayStore() {
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", DialerRetries: 1, MaxRetries: 1})
 	store, err := redisguard.NewReplayStore(rdb, redisguard.WithLease(30*time.Second))
@@ -45,11 +45,12 @@ func ExampleNewReplayStore() {
 		panic(err)
 	}
 	http.Handle("/webhooks", verifier.Handler(func(ctx context.Context, event *webhookverify.Event) error {
-		// A handler that ends before its lease does is the only one.
+		// The handler must end before the lease: after it, another replica may
+		// handle the event too.
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		return work(ctx, event)
+		return handleEvent(ctx, event)
 	}))
 }
 
-func work(context.Context, *webhookverify.Event) error { return nil }
+func handleEvent(context.Context, *webhookverify.Event) error { return nil }

@@ -11,9 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Limiter is a whozex.Limiter that all processes with the same Redis and name
-// share. Make one with [NewLimiter], one a process; it is safe for concurrent
-// use.
+// Limiter is a whozex.Limiter shared by all processes that use the same Redis and
+// the same name. Create one in each process with [NewLimiter]. It is safe for
+// concurrent use.
 type Limiter struct {
 	rdb      redis.UniversalClient
 	rate     *redis_rate.Limiter
@@ -27,20 +27,19 @@ type Limiter struct {
 	pause  pause
 
 	waiting atomic.Int64
-	turn    chan struct{} // held by the one call that asks Redis
+	turn    chan struct{} // a semaphore: one call at a time asks Redis
 }
 
-// NewLimiter returns a limiter that lets limit.Rate requests through in each
-// limit.Period, over all processes, and limit.Burst at once after a rest: in no
-// stretch of time more than its share and the burst. Note that
-// redis_rate.PerSecond(n) has a burst of n. With a burst of 1 every delay on the
-// way to Redis is lost, so take a few for the full rate. All processes must be
-// given the same limit. A process asks for one turn at a time, with two round trips
-// to Redis for each.
+// NewLimiter returns a limiter that allows limit.Rate requests in each
+// limit.Period over all processes, and bursts of limit.Burst requests. All
+// processes must use the same limit. Note that redis_rate.PerSecond(n) has a burst
+// of n. With a burst of 1, the time of each round trip to Redis lowers the
+// rate that can be reached; use a burst of at least 5. A process asks for one
+// request at a time, in two round trips to Redis.
 //
-// onOutage says what happens while Redis is away. rdb stays the caller's;
-// its time-outs are of no matter, see [WithTimeout]. NewLimiter does not talk to
-// Redis, so a process may start before it.
+// onOutage decides what happens while Redis is down. The caller closes rdb; its
+// timeouts do not matter, see [WithTimeout]. NewLimiter does not connect to
+// Redis, so a process can start before Redis does.
 func NewLimiter(rdb redis.UniversalClient, limit redis_rate.Limit, onOutage Policy, opts ...Option) (*Limiter, error) {
 	s, err := configure(forLimiter, opts)
 	if err != nil {
@@ -68,16 +67,15 @@ func NewLimiter(rdb redis.UniversalClient, limit redis_rate.Limit, onOutage Poli
 	}, nil
 }
 
-// Wait blocks until the next request may go out: until the pause after a 429 of
-// any process is over, and there is room in the shared rate. A wait that cannot
-// end before the context's deadline fails at once; the error then matches
-// context.DeadlineExceeded, and during a pause whozex.ErrRateLimited as well.
+// Wait blocks until the next request may be sent: until the pause after a 429 in
+// any process is over and the shared limit allows a request. If that cannot happen
+// before the context's deadline, Wait fails at once. The error matches
+// context.DeadlineExceeded, and during a pause also whozex.ErrRateLimited.
 //
-// When Redis does not answer in time or responds with an error, the [Policy]
-// decides, at once: [FailOpen] waits for the local limit, [FailClosed] returns an
-// error that matches [ErrUnavailable]. Redis is asked again twice a second, by
-// one call at a time, until it is back. A pause that this process knows of holds
-// without Redis too.
+// When Redis does not reply in time or returns an error, the [Policy] decides at
+// once: [FailOpen] waits for the local limit, [FailClosed] returns an error that
+// matches [ErrUnavailable]. Until Redis is back, one call every half second tries
+// it again. A pause that this process knows about applies without Redis too.
 func (l *Limiter) Wait(ctx context.Context) error {
 	for {
 		if err := l.pause.wait(ctx); err != nil {
@@ -95,8 +93,8 @@ func (l *Limiter) Wait(ctx context.Context) error {
 
 var errPaused = errors.New("paused")
 
-// shared waits for a turn at the shared rate, or returns errPaused as soon as it
-// learns of a pause.
+// shared waits until the shared limit allows a request. It returns errPaused as
+// soon as there is a pause.
 func (l *Limiter) shared(ctx context.Context) error {
 	probe, err := l.outage.check()
 	if err != nil {
@@ -107,11 +105,11 @@ func (l *Limiter) shared(ctx context.Context) error {
 	}
 	defer l.leave()
 	for {
-		// Those ahead may have learnt what need not be asked again.
+		// A call ahead of this one may have found a pause or an outage.
 		if l.pause.left() > 0 {
 			return errPaused
 		}
-		if err := l.outage.known(); err != nil && !probe {
+		if err := l.outage.current(); err != nil && !probe {
 			return err
 		}
 		d, err := l.ask(ctx)
@@ -124,12 +122,12 @@ func (l *Limiter) shared(ctx context.Context) error {
 	}
 }
 
-// enter waits until no other call of this process asks Redis. With many asking,
-// each turn at the limit would cost as many questions, all but one in vain.
+// enter waits until no other call in this process asks Redis. If all of them
+// asked at the same time, Redis would refuse all but one each time.
 func (l *Limiter) enter(ctx context.Context) error {
 	ahead := l.waiting.Add(1) - 1
-	least := time.Duration(ahead-int64(l.limit.Burst)) * l.interval()
-	if !fits(ctx, least) {
+	minWait := time.Duration(ahead-int64(l.limit.Burst)) * l.interval()
+	if !endsBeforeDeadline(ctx, minWait) {
 		l.waiting.Add(-1)
 		return context.DeadlineExceeded
 	}
@@ -151,25 +149,26 @@ func (l *Limiter) interval() time.Duration {
 	return l.limit.Period / time.Duration(l.limit.Rate)
 }
 
-// ask takes a turn, or returns how long it is until there may be one.
+// ask asks Redis for one request. It returns 0 if the request is allowed, else
+// the time until the next try.
 func (l *Limiter) ask(ctx context.Context) (time.Duration, error) {
 	var wait, paused time.Duration
 	err := l.call(ctx, func(ctx context.Context) (err error) {
 		if paused, err = l.sharedPause(ctx); err != nil || paused > 0 {
 			return err
 		}
-		turn, err := l.rate.Allow(ctx, l.name, l.limit)
+		result, err := l.rate.Allow(ctx, l.name, l.limit)
 		if err != nil {
 			return err
 		}
-		wait = max(turn.RetryAfter, 0)
-		if turn.Allowed == 0 {
+		wait = max(result.RetryAfter, 0)
+		if result.Allowed == 0 {
 			wait = max(wait, time.Millisecond)
 		}
 		if wait > l.interval()+time.Second {
-			// No turn is further away than one interval: the clock of Redis was
-			// set back, or Redis has moved to a machine that is behind. What it
-			// remembers would hold everyone for as long.
+			// A wait is never longer than one interval, so the clock of Redis was
+			// set back, or Redis moved to a machine whose clock is behind. Without
+			// a reset, everyone would wait until the clock catches up.
 			wait = time.Millisecond
 			return l.rate.Reset(ctx, l.name)
 		}
@@ -186,9 +185,9 @@ func (l *Limiter) ask(ctx context.Context) (time.Duration, error) {
 }
 
 func (l *Limiter) call(ctx context.Context, call func(context.Context) error) error {
-	err := within(ctx, l.timeout, call, nil)
+	err := callWithTimeout(ctx, l.timeout, call, nil)
 	if err == nil || errors.Is(err, ErrUnavailable) {
-		l.outage.settle(err)
+		l.outage.record(err)
 	}
 	return err
 }

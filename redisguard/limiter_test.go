@@ -19,7 +19,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-var ample = redis_rate.Limit{Rate: 1000, Burst: 100, Period: time.Second}
+var highLimit = redis_rate.Limit{Rate: 1000, Burst: 100, Period: time.Second}
 
 func newLimiter(t *testing.T, r server, limit redis_rate.Limit, policy redisguard.Policy, opts ...redisguard.Option) *redisguard.Limiter {
 	t.Helper()
@@ -28,17 +28,18 @@ func newLimiter(t *testing.T, r server, limit redis_rate.Limit, policy redisguar
 	return limiter
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
+func contextWithTimeout(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func TestLimitersShareTheRate(t *testing.T) {
+func TestLimiter_SharedRate(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	limit := redis_rate.Limit{Rate: 50, Burst: 5, Period: time.Second}
-	began := time.Now()
+	start := time.Now()
 	var group sync.WaitGroup
 	for range 4 {
 		limiter := newLimiter(t, r, limit, redisguard.FailClosed())
@@ -47,17 +48,17 @@ func TestLimitersShareTheRate(t *testing.T) {
 		}
 	}
 	group.Wait()
-	// 40 turns, 5 of them at once: 35 intervals of 20 ms.
-	assert.GreaterOrEqual(t, time.Since(began), 690*time.Millisecond)
+	// 40 requests with a burst of 5 take 35 intervals of 20 ms.
+	assert.GreaterOrEqual(t, time.Since(start), 690*time.Millisecond)
 }
 
-func TestWaitThatDoesNotFitTheDeadline(t *testing.T) {
+func TestLimiter_WaitExceedsDeadline(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	limiter := newLimiter(t, r, redis_rate.Limit{Rate: 1, Burst: 1, Period: time.Minute}, redisguard.FailClosed())
 	require.NoError(t, limiter.Wait(t.Context()))
 
-	ctx := within(t, 30*time.Second)
+	ctx := contextWithTimeout(t, 30*time.Second)
 	began := time.Now()
 	require.ErrorIs(t, limiter.Wait(ctx), context.DeadlineExceeded)
 	assert.Less(t, time.Since(began), 5*time.Second)
@@ -70,7 +71,7 @@ func TestWaitThatDoesNotFitTheDeadline(t *testing.T) {
 	assert.ErrorIs(t, <-waited, context.Canceled)
 }
 
-func TestQueueThatDoesNotFitTheDeadline(t *testing.T) {
+func TestLimiter_QueueExceedsDeadline(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	limiter := newLimiter(t, r, redis_rate.Limit{Rate: 1, Burst: 1, Period: 10 * time.Second}, redisguard.FailClosed())
@@ -80,7 +81,7 @@ func TestQueueThatDoesNotFitTheDeadline(t *testing.T) {
 	for range 5 {
 		group.Go(func() { assert.ErrorIs(t, limiter.Wait(ctx), context.Canceled) })
 	}
-	late := within(t, 30*time.Second)
+	late := contextWithTimeout(t, 30*time.Second)
 	require.Eventually(t, func() bool {
 		try, cancel := context.WithTimeout(late, 25*time.Second)
 		defer cancel()
@@ -97,52 +98,52 @@ func TestQueueThatDoesNotFitTheDeadline(t *testing.T) {
 	group.Wait()
 }
 
-func TestOne429StopsAll(t *testing.T) {
+func TestLimiter_TooManyRequestsPausesAll(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	srv := whozextest.NewServer()
 	defer srv.Close()
 	newClient := func() *whozex.Client {
-		limiter := newLimiter(t, r, ample, redisguard.FailClosed())
+		limiter := newLimiter(t, r, highLimit, redisguard.FailClosed())
 		return srv.Client(whozex.WithLimiter(limiter), whozex.WithMaxRetries(0),
 			whozex.WithHTTPClient(&http.Client{Transport: limiter.Transport(nil)}))
 	}
-	one, other := newClient(), newClient()
-	_, err := other.GetPricing(t.Context())
+	first, second := newClient(), newClient()
+	_, err := second.GetPricing(t.Context())
 	require.NoError(t, err)
 
 	srv.Inject(whozex.OpGetAccount, whozextest.TooManyRequests("2"), 1)
-	_, err = one.GetAccount(t.Context())
+	_, err = first.GetAccount(t.Context())
 	require.ErrorIs(t, err, whozex.ErrRateLimited)
-	paused := time.Now()
+	pauseStart := time.Now()
 
-	_, err = other.PurchasePackage(within(t, time.Second), "usr_1", whozex.PurchasePackageParams{GB: 1, ProxyType: whozex.ProxyResidential})
+	_, err = second.PurchasePackage(contextWithTimeout(t, time.Second), "usr_1", whozex.PurchasePackageParams{GB: 1, ProxyType: whozex.ProxyResidential})
 	require.ErrorIs(t, err, whozex.ErrRateLimited)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
-	assert.Less(t, time.Since(paused), time.Second, "it waited though it could not fit")
+	assert.Less(t, time.Since(pauseStart), time.Second, "it must not wait: the pause ends after the deadline")
 	assert.Zero(t, srv.Requests(whozex.OpPurchasePackage))
 
-	_, err = other.GetPricing(t.Context())
+	_, err = second.GetPricing(t.Context())
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, time.Since(paused), 1500*time.Millisecond)
+	assert.GreaterOrEqual(t, time.Since(pauseStart), 1500*time.Millisecond)
 }
 
-func TestPauseReachesThoseWhoWait(t *testing.T) {
+func TestLimiter_PauseStopsWaitingCalls(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	slow := redis_rate.Limit{Rate: 5, Burst: 1, Period: time.Second}
-	one := newLimiter(t, r, slow, redisguard.FailClosed())
-	other := newLimiter(t, r, slow, redisguard.FailClosed(), redisguard.WithMaxPause(time.Second))
-	require.NoError(t, one.Wait(t.Context()))
+	first := newLimiter(t, r, slow, redisguard.FailClosed())
+	second := newLimiter(t, r, slow, redisguard.FailClosed(), redisguard.WithMaxPause(time.Second))
+	require.NoError(t, first.Wait(t.Context()))
 	waited := make(chan error)
 	began := time.Now()
 	for range 3 {
-		go func() { waited <- one.Wait(t.Context()) }()
+		go func() { waited <- first.Wait(t.Context()) }()
 	}
-	// An hour is cut to the bound, and a shorter pause does not shorten it.
-	require.NoError(t, other.Pause(t.Context(), time.Hour))
-	require.NoError(t, other.Pause(t.Context(), 10*time.Millisecond))
+	// A pause of an hour is limited to the maximum, and a shorter one does not replace it.
+	require.NoError(t, second.Pause(t.Context(), time.Hour))
+	require.NoError(t, second.Pause(t.Context(), 10*time.Millisecond))
 	left, err := connect(t, r).PTTL(t.Context(), "whozex:pause").Result()
 	require.NoError(t, err)
 	assert.Greater(t, left, 500*time.Millisecond)
@@ -153,134 +154,134 @@ func TestPauseReachesThoseWhoWait(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), 990*time.Millisecond)
 }
 
-func TestPauseLongerThanAllowedIsCut(t *testing.T) {
+func TestLimiter_StoredPauseIsBounded(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	rdb := connect(t, r)
 	require.NoError(t, rdb.Set(t.Context(), "whozex:pause", "429", time.Hour).Err())
-	limiter := newLimiter(t, r, ample, redisguard.FailClosed(), redisguard.WithMaxPause(300*time.Millisecond))
-	require.NoError(t, limiter.Wait(within(t, 10*time.Second)))
+	limiter := newLimiter(t, r, highLimit, redisguard.FailClosed(), redisguard.WithMaxPause(300*time.Millisecond))
+	require.NoError(t, limiter.Wait(contextWithTimeout(t, 10*time.Second)))
 }
 
-func TestRedisKilledAndRestarted(t *testing.T) {
+func TestLimiter_RedisKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	open := newLimiter(t, r, ample, redisguard.FailOpen(rate.NewLimiter(100, 1)), redisguard.WithName("open"))
-	closed := newLimiter(t, r, ample, redisguard.FailClosed())
+	failOpen := newLimiter(t, r, highLimit, redisguard.FailOpen(rate.NewLimiter(100, 1)), redisguard.WithName("open"))
+	failClosed := newLimiter(t, r, highLimit, redisguard.FailClosed())
 	for range 2 {
-		require.NoError(t, open.Wait(t.Context()))
-		require.NoError(t, closed.Wait(t.Context()))
+		require.NoError(t, failOpen.Wait(t.Context()))
+		require.NoError(t, failClosed.Wait(t.Context()))
 		r.kill()
 
-		err := closed.Wait(t.Context())
+		err := failClosed.Wait(t.Context())
 		require.ErrorIs(t, err, redisguard.ErrUnavailable)
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		began := time.Now()
 		for range 100 {
-			require.ErrorIs(t, closed.Wait(t.Context()), redisguard.ErrUnavailable)
+			require.ErrorIs(t, failClosed.Wait(t.Context()), redisguard.ErrUnavailable)
 		}
-		assert.Less(t, time.Since(began), 5*time.Second, "each refusal waited for Redis")
+		assert.Less(t, time.Since(began), 5*time.Second, "failed calls must not wait for Redis")
 
-		require.NoError(t, open.Wait(t.Context()))
+		require.NoError(t, failOpen.Wait(t.Context()))
 		began = time.Now()
 		for range 50 {
-			require.NoError(t, open.Wait(t.Context()))
+			require.NoError(t, failOpen.Wait(t.Context()))
 		}
-		assert.GreaterOrEqual(t, time.Since(began), 480*time.Millisecond, "the local limit does not hold")
-		require.ErrorIs(t, open.Pause(t.Context(), time.Millisecond), redisguard.ErrUnavailable)
+		assert.GreaterOrEqual(t, time.Since(began), 480*time.Millisecond, "the local limit was not applied")
+		require.ErrorIs(t, failOpen.Pause(t.Context(), time.Millisecond), redisguard.ErrUnavailable)
 
 		r.restart()
 		rdb := connect(t, r)
 		require.NoError(t, rdb.FlushAll(t.Context()).Err())
-		require.Eventually(t, func() bool { return closed.Wait(t.Context()) == nil },
+		require.Eventually(t, func() bool { return failClosed.Wait(t.Context()) == nil },
 			15*time.Second, 20*time.Millisecond)
 		require.Eventually(t, func() bool {
-			return open.Wait(t.Context()) == nil && rdb.Exists(t.Context(), "rate:open").Val() == 1
+			return failOpen.Wait(t.Context()) == nil && rdb.Exists(t.Context(), "rate:open").Val() == 1
 		}, 15*time.Second, 20*time.Millisecond)
 	}
 }
 
-func TestRefusedSpendIsNoSpend(t *testing.T) {
+func TestLimiter_FailClosedSendsNothing(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	srv := whozextest.NewServer()
 	defer srv.Close()
-	// As the package's doc advises: by default go-redis dials for longer than we
-	// wait, and has not said yet what is wrong.
+	// The package documentation recommends these retries. By default go-redis
+	// dials for longer than our timeout, so its error would not be known.
 	rdb := redis.NewClient(&redis.Options{Addr: r.addr(), DialerRetries: 1, MaxRetries: 1})
 	defer rdb.Close()
-	limiter, err := redisguard.NewLimiter(rdb, ample, redisguard.FailClosed())
+	limiter, err := redisguard.NewLimiter(rdb, highLimit, redisguard.FailClosed())
 	require.NoError(t, err)
 	client := srv.Client(whozex.WithLimiter(limiter))
 	r.kill()
-	_, err = client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@example.com"})
+	_, err = client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@exhighLimit.com"})
 	require.ErrorIs(t, err, redisguard.ErrUnavailable)
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
-	// What Redis said is still there.
+	// The error wraps that of the Redis client.
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	assert.Empty(t, srv.RequestLog())
 	r.restart()
 	require.Eventually(t, func() bool {
-		_, err := client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@example.com"})
+		_, err := client.CreateUser(t.Context(), whozex.CreateUserParams{Email: "john@exhighLimit.com"})
 		return err == nil
 	}, 15*time.Second, 20*time.Millisecond)
 	assert.Equal(t, 1, srv.Commits(whozex.OpCreateUser))
 }
 
-func TestRedisThatDoesNotAnswer(t *testing.T) {
+func TestLimiterAndReplayStore_RedisHangs(t *testing.T) {
 	t.Parallel()
 	r, ok := startRedis(t).(*realRedis)
 	if !ok {
 		t.Skip("needs redis-server")
 	}
-	limiter := newLimiter(t, r, ample, redisguard.FailClosed())
+	limiter := newLimiter(t, r, highLimit, redisguard.FailClosed())
 	store := newStore(t, r)
 	require.NoError(t, limiter.Wait(t.Context()))
-	// The connections are there already, so that what is asked reaches Redis.
+	// The clients are connected now, so that the next commands reach Redis.
 	require.NoError(t, store.Begin(t.Context(), "before"))
 	r.freeze()
 	began := time.Now()
 	require.ErrorIs(t, limiter.Wait(t.Context()), redisguard.ErrUnavailable)
 	require.ErrorIs(t, store.Begin(t.Context(), "a"), redisguard.ErrUnavailable)
-	// go-redis alone would wait for 3 seconds, four times.
+	// go-redis by itself would wait four times for 3 seconds.
 	assert.Less(t, time.Since(began), 2*time.Second)
-	ctx := within(t, 100*time.Millisecond)
+	ctx := contextWithTimeout(t, 100*time.Millisecond)
 	require.ErrorIs(t, store.Begin(ctx, "b"), context.DeadlineExceeded)
 	require.NotErrorIs(t, limiter.Wait(t.Context()), context.DeadlineExceeded)
 	r.thaw()
 	require.Eventually(t, func() bool { return limiter.Wait(t.Context()) == nil }, 15*time.Second, 20*time.Millisecond)
-	// Redis made the claims when it came back; they are taken back long before
-	// their lease ends.
+	// Redis ran the queued commands when it continued. The store releases those
+	// claims long before their lease ends.
 	for _, id := range []string{"a", "b"} {
 		require.Eventually(t, func() bool { return store.Begin(t.Context(), id) == nil }, 15*time.Second, 20*time.Millisecond)
 	}
 }
 
-func TestBadLimiters(t *testing.T) {
+func TestNewLimiter_InvalidArguments(t *testing.T) {
 	t.Parallel()
 	rdb := connect(t, startRedis(t))
-	closed := redisguard.FailClosed()
-	for name, make := range map[string]func() (*redisguard.Limiter, error){
-		"no Redis": func() (*redisguard.Limiter, error) { return redisguard.NewLimiter(nil, ample, closed) },
-		"no limit": func() (*redisguard.Limiter, error) { return redisguard.NewLimiter(rdb, redis_rate.Limit{}, closed) },
-		"no local": func() (*redisguard.Limiter, error) {
-			return redisguard.NewLimiter(rdb, ample, redisguard.FailOpen(nil))
+	failClosed := redisguard.FailClosed()
+	for name, newLimiter := range map[string]func() (*redisguard.Limiter, error){
+		"no Redis": func() (*redisguard.Limiter, error) { return redisguard.NewLimiter(nil, highLimit, failClosed) },
+		"no limit": func() (*redisguard.Limiter, error) { return redisguard.NewLimiter(rdb, redis_rate.Limit{}, failClosed) },
+		"no local limiter": func() (*redisguard.Limiter, error) {
+			return redisguard.NewLimiter(rdb, highLimit, redisguard.FailOpen(nil))
 		},
-		"no name": func() (*redisguard.Limiter, error) {
-			return redisguard.NewLimiter(rdb, ample, closed, redisguard.WithName(""))
+		"empty name": func() (*redisguard.Limiter, error) {
+			return redisguard.NewLimiter(rdb, highLimit, failClosed, redisguard.WithName(""))
 		},
-		"no time": func() (*redisguard.Limiter, error) {
-			return redisguard.NewLimiter(rdb, ample, closed, redisguard.WithTimeout(0))
+		"zero timeout": func() (*redisguard.Limiter, error) {
+			return redisguard.NewLimiter(rdb, highLimit, failClosed, redisguard.WithTimeout(0))
 		},
-		"not its own": func() (*redisguard.Limiter, error) {
-			return redisguard.NewLimiter(rdb, ample, closed, redisguard.WithLease(time.Second))
+		"option of another type": func() (*redisguard.Limiter, error) {
+			return redisguard.NewLimiter(rdb, highLimit, failClosed, redisguard.WithLease(time.Second))
 		},
-		"no local room": func() (*redisguard.Limiter, error) {
-			return redisguard.NewLimiter(rdb, ample, redisguard.FailOpen(rate.NewLimiter(1, 0)))
+		"local burst of zero": func() (*redisguard.Limiter, error) {
+			return redisguard.NewLimiter(rdb, highLimit, redisguard.FailOpen(rate.NewLimiter(1, 0)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := make()
+			_, err := newLimiter()
 			assert.ErrorContains(t, err, "redisguard: ")
 		})
 	}

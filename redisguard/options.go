@@ -18,8 +18,8 @@ const (
 	DefaultCommitTimeout = 5 * time.Second
 )
 
-// Option changes a default of [NewLimiter] or [NewReplayStore], which refuse one
-// that is not for them or makes no sense.
+// Option changes a default of [NewLimiter] or [NewReplayStore]. Both return an
+// error if an option is invalid or not meant for them.
 type Option func(*settings) error
 
 type settings struct {
@@ -56,10 +56,10 @@ func configure(kind string, opts []Option) (*settings, error) {
 	return s, nil
 }
 
-// WithName names the keys in Redis, [DefaultName] if not given: rate:NAME,
-// NAME:pause and NAME:event:ID. Who shares one Redis between several API keys gives
-// each a name of its own, all processes with the same key the same. The name is no
-// secret: never the API key.
+// WithName sets the name used in the Redis keys rate:NAME, NAME:pause and
+// NAME:event:ID. The default is [DefaultName]. Processes with the same API key need
+// the same name; if several API keys share one Redis, each needs a different one.
+// The name is not secret, so do not use the API key.
 func WithName(name string) Option {
 	return func(s *settings) error {
 		if name == "" {
@@ -70,49 +70,48 @@ func WithName(name string) Option {
 	}
 }
 
-// WithTimeout bounds each wait for Redis, [DefaultTimeout] if not given. It holds
-// whatever time-outs and retries the Redis client has of its own; a call given up
-// ends by those in the background.
+// WithTimeout sets the longest wait for Redis in one call. The default is
+// [DefaultTimeout]. It applies in addition to the timeouts and retries of the Redis
+// client: a call that takes longer finishes in the background.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error { return s.duration("", "timeout", &s.timeout, d) }
 }
 
-// WithMaxPause bounds the pause after a 429, [DefaultMaxPause] if not given. For
-// [NewLimiter].
+// WithMaxPause sets the longest pause after a 429. The default is
+// [DefaultMaxPause]. It is an option of [NewLimiter].
 func WithMaxPause(d time.Duration) Option {
 	return func(s *settings) error { return s.duration(forLimiter, "max pause", &s.maxPause, d) }
 }
 
-// WithLease sets how long an event may be in progress, [DefaultLease] if not
-// given. For [NewReplayStore].
+// WithLease sets how long an event may be in progress. The default is
+// [DefaultLease]. It is an option of [NewReplayStore].
 //
-// When a receiver dies, its events can be handled by others once the lease is
-// over. When a receiver lives but takes longer, they can too, and an event is
-// handled twice: make the lease longer than any handler may take, and give
-// handlers a time-out.
+// When a receiver dies, other receivers can handle its events once the lease has
+// expired. If a receiver is only slow, they can too, and the event is handled
+// twice. Give handlers a timeout, and make the lease longer than that.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) error { return s.duration(forReplay, "lease", &s.lease, d) }
 }
 
-// WithTTL sets how long a handled event is remembered, [DefaultTTL] if not given.
-// For [NewReplayStore].
+// WithTTL sets how long a handled event is remembered. The default is
+// [DefaultTTL]. It is an option of [NewReplayStore].
 func WithTTL(d time.Duration) Option {
 	return func(s *settings) error { return s.duration(forReplay, "ttl", &s.ttl, d) }
 }
 
-// WithCommitTimeout sets how long [ReplayStore.Commit] tries to reach a Redis
-// that is away, [DefaultCommitTimeout] if not given. The response to the sender
-// waits as long. For [NewReplayStore].
+// WithCommitTimeout sets how long [ReplayStore.Commit] retries while Redis is
+// down. The default is [DefaultCommitTimeout]. The response to the sender is delayed
+// by as much. It is an option of [NewReplayStore].
 func WithCommitTimeout(d time.Duration) Option {
 	return func(s *settings) error { return s.duration(forReplay, "commit timeout", &s.commitTimeout, d) }
 }
 
-// WithLocalStore lets [ReplayStore] go on without Redis: each event passes local
-// too, such as a webhookverify.NewMemoryReplayStore, and while Redis is away
-// local alone decides. Then no event is refused, but one that is delivered to
-// two processes is handled by both. Choose it when the sender may not come
-// again after a 503, which the API does not document, and when handling an
-// event twice does no harm. For [NewReplayStore].
+// WithLocalStore lets a [ReplayStore] work without Redis. Each event is also
+// recorded in local, for instance a webhookverify.MemoryReplayStore, and while
+// Redis is down local alone decides. No event is refused then, but an event
+// delivered to two processes is handled by both. Use it if handling an event twice
+// does no harm: the API does not document whether it redelivers after a 503. It
+// is an option of [NewReplayStore].
 func WithLocalStore(local webhookverify.ReplayStore) Option {
 	return func(s *settings) error {
 		if local == nil {
@@ -124,7 +123,7 @@ func WithLocalStore(local webhookverify.ReplayStore) Option {
 }
 
 func (s *settings) duration(kind, what string, dst *time.Duration, d time.Duration) error {
-	// Redis counts in milliseconds; less would be no time at all.
+	// Redis uses milliseconds: anything shorter would be zero.
 	if d < time.Millisecond {
 		return fmt.Errorf("%s must be at least 1ms, not %s", what, d)
 	}
@@ -134,7 +133,7 @@ func (s *settings) duration(kind, what string, dst *time.Duration, d time.Durati
 
 func (s *settings) only(kind string) error {
 	if kind != "" && kind != s.kind {
-		return fmt.Errorf("an option for %s", kind)
+		return fmt.Errorf("this is an option of %s", kind)
 	}
 	return nil
 }

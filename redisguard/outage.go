@@ -10,21 +10,21 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Policy is what a [Limiter] does while Redis is away: [FailOpen] or [FailClosed].
+// Policy decides what a [Limiter] does while Redis is down: [FailOpen] or [FailClosed].
 type Policy struct {
 	open  bool
 	local *rate.Limiter
 }
 
-// FailOpen lets requests through under local while Redis is away. The limit is
-// that of each process, so give it the shared rate divided by the number of
-// processes. Nothing is refused but what does not fit its context's deadline.
+// FailOpen limits requests by local while Redis is down. Each process has such a
+// limit, so divide the shared rate by the number of processes. A call fails only
+// if it would have to wait beyond its context's deadline.
 func FailOpen(local *rate.Limiter) Policy { return Policy{open: true, local: local} }
 
-// FailClosed refuses requests while Redis is away, with an error that matches
-// [ErrUnavailable] and wraps that of Redis. The whozex.Client has sent nothing
-// then, so that also a refused purchase is known not to be made. It is the zero
-// [Policy].
+// FailClosed refuses requests while Redis is down, with an error that matches
+// [ErrUnavailable] and wraps that of the Redis client. The whozex.Client then
+// sends nothing, so a refused purchase was certainly not made. It is the zero value
+// of [Policy].
 func FailClosed() Policy { return Policy{} }
 
 func (p Policy) validate() error {
@@ -34,35 +34,35 @@ func (p Policy) validate() error {
 	return nil
 }
 
-// wait is Wait without Redis, because of err. rate.Limiter has a Wait of its own,
-// but the error of that is no context.DeadlineExceeded.
+// wait waits for the local limit after Redis failed with err. The error of
+// rate.Limiter.Wait does not match context.DeadlineExceeded, so it is not used.
 func (p Policy) wait(ctx context.Context, err error) error {
 	if !p.open {
 		return err
 	}
-	slot := p.local.Reserve()
-	if !slot.OK() {
+	reservation := p.local.Reserve()
+	if !reservation.OK() {
 		return err
 	}
-	if err := sleep(ctx, slot.Delay()); err != nil {
-		slot.Cancel()
+	if err := sleep(ctx, reservation.Delay()); err != nil {
+		reservation.Cancel()
 		return fmt.Errorf("redisguard: local limit: %w", err)
 	}
 	return nil
 }
 
-// outage remembers that Redis failed, so that calls need not all find out by
-// waiting for it: one in each probeEvery asks.
+// outage remembers that Redis failed, so that other calls fail without waiting
+// for it. One call in each probeInterval tries Redis again.
 type outage struct {
-	mu    sync.Mutex
-	err   error
-	probe time.Time
+	mu        sync.Mutex
+	err       error
+	nextProbe time.Time
 }
 
-const probeEvery = 500 * time.Millisecond
+const probeInterval = 500 * time.Millisecond
 
-// check returns the error while Redis is taken to be away. Whoever is told to
-// probe shall ask nonetheless.
+// check returns the error of an outage. If probe is true, it returns no error and
+// the caller must try Redis.
 func (o *outage) check() (probe bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -70,21 +70,21 @@ func (o *outage) check() (probe bool, err error) {
 		return false, nil
 	}
 	now := time.Now()
-	if now.Before(o.probe) {
+	if now.Before(o.nextProbe) {
 		return false, o.err
 	}
-	o.probe = now.Add(probeEvery)
+	o.nextProbe = now.Add(probeInterval)
 	return true, nil
 }
 
-func (o *outage) known() error {
+func (o *outage) current() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err
 }
 
-func (o *outage) settle(err error) {
+func (o *outage) record(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.err, o.probe = err, time.Now().Add(probeEvery)
+	o.err, o.nextProbe = err, time.Now().Add(probeInterval)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// pause is what this process knows of the shared pause. Redis is not asked
-// during it, and it holds when Redis is away.
+// pause is this process's copy of the shared pause. It applies without Redis too,
+// and saves the calls to Redis during the pause.
 type pause struct {
 	mu    sync.Mutex
 	until time.Time
@@ -42,19 +42,20 @@ func (p *pause) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// A pause is never made shorter by a later 429 that asks for less.
+// A later 429 with a shorter Retry-After does not shorten the pause.
 var setPause = redis.NewScript(`
 if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[1]) then
   redis.call("SET", KEYS[1], "429", "PX", ARGV[1])
 end
 return 1`)
 
-// Pause stops [Limiter.Wait] in all processes for d, at most [WithMaxPause]. Calls
-// that are waiting learn of it with their next question to Redis, requests on
-// their way are not held up. [Limiter.Transport] calls it for each 429.
+// Pause makes [Limiter.Wait] block in all processes for d, at most for
+// [WithMaxPause]. A call that is already waiting notices it at its next command to
+// Redis. Requests already sent are not affected. [Limiter.Transport] calls Pause for
+// each 429.
 //
-// When Redis is away, Pause holds in this process alone and returns an error that
-// matches [ErrUnavailable], without waiting if that is known already.
+// When Redis is down, the pause applies in this process only and the error matches
+// [ErrUnavailable]. During a known outage Pause does not wait for Redis.
 func (l *Limiter) Pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -76,6 +77,6 @@ func (l *Limiter) sharedPause(ctx context.Context) (time.Duration, error) {
 	if err != nil || d <= l.maxPause {
 		return d, err
 	}
-	// Longer than anyone may pause: as with the rate, Redis has a new clock.
+	// A pause longer than the maximum means that the clock of Redis was set back.
 	return l.maxPause, l.rdb.PExpire(ctx, l.pauseKey(), l.maxPause).Err()
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// roles are what this test binary does when a test starts it once more, as a
-// process of its own.
+// roles are the programs that this test binary can run as when a test starts it
+// as a child process.
 var roles = map[string]func() error{
-	"caller":   callAway,
+	"caller":   callInLoop,
 	"receiver": receiveEvents,
 }
 
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	go func() {
-		// The test that started it has ended, in whatever way.
+		// Standard input is closed when the parent test has ended.
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
@@ -42,7 +42,7 @@ type process struct {
 	lines   *bufio.Scanner
 }
 
-// spawn starts a process in a role, with settings that it finds in its
+// spawn starts a child process in a role. It passes the settings in the
 // environment.
 func spawn(t *testing.T, r server, role string, settings map[string]string) *process {
 	t.Helper()
@@ -67,15 +67,15 @@ func (p *process) kill() {
 	_ = p.command.Wait()
 }
 
-// says reads the next line, which must begin with word, and returns the rest.
-func (p *process) says(word string) string {
+// expectLine reads the next line, which must begin with prefix, and returns the rest.
+func (p *process) expectLine(prefix string) string {
 	p.t.Helper()
 	require.True(p.t, p.lines.Scan(), "the process has ended")
-	rest, ok := strings.CutPrefix(p.lines.Text(), word)
-	require.True(p.t, ok, "the process says %q", p.lines.Text())
+	rest, ok := strings.CutPrefix(p.lines.Text(), prefix)
+	require.True(p.t, ok, "the process printed %q", p.lines.Text())
 	return strings.TrimSpace(rest)
 }
 
 func setting(name string) string { return os.Getenv("TEST_" + name) }
 
-func ownRedis() *redis.Client { return redis.NewClient(&redis.Options{Addr: setting("REDIS")}) }
+func redisFromEnv() *redis.Client { return redis.NewClient(&redis.Options{Addr: setting("REDIS")}) }

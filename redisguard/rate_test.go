@@ -17,11 +17,11 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-var fifty = redis_rate.Limit{Rate: 50, Burst: 10, Period: time.Second}
+var fiftyPerSecond = redis_rate.Limit{Rate: 50, Burst: 10, Period: time.Second}
 
-// callAway calls as fast as the shared limit lets it.
-func callAway() error {
-	limiter, err := redisguard.NewLimiter(ownRedis(), fifty, redisguard.FailClosed())
+// callInLoop calls the API as fast as the shared limit allows.
+func callInLoop() error {
+	limiter, err := redisguard.NewLimiter(redisFromEnv(), fiftyPerSecond, redisguard.FailClosed())
 	if err != nil {
 		return err
 	}
@@ -47,8 +47,8 @@ func callAway() error {
 	return <-failed
 }
 
-// Not parallel: it measures time, on as many processors as there are.
-func TestFourProcessesUnderOneLimit(t *testing.T) {
+// The test is not parallel because it measures a rate.
+func TestLimiter_FourProcesses(t *testing.T) {
 	const window = 10 * time.Second
 	r := startRedis(t)
 	api := whozextest.NewServer()
@@ -68,11 +68,11 @@ func TestFourProcessesUnderOneLimit(t *testing.T) {
 		processes = append(processes, spawn(t, r, "caller", map[string]string{"KEY": api.APIKey, "URL": counting.URL + "/v1"}))
 	}
 	for _, p := range processes {
-		p.says("calling")
+		p.expectLine("calling")
 	}
-	// All are at it, so the burst is spent.
-	began := time.Now()
-	end := began.Add(window + 1500*time.Millisecond)
+	// All processes are calling now, so the burst is used up.
+	start := time.Now()
+	end := start.Add(window + 1500*time.Millisecond)
 	time.Sleep(time.Until(end))
 	for _, p := range processes {
 		p.kill()
@@ -80,17 +80,17 @@ func TestFourProcessesUnderOneLimit(t *testing.T) {
 
 	mu.Lock()
 	defer mu.Unlock()
-	least, most := len(arrivals), 0
-	for from := began; !from.Add(window).After(end); from = from.Add(50 * time.Millisecond) {
+	lowest, highest := len(arrivals), 0
+	for from := start; !from.Add(window).After(end); from = from.Add(50 * time.Millisecond) {
 		n := 0
 		for _, at := range arrivals {
 			if !at.Before(from) && at.Before(from.Add(window)) {
 				n++
 			}
 		}
-		least, most = min(least, n), max(most, n)
+		lowest, highest = min(lowest, n), max(highest, n)
 	}
-	t.Logf("%d to %d requests in any %s", least, most, window)
-	assert.GreaterOrEqual(t, least, 450)
-	assert.LessOrEqual(t, most, 525)
+	t.Logf("%d to %d requests in any %s", lowest, highest, window)
+	assert.GreaterOrEqual(t, lowest, 450)
+	assert.LessOrEqual(t, highest, 525)
 }

@@ -16,16 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// server is a Redis of the test's own that can be killed and started again on
-// the same address.
+// server is a Redis server that a test can kill and restart on the same address.
 type server interface {
 	addr() string
 	kill()
 	restart()
 }
 
-// startRedis starts a redis-server with the given arguments. Where none is
-// installed it is a miniredis, but not in CI.
+// startRedis starts a redis-server with the given arguments. Outside CI it falls
+// back to miniredis if redis-server is not installed.
 func startRedis(t *testing.T, args ...string) server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -43,8 +42,8 @@ func startRedis(t *testing.T, args ...string) server {
 	return r
 }
 
-// freePort is one that the system gives to no connection by itself: it must still
-// be free when Redis comes back to it.
+// freePort returns a port below the ephemeral range, so that it stays free while
+// Redis is down.
 func freePort(t *testing.T) string {
 	for range 100 {
 		port := strconv.Itoa(20000 + rand.IntN(12000))
@@ -80,10 +79,10 @@ func (r *realRedis) restart() {
 	require.NoError(r.t, r.command.Start())
 	rdb := connect(r.t, r)
 	require.Eventually(r.t, func() bool { return rdb.Ping(context.Background()).Err() == nil },
-		10*time.Second, 10*time.Millisecond, "redis-server does not answer")
+		10*time.Second, 10*time.Millisecond, "redis-server did not start")
 }
 
-// freeze leaves connections open and answers nothing.
+// freeze stops the process: connections stay open and get no replies.
 func (r *realRedis) freeze() { require.NoError(r.t, r.command.Process.Signal(syscall.SIGSTOP)) }
 func (r *realRedis) thaw()   { require.NoError(r.t, r.command.Process.Signal(syscall.SIGCONT)) }
 
@@ -96,7 +95,7 @@ func startMini(t *testing.T) server {
 	m := miniredis.RunT(t)
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done) })
-	// Its keys live for ever unless time is moved.
+	// miniredis expires keys only when FastForward is called.
 	go func() {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
@@ -117,7 +116,7 @@ func (m miniRedis) addr() string { return m.Addr() }
 func (m miniRedis) kill()        { m.Close() }
 func (m miniRedis) restart()     { require.NoError(m.t, m.Restart()) }
 
-// connect returns a client with nothing but the defaults of go-redis.
+// connect returns a client with the default settings of go-redis.
 func connect(t *testing.T, r server) *redis.Client {
 	rdb := redis.NewClient(&redis.Options{Addr: r.addr()})
 	t.Cleanup(func() { _ = rdb.Close() })

@@ -13,20 +13,25 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// ErrLeaseLost means that an event took longer than [WithLease], and that it has
-// been begun anew meanwhile: it is or was handled twice.
+// ErrLeaseLost means that handling an event took longer than [WithLease] and that
+// another receiver began it in the meantime: the event was or is handled twice.
 var ErrLeaseLost = errors.New("redisguard: the lease ended before the event was handled")
 
-// ReplayStore is a webhookverify.ReplayStore that all processes with the same
-// Redis and name share. Make one with [NewReplayStore], one a process; it is
-// safe for concurrent use.
+// ReplayStore is a webhookverify.ReplayStore shared by all processes that use the
+// same Redis and the same name. Create one in each process with [NewReplayStore].
+// It is safe for concurrent use.
 //
-// An event is handled once, with these exceptions: a receiver dies after it did
-// the event's work and before Commit; a handler outlives [WithLease]; Redis is
-// away for longer than [WithCommitTimeout] just then, or forgets what it was
-// told; or the event comes again after [WithTTL]. In each of them it is handled
-// again, and never lost: where twice would hurt, let the work itself tell, for
-// instance by a unique column for the event's ID.
+// An event is handled once, except in these cases:
+//
+//   - a receiver dies after it has handled the event and before Commit;
+//   - a handler takes longer than [WithLease];
+//   - Redis is down for longer than [WithCommitTimeout] during Commit, or loses
+//     its data;
+//   - the event is redelivered after [WithTTL].
+//
+// The event is then handled again; it is never lost. If handling it twice would
+// do harm, make the handler idempotent, for instance with a unique column for the
+// event's ID.
 type ReplayStore struct {
 	rdb           redis.UniversalClient
 	prefix        string
@@ -37,17 +42,17 @@ type ReplayStore struct {
 	local         webhookverify.ReplayStore
 
 	mu     sync.Mutex
-	claims map[string]claim // what this process is handling
+	claims map[string]claim // the events in progress in this process
 }
 
 type claim struct {
-	token string
-	// Redis was away, and the local store said yes.
-	alone bool
+	token     string
+	localOnly bool // Redis was down, and only the local store has the claim
 }
 
-// NewReplayStore returns a store on Redis. rdb stays the caller's. NewReplayStore
-// does not talk to Redis, so a process may start before it.
+// NewReplayStore returns a store that uses rdb, which the caller closes.
+// NewReplayStore does not connect to Redis, so a process can start before Redis
+// does.
 func NewReplayStore(rdb redis.UniversalClient, opts ...Option) (*ReplayStore, error) {
 	s, err := configure(forReplay, opts)
 	if err != nil {
@@ -68,9 +73,9 @@ func NewReplayStore(rdb redis.UniversalClient, opts ...Option) (*ReplayStore, er
 	}, nil
 }
 
-// A key holds "running:" or "done:" and the token of whom it belongs to. The
-// Redis client sends a script again when the connection breaks, so each takes
-// its own token for its own work.
+// The value of a key is "running:" or "done:" and the token of its claim. The Redis
+// client retries a script when the connection breaks, so each script treats a
+// value with its own token as its own earlier success.
 var (
 	beginScript = redis.NewScript(`
 local state = redis.call("GET", KEYS[1])
@@ -82,8 +87,8 @@ if state == "running:" .. ARGV[1] then return "claimed" end
 if string.sub(state, 1, 5) == "done:" then return "done" end
 return "running"`)
 
-	// A claim that is gone, by its lease or by a restart of Redis, and that no
-	// one has made anew, is none the less handled.
+	// A claim can be missing because its lease expired or Redis restarted. If no
+	// other receiver has begun the event, it is committed all the same.
 	commitScript = redis.NewScript(`
 local state = redis.call("GET", KEYS[1])
 if state and state ~= "running:" .. ARGV[1] and state ~= "done:" .. ARGV[1] then
@@ -99,16 +104,16 @@ end
 return "aborted"`)
 )
 
-// Begin implements webhookverify.ReplayStore. The claim lasts for [WithLease]; an
-// event whose receiver has died answers webhookverify.ErrInProgress until then,
-// and can be begun again after.
+// Begin implements webhookverify.ReplayStore. The claim lasts for [WithLease]. If
+// the receiver dies, Begin returns webhookverify.ErrInProgress until the lease has
+// expired, and a new claim after that.
 //
-// When Redis is away, the error matches [ErrUnavailable], within [WithTimeout]:
-// the event is not handled, the sender is responded with 503 and has to come again.
-// With [WithLocalStore] the local store decides instead.
+// When Redis is down, Begin fails within [WithTimeout] with an error that matches
+// [ErrUnavailable]. The event is not handled, and the sender receives a 503 and has
+// to redeliver. With [WithLocalStore], the local store decides instead.
 func (s *ReplayStore) Begin(ctx context.Context, id string) error {
 	token := rand.Text()
-	// This process lives, so what it has begun is being handled, lease or not.
+	// This process is still handling the event, even if its lease has expired.
 	if !s.claim(id, token) {
 		return webhookverify.ErrInProgress
 	}
@@ -130,7 +135,7 @@ func (s *ReplayStore) begin(ctx context.Context, id, token string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrUnavailable):
-		s.claimAlone(id, token)
+		s.claimLocalOnly(id, token)
 		return nil
 	default:
 		return errors.Join(err, s.local.Abort(context.WithoutCancel(ctx), id))
@@ -139,12 +144,12 @@ func (s *ReplayStore) begin(ctx context.Context, id, token string) error {
 
 func (s *ReplayStore) beginShared(ctx context.Context, id, token string) error {
 	var state string
-	err := within(ctx, s.timeout, func(ctx context.Context) (err error) {
+	err := callWithTimeout(ctx, s.timeout, func(ctx context.Context) (err error) {
 		state, err = s.run(ctx, beginScript, id, token, s.lease)
 		return err
 	}, func() {
-		// Redis may have made the claim after all. Without this the sender is
-		// put off until the lease ends.
+		// Redis may have stored the claim after all. If it stays, redeliveries
+		// fail until the lease expires.
 		if s.local == nil {
 			s.release(id, token)
 		}
@@ -163,32 +168,32 @@ func (s *ReplayStore) beginShared(ctx context.Context, id, token string) error {
 // Commit implements webhookverify.ReplayStore. The event is remembered for
 // [WithTTL].
 //
-// When Redis is away, Commit keeps trying for [WithCommitTimeout], but tries once
-// only if Redis was away in Begin already. Then the error matches
-// [ErrUnavailable], and the event is handled again if it is delivered again after
-// the lease. The error is [ErrLeaseLost] when someone else has begun it meanwhile,
-// whose claim is left alone.
+// When Redis is down, Commit retries for [WithCommitTimeout], or tries only once if
+// Redis was already down in Begin. It then returns an error that matches
+// [ErrUnavailable], and a redelivery after the lease is handled again. The error is
+// [ErrLeaseLost] if another receiver has begun the event in the meantime. Commit
+// does not touch that receiver's claim.
 func (s *ReplayStore) Commit(ctx context.Context, id string) error {
 	c, ok := s.claimed(id)
 	if !ok {
 		return fmt.Errorf("redisguard: %s was not begun", id)
 	}
 	defer s.forget(id)
-	var local error
+	var localErr error
 	if s.local != nil {
-		local = s.local.Commit(ctx, id)
+		localErr = s.local.Commit(ctx, id)
 	}
-	giveUp := time.Now()
-	if !c.alone {
-		giveUp = giveUp.Add(s.commitTimeout)
+	deadline := time.Now()
+	if !c.localOnly {
+		deadline = deadline.Add(s.commitTimeout)
 	}
-	return errors.Join(local, s.commitShared(ctx, id, c.token, giveUp))
+	return errors.Join(localErr, s.commitShared(ctx, id, c.token, deadline))
 }
 
-func (s *ReplayStore) commitShared(ctx context.Context, id, token string, giveUp time.Time) error {
-	for wait := 25 * time.Millisecond; ; wait = min(2*wait, probeEvery) {
+func (s *ReplayStore) commitShared(ctx context.Context, id, token string, deadline time.Time) error {
+	for wait := 25 * time.Millisecond; ; wait = min(2*wait, probeInterval) {
 		var state string
-		err := within(ctx, s.timeout, func(ctx context.Context) (err error) {
+		err := callWithTimeout(ctx, s.timeout, func(ctx context.Context) (err error) {
 			state, err = s.run(ctx, commitScript, id, token, s.ttl)
 			return err
 		}, nil)
@@ -197,7 +202,7 @@ func (s *ReplayStore) commitShared(ctx context.Context, id, token string, giveUp
 			return fmt.Errorf("%w: %s", ErrLeaseLost, id)
 		case !errors.Is(err, ErrUnavailable):
 			return err
-		case time.Now().Add(wait).After(giveUp):
+		case time.Now().Add(wait).After(deadline):
 			return err
 		}
 		if sleep(ctx, wait) != nil {
@@ -206,21 +211,22 @@ func (s *ReplayStore) commitShared(ctx context.Context, id, token string, giveUp
 	}
 }
 
-// Abort implements webhookverify.ReplayStore. It gives up no one else's claim.
+// Abort implements webhookverify.ReplayStore. It releases only the claim of this
+// store.
 //
-// When Redis is away, the error matches [ErrUnavailable], within [WithTimeout], and
-// the event can be begun again when its lease has ended.
+// When Redis is down, Abort fails within [WithTimeout] with an error that matches
+// [ErrUnavailable], and the event can be begun again once its lease has expired.
 func (s *ReplayStore) Abort(ctx context.Context, id string) error {
 	c, ok := s.claimed(id)
 	if !ok {
 		return nil
 	}
 	defer s.forget(id)
-	var local error
+	var localErr error
 	if s.local != nil {
-		local = s.local.Abort(ctx, id)
+		localErr = s.local.Abort(ctx, id)
 	}
-	return errors.Join(local, within(ctx, s.timeout, func(ctx context.Context) error {
+	return errors.Join(localErr, callWithTimeout(ctx, s.timeout, func(ctx context.Context) error {
 		return abortScript.Run(ctx, s.rdb, []string{s.prefix + id}, c.token).Err()
 	}, nil))
 }
@@ -245,10 +251,10 @@ func (s *ReplayStore) claim(id, token string) bool {
 	return true
 }
 
-func (s *ReplayStore) claimAlone(id, token string) {
+func (s *ReplayStore) claimLocalOnly(id, token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claims[id] = claim{token: token, alone: true}
+	s.claims[id] = claim{token: token, localOnly: true}
 }
 
 func (s *ReplayStore) claimed(id string) (claim, bool) {

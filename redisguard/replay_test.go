@@ -24,25 +24,25 @@ func newStore(t *testing.T, r server, opts ...redisguard.Option) *redisguard.Rep
 func TestReplayStore(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	one, other := newStore(t, r), newStore(t, r)
+	first, second := newStore(t, r), newStore(t, r)
 	ctx := t.Context()
 
-	require.NoError(t, one.Begin(ctx, "a"))
-	require.ErrorIs(t, one.Begin(ctx, "a"), webhookverify.ErrInProgress)
-	require.ErrorIs(t, other.Begin(ctx, "a"), webhookverify.ErrInProgress)
-	require.NoError(t, other.Abort(ctx, "a"), "not its own: nothing happens")
-	require.Error(t, other.Commit(ctx, "a"))
-	require.ErrorIs(t, other.Begin(ctx, "a"), webhookverify.ErrInProgress)
+	require.NoError(t, first.Begin(ctx, "a"))
+	require.ErrorIs(t, first.Begin(ctx, "a"), webhookverify.ErrInProgress)
+	require.ErrorIs(t, second.Begin(ctx, "a"), webhookverify.ErrInProgress)
+	require.NoError(t, second.Abort(ctx, "a"), "aborting another store's claim has no effect")
+	require.Error(t, second.Commit(ctx, "a"))
+	require.ErrorIs(t, second.Begin(ctx, "a"), webhookverify.ErrInProgress)
 
-	require.NoError(t, one.Abort(ctx, "a"))
-	require.NoError(t, other.Begin(ctx, "a"))
-	require.NoError(t, other.Commit(ctx, "a"))
-	require.ErrorIs(t, one.Begin(ctx, "a"), webhookverify.ErrReplayed)
-	require.ErrorIs(t, other.Begin(ctx, "a"), webhookverify.ErrReplayed)
-	require.NoError(t, other.Begin(ctx, "b"))
+	require.NoError(t, first.Abort(ctx, "a"))
+	require.NoError(t, second.Begin(ctx, "a"))
+	require.NoError(t, second.Commit(ctx, "a"))
+	require.ErrorIs(t, first.Begin(ctx, "a"), webhookverify.ErrReplayed)
+	require.ErrorIs(t, second.Begin(ctx, "a"), webhookverify.ErrReplayed)
+	require.NoError(t, second.Begin(ctx, "b"))
 }
 
-func TestHandledEventsAreForgottenAfterTheTTL(t *testing.T) {
+func TestReplayStore_TTL(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	store := newStore(t, r, redisguard.WithTTL(200*time.Millisecond))
@@ -52,7 +52,7 @@ func TestHandledEventsAreForgottenAfterTheTTL(t *testing.T) {
 	require.Eventually(t, func() bool { return store.Begin(t.Context(), "a") == nil }, 5*time.Second, 10*time.Millisecond)
 }
 
-func TestLostLease(t *testing.T) {
+func TestReplayStore_LeaseLost(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	ctx := t.Context()
@@ -62,7 +62,7 @@ func TestLostLease(t *testing.T) {
 	}
 	rdb := connect(t, r)
 	require.Eventually(t, func() bool { return rdb.DBSize(ctx).Val() == 0 }, 5*time.Second, 10*time.Millisecond)
-	require.ErrorIs(t, slow.Begin(ctx, "committed"), webhookverify.ErrInProgress, "it is still being handled here")
+	require.ErrorIs(t, slow.Begin(ctx, "committed"), webhookverify.ErrInProgress, "this store is still handling it")
 	require.NoError(t, other.Begin(ctx, "committed"))
 	require.NoError(t, other.Begin(ctx, "aborted"))
 
@@ -72,35 +72,35 @@ func TestLostLease(t *testing.T) {
 	require.ErrorIs(t, third.Begin(ctx, "committed"), webhookverify.ErrInProgress)
 	require.ErrorIs(t, third.Begin(ctx, "aborted"), webhookverify.ErrInProgress)
 
-	require.NoError(t, slow.Commit(ctx, "unclaimed"), "late, but no one else has begun it")
+	require.NoError(t, slow.Commit(ctx, "unclaimed"), "the lease has expired, but no other store has begun the event")
 	require.ErrorIs(t, third.Begin(ctx, "unclaimed"), webhookverify.ErrReplayed)
 }
 
-func TestReplayStoreWithoutRedis(t *testing.T) {
+func TestReplayStore_RedisDown(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	ctx := t.Context()
 	store := newStore(t, r, redisguard.WithCommitTimeout(10*time.Second))
-	hasty := newStore(t, r, redisguard.WithCommitTimeout(time.Millisecond))
-	require.NoError(t, store.Begin(ctx, "waits"))
-	require.NoError(t, hasty.Begin(ctx, "does not"))
-	require.NoError(t, hasty.Begin(ctx, "aborted"))
+	impatient := newStore(t, r, redisguard.WithCommitTimeout(time.Millisecond))
+	require.NoError(t, store.Begin(ctx, "retried"))
+	require.NoError(t, impatient.Begin(ctx, "not retried"))
+	require.NoError(t, impatient.Begin(ctx, "aborted"))
 	r.kill()
 
 	require.ErrorIs(t, store.Begin(ctx, "a"), redisguard.ErrUnavailable)
-	require.ErrorIs(t, hasty.Commit(ctx, "does not"), redisguard.ErrUnavailable)
-	require.ErrorIs(t, hasty.Abort(ctx, "aborted"), redisguard.ErrUnavailable)
+	require.ErrorIs(t, impatient.Commit(ctx, "not retried"), redisguard.ErrUnavailable)
+	require.ErrorIs(t, impatient.Abort(ctx, "aborted"), redisguard.ErrUnavailable)
 	committed := make(chan error)
-	go func() { committed <- store.Commit(ctx, "waits") }()
-	// Away for longer than one question to it may take.
+	go func() { committed <- store.Commit(ctx, "retried") }()
+	// Redis is down for longer than the timeout of one attempt.
 	time.Sleep(2 * redisguard.DefaultTimeout)
 	r.restart()
 	require.NoError(t, <-committed)
-	require.ErrorIs(t, hasty.Begin(ctx, "waits"), webhookverify.ErrReplayed)
+	require.ErrorIs(t, impatient.Begin(ctx, "retried"), webhookverify.ErrReplayed)
 	require.Eventually(t, func() bool { return store.Begin(ctx, "a") == nil }, 15*time.Second, 20*time.Millisecond)
 }
 
-func TestLocalStore(t *testing.T) {
+func TestReplayStore_LocalStore(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	ctx := t.Context()
@@ -110,14 +110,14 @@ func TestLocalStore(t *testing.T) {
 	require.NoError(t, other.Begin(ctx, "other's"))
 	require.ErrorIs(t, store.Begin(ctx, "other's"), webhookverify.ErrInProgress)
 	require.NoError(t, other.Abort(ctx, "other's"))
-	require.NoError(t, store.Begin(ctx, "other's"), "the local claim was given up too")
+	require.NoError(t, store.Begin(ctx, "other's"), "the local claim must be released too")
 	r.kill()
 
-	began := time.Now()
+	start := time.Now()
 	require.NoError(t, store.Begin(ctx, "a"))
 	require.ErrorIs(t, store.Begin(ctx, "a"), webhookverify.ErrInProgress)
 	require.ErrorIs(t, store.Commit(ctx, "a"), redisguard.ErrUnavailable)
-	assert.Less(t, time.Since(began), redisguard.DefaultCommitTimeout, "each event waits for Redis")
+	assert.Less(t, time.Since(start), redisguard.DefaultCommitTimeout, "an event must not wait for Redis")
 	require.ErrorIs(t, store.Begin(ctx, "a"), webhookverify.ErrReplayed)
 	require.NoError(t, store.Begin(ctx, "b"))
 	require.NoError(t, store.Begin(ctx, "c"))
@@ -131,12 +131,12 @@ func TestLocalStore(t *testing.T) {
 		id := "again " + strconv.Itoa(attempt)
 		return store.Begin(ctx, id) == nil && rdb.Exists(ctx, "whozex:event:"+id).Val() == 1
 	}, 15*time.Second, 20*time.Millisecond)
-	// What was begun without Redis is known to all once it is committed with it.
+	// An event begun without Redis is shared once it is committed with Redis.
 	require.NoError(t, store.Commit(ctx, "b"))
 	require.ErrorIs(t, other.Begin(ctx, "b"), webhookverify.ErrReplayed)
 }
 
-func TestBadStores(t *testing.T) {
+func TestNewReplayStore_InvalidArguments(t *testing.T) {
 	t.Parallel()
 	rdb := connect(t, startRedis(t))
 	_, err := redisguard.NewReplayStore(nil)

@@ -16,23 +16,23 @@ import (
 	"github.com/whozex/whozex-go/redisguard"
 )
 
-func TestRetryAfterInAllItsForms(t *testing.T) {
+func TestTransport_RetryAfter(t *testing.T) {
 	t.Parallel()
-	// The server's clock is an hour behind; only the length of time counts.
-	behind := time.Now().Add(-time.Hour).UTC()
+	// The server's clock is an hour behind: only the difference to Date counts.
+	serverTime := time.Now().Add(-time.Hour).UTC()
 	for name, test := range map[string]struct {
 		retryAfter, date string
 		want             time.Duration
 	}{
-		"seconds":   {"20", "", 20 * time.Second},
-		"too long":  {"3600", "", 60 * time.Second},
-		"a date":    {behind.Add(20 * time.Second).Format(http.TimeFormat), behind.Format(http.TimeFormat), 20 * time.Second},
-		"past":      {behind.Format(http.TimeFormat), behind.Format(http.TimeFormat), 0},
-		"no date":   {"", "-", 20 * time.Second},
-		"none":      {"", "", 0},
-		"nonsense":  {"soon", "", 0},
-		"negative":  {"-5", "", 0},
-		"very long": {"99999999999999999999", "", 60 * time.Second},
+		"seconds":   {retryAfter: "20", want: 20 * time.Second},
+		"too long":  {retryAfter: "3600", want: 60 * time.Second},
+		"HTTP date": {retryAfter: serverTime.Add(20 * time.Second).Format(http.TimeFormat), date: serverTime.Format(http.TimeFormat), want: 20 * time.Second},
+		"past date": {retryAfter: serverTime.Format(http.TimeFormat), date: serverTime.Format(http.TimeFormat), want: 0},
+		"no Date":   {date: "-", want: 20 * time.Second},
+		"missing":   {want: 0},
+		"invalid":   {retryAfter: "soon", want: 0},
+		"negative":  {retryAfter: "-5", want: 0},
+		"overflow":  {retryAfter: "99999999999999999999", want: 60 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +48,7 @@ func TestRetryAfterInAllItsForms(t *testing.T) {
 				w.WriteHeader(http.StatusTooManyRequests)
 			}))
 			defer srv.Close()
-			limiter := newLimiter(t, r, ample, redisguard.FailClosed())
+			limiter := newLimiter(t, r, highLimit, redisguard.FailClosed())
 			client := http.Client{Transport: limiter.Transport(nil)}
 			resp, err := client.Get(srv.URL)
 			require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestRetryAfterInAllItsForms(t *testing.T) {
 			got := max(connect(t, r).PTTL(t.Context(), "whozex:pause").Val(), 0)
 			assert.InDelta(t, test.want.Seconds(), got.Seconds(), 3)
 			if test.want > 0 {
-				require.ErrorIs(t, limiter.Wait(within(t, 5*time.Second)), context.DeadlineExceeded)
+				require.ErrorIs(t, limiter.Wait(contextWithTimeout(t, 5*time.Second)), context.DeadlineExceeded)
 			} else {
 				require.NoError(t, limiter.Wait(t.Context()))
 			}
@@ -64,10 +64,10 @@ func TestRetryAfterInAllItsForms(t *testing.T) {
 	}
 }
 
-func TestOther4xxAndFailuresPauseNoOne(t *testing.T) {
+func TestTransport_OtherFailuresDoNotPause(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	limiter := newLimiter(t, r, ample, redisguard.FailClosed())
+	limiter := newLimiter(t, r, highLimit, redisguard.FailClosed())
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "20")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -79,15 +79,15 @@ func TestOther4xxAndFailuresPauseNoOne(t *testing.T) {
 	srv.Close()
 	_, err = client.Get(srv.URL)
 	require.Error(t, err)
-	require.NoError(t, limiter.Wait(within(t, 5*time.Second)))
+	require.NoError(t, limiter.Wait(contextWithTimeout(t, 5*time.Second)))
 }
 
-// A connection that the server closes just as a purchase is sent would leave its
-// outcome unknown, so none that has idled may carry one.
-func TestSpendsTravelOnFreshConnections(t *testing.T) {
+// If the server closes an idle connection just as a purchase is sent on it, the
+// outcome is unknown. So mutating calls do not reuse idle connections.
+func TestTransport_WritesUseFreshConnections(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	limiter := newLimiter(t, r, ample, redisguard.FailClosed())
+	limiter := newLimiter(t, r, highLimit, redisguard.FailClosed())
 	var opened, closed atomic.Int64
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -111,12 +111,12 @@ func TestSpendsTravelOnFreshConnections(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 	}
-	require.EqualValues(t, 2, opened.Load(), "one for reads and one for spends")
+	require.EqualValues(t, 2, opened.Load(), "one for reads and one for writes")
 	require.Eventually(t, func() bool { return closed.Load() == 1 }, 5*time.Second, 10*time.Millisecond)
 	resp, err := client.Get(srv.URL)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	require.EqualValues(t, 2, opened.Load(), "the connection for reads stays")
+	require.EqualValues(t, 2, opened.Load(), "the connection for reads must be reused")
 	client.CloseIdleConnections()
 	require.Eventually(t, func() bool { return closed.Load() == 2 }, 5*time.Second, 10*time.Millisecond)
 }

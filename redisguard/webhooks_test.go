@@ -29,12 +29,12 @@ const (
 	lease         = 3 * time.Second
 )
 
-// receiveEvents writes each event that it handles to the file that all receivers
-// share. With FREEZE set it stops after so many, between Begin and the event's
-// work: to be killed there is what a store can make good. When the work was done
-// and Commit was not, no store could know.
+// receiveEvents runs a webhook receiver that appends each handled event to a file
+// shared by all receivers. With FREEZE set, it blocks after that many events,
+// between Begin and the event's effect. A store can recover from a crash there, but
+// not from a crash between the effect and Commit.
 func receiveEvents() error {
-	store, err := redisguard.NewReplayStore(ownRedis(), redisguard.WithLease(lease))
+	store, err := redisguard.NewReplayStore(redisFromEnv(), redisguard.WithLease(lease))
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func receiveEvents() error {
 	})
 	if freezeAfter > 0 {
 		go func() {
-			// All others have left their handler, so they are committed.
+			// All other handlers have returned, so their events are committed.
 			for n := frozen.Load(); n < 2 || n != active.Load(); n = frozen.Load() {
 				time.Sleep(5 * time.Millisecond)
 			}
@@ -77,10 +77,10 @@ func receiveEvents() error {
 	}))
 }
 
-func TestEachEventIsHandledOnce(t *testing.T) {
+func TestReplayStore_EachEventHandledOnce(t *testing.T) {
 	t.Parallel()
 	const events, copies, senders = 1000, 2, 16
-	// What Redis has confirmed must survive its own death below.
+	// Redis must keep what it has confirmed when it is killed below.
 	r := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	file := filepath.Join(t.TempDir(), "effects")
 	var receivers []*process
@@ -92,7 +92,7 @@ func TestEachEventIsHandledOnce(t *testing.T) {
 		}
 		p := spawn(t, r, "receiver", settings)
 		receivers = append(receivers, p)
-		urls = append(urls, "http://"+p.says("listening")+"/")
+		urls = append(urls, "http://"+p.expectLine("listening")+"/")
 	}
 
 	var deliveries []int
@@ -102,7 +102,7 @@ func TestEachEventIsHandledOnce(t *testing.T) {
 		}
 	}
 	rand.Shuffle(len(deliveries), func(i, j int) { deliveries[i], deliveries[j] = deliveries[j], deliveries[i] })
-	ctx := within(t, 50*time.Second)
+	ctx := contextWithTimeout(t, 50*time.Second)
 	queue := make(chan int)
 	var group sync.WaitGroup
 	var accepted, attempts atomic.Int64
@@ -127,9 +127,9 @@ func TestEachEventIsHandledOnce(t *testing.T) {
 			}
 		})
 	}
-	var held string
+	var frozenEvents string
 	group.Go(func() {
-		held = receivers[0].says("frozen")
+		frozenEvents = receivers[0].expectLine("frozen")
 		receivers[0].kill()
 	})
 	group.Go(func() {
@@ -141,7 +141,7 @@ func TestEachEventIsHandledOnce(t *testing.T) {
 				return
 			}
 			if i == len(deliveries)*3/4 {
-				// Redis itself dies too.
+				// Kill Redis too.
 				r.kill()
 				time.Sleep(200 * time.Millisecond)
 				r.restart()
@@ -151,7 +151,7 @@ func TestEachEventIsHandledOnce(t *testing.T) {
 	group.Wait()
 
 	require.EqualValues(t, events*copies, accepted.Load())
-	t.Logf("%d deliveries took %d attempts; the killed receiver held %s events", events*copies, attempts.Load(), held)
+	t.Logf("%d deliveries took %d attempts; the killed receiver was handling %s events", events*copies, attempts.Load(), frozenEvents)
 	written, err := os.ReadFile(file)
 	require.NoError(t, err)
 	times := map[string]int{}
