@@ -20,7 +20,7 @@ import (
 
 // numbered answers every request after a while with the number of the request
 // as a quote's total.
-type numbered struct {
+type countingServer struct {
 	mu     sync.Mutex
 	n      int
 	status int
@@ -28,7 +28,7 @@ type numbered struct {
 	takes  time.Duration
 }
 
-func (c *numbered) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *countingServer) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	c.n++
 	status, body := 200, ok(fmt.Sprintf(`{"user_id":"u1","gb":20,"price_per_gb":0.90,"total":%d,"spending":{"all":%d}}`, c.n, c.n))
@@ -51,9 +51,9 @@ func total(t *testing.T, client *whozex.Client, gb int) int64 {
 	return quote.Total.IntPart()
 }
 
-func TestEqualReadsAreAnsweredFromMemory(t *testing.T) {
+func TestCache_EqualReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, (&numbered{}).RoundTrip, whozex.WithCache(time.Minute))
+		client := over(t, (&countingServer{}).RoundTrip, whozex.WithCache(time.Minute))
 		assert.EqualValues(t, 1, total(t, client, 1))
 		assert.EqualValues(t, 1, total(t, client, 1))
 		assert.EqualValues(t, 2, total(t, client, 2), "another query")
@@ -71,15 +71,15 @@ func TestEqualReadsAreAnsweredFromMemory(t *testing.T) {
 	})
 }
 
-func TestWithoutTheCacheEveryReadIsARequest(t *testing.T) {
-	client := over(t, (&numbered{}).RoundTrip)
+func TestCache_Off(t *testing.T) {
+	client := over(t, (&countingServer{}).RoundTrip)
 	assert.EqualValues(t, 1, total(t, client, 1))
 	assert.EqualValues(t, 2, total(t, client, 1))
 }
 
-func TestEqualReadsAtTheSameTimeAreOneRequest(t *testing.T) {
+func TestCache_Coalescing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &numbered{takes: time.Second}
+		server := &countingServer{takes: time.Second}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Minute))
 		var group sync.WaitGroup
 		for range 50 {
@@ -90,8 +90,8 @@ func TestEqualReadsAtTheSameTimeAreOneRequest(t *testing.T) {
 	})
 }
 
-func TestAReturnedValueIsTheCallersOwn(t *testing.T) {
-	client := over(t, (&numbered{}).RoundTrip, whozex.WithCache(time.Minute))
+func TestCache_Copies(t *testing.T) {
+	client := over(t, (&countingServer{}).RoundTrip, whozex.WithCache(time.Minute))
 	stats, err := client.GetAccountStats(t.Context())
 	require.NoError(t, err)
 	require.Len(t, stats.Spending, 1)
@@ -103,7 +103,7 @@ func TestAReturnedValueIsTheCallersOwn(t *testing.T) {
 	assert.Contains(t, string(again.RawJSON()), "total")
 }
 
-func TestASpendEmptiesTheCache(t *testing.T) {
+func TestCache_MutatingCallEmptiesIt(t *testing.T) {
 	spends := map[string]func(*whozex.Client) error{
 		"success": func(c *whozex.Client) error {
 			_, err := c.AddBalance(t.Context(), "u", dec("1"), "")
@@ -116,14 +116,14 @@ func TestASpendEmptiesTheCache(t *testing.T) {
 	}
 	for name, spend := range spends {
 		t.Run(name, func(t *testing.T) {
-			client := over(t, (&numbered{}).RoundTrip, whozex.WithCache(time.Hour))
+			client := over(t, (&countingServer{}).RoundTrip, whozex.WithCache(time.Hour))
 			before := total(t, client, 1)
 			require.NoError(t, spend(client))
 			assert.Greater(t, total(t, client, 1), before)
 		})
 	}
 	t.Run("failure", func(t *testing.T) {
-		server := &numbered{}
+		server := &countingServer{}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		before := total(t, client, 1)
 		server.status = 500
@@ -134,9 +134,9 @@ func TestASpendEmptiesTheCache(t *testing.T) {
 	})
 }
 
-func TestAReadUnderWayDuringASpendIsNotKept(t *testing.T) {
+func TestCache_ReadDuringAMutatingCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &numbered{takes: 10 * time.Second}
+		server := &countingServer{takes: 10 * time.Second}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		var group sync.WaitGroup
 		group.Go(func() { assert.EqualValues(t, 1, total(t, client, 1)) })
@@ -148,9 +148,9 @@ func TestAReadUnderWayDuringASpendIsNotKept(t *testing.T) {
 	})
 }
 
-func TestACancelHarmsNoOtherCaller(t *testing.T) {
+func TestCache_CancelOfOneCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &numbered{takes: 10 * time.Second}
+		server := &countingServer{takes: 10 * time.Second}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Minute))
 		ask := func(ctx context.Context) error {
 			_, err := client.CalculatePrice(ctx, 1)
@@ -186,15 +186,15 @@ func TestACancelHarmsNoOtherCaller(t *testing.T) {
 	})
 }
 
-func TestFailuresAreSharedButNotKept(t *testing.T) {
-	for name, failure := range map[string]*numbered{
+func TestCache_Failures(t *testing.T) {
+	for name, failure := range map[string]*countingServer{
 		"refused":    {status: 404, body: refusal("NOT_FOUND", "no")},
 		"not done":   {status: 200, body: refusal("NOT_FOUND", testKey)},
 		"unreadable": {status: 200, body: "<html>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &numbered{status: failure.status, body: failure.body, takes: time.Second}
+				server := &countingServer{status: failure.status, body: failure.body, takes: time.Second}
 				client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 				var group sync.WaitGroup
 				for range 10 {
@@ -215,9 +215,9 @@ func TestFailuresAreSharedButNotKept(t *testing.T) {
 	}
 }
 
-func TestTheCacheIsBounded(t *testing.T) {
+func TestCache_Bounds(t *testing.T) {
 	t.Run("in number", func(t *testing.T) {
-		server := &numbered{}
+		server := &countingServer{}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		for gb := range 600 {
 			total(t, client, gb+1)
@@ -226,7 +226,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 		assert.EqualValues(t, 601, total(t, client, 1), "the oldest had to go")
 	})
 	t.Run("in size", func(t *testing.T) {
-		server := &numbered{status: 200, body: ok(`{"gb":20,"price_per_gb":0.90,"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
+		server := &countingServer{status: 200, body: ok(`{"gb":20,"price_per_gb":0.90,"total":1,"x":"` + strings.Repeat("x", 128<<10) + `"}`)}
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		total(t, client, 1)
 		total(t, client, 1)
@@ -234,7 +234,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 	})
 }
 
-func TestNoReaderFallsBetweenMemoryAndRequest(t *testing.T) {
+func TestCache_ConcurrentReaders(t *testing.T) {
 	for range 300 {
 		var asked atomic.Int32
 		client := over(t, func(r *http.Request) (*http.Response, error) {

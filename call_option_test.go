@@ -18,7 +18,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-func TestMaxRetriesOfOneCall(t *testing.T) {
+func TestMaxRetries(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		ofClient int
@@ -74,7 +74,7 @@ func TestAttemptTimeout(t *testing.T) {
 	}
 }
 
-func TestHeaderOfOneCall(t *testing.T) {
+func TestHeader(t *testing.T) {
 	var seen []http.Header
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		seen = append(seen, r.Header)
@@ -95,7 +95,7 @@ func TestHeaderOfOneCall(t *testing.T) {
 	}
 }
 
-func TestCallOptionsThatMakeNoSenseSendNothing(t *testing.T) {
+func TestCallOptions_Invalid(t *testing.T) {
 	var sent atomic.Int32
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { sent.Add(1); answer(w, 200, ok(`{}`)) })
 	options := map[string]whozex.CallOption{
@@ -133,7 +133,7 @@ func TestCallOptionsThatMakeNoSenseSendNothing(t *testing.T) {
 
 // TestIteratorsTakeCallOptions: another process adds to a balance that this one has
 // in its cache.
-func TestIteratorsTakeCallOptions(t *testing.T) {
+func TestCallOptions_Iterators(t *testing.T) {
 	server := whozextest.NewServer(whozextest.WithUsers(1))
 	t.Cleanup(server.Close)
 	client, other := server.Client(whozex.WithCache(time.Hour)), server.Client()
@@ -160,7 +160,7 @@ func TestIteratorsTakeCallOptions(t *testing.T) {
 
 // TestEqualReadsOfOtherShapes: a read without retries does not share its failure
 // with one that has them.
-func TestEqualReadsOfOtherShapes(t *testing.T) {
+func TestCallOptions_Coalescing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		client := over(t, func(*http.Request) (*http.Response, error) {

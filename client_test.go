@@ -18,7 +18,7 @@ import (
 
 var quiet = log.New(io.Discard, "", 0)
 
-func TestDoTakesRoutesTheSDKDoesNotKnow(t *testing.T) {
+func TestDo(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/v1/future/a%2Fb?x=1", r.RequestURI)
 		answer(w, 200, ok(`{"n":1}`))
@@ -29,7 +29,7 @@ func TestDoTakesRoutesTheSDKDoesNotKnow(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), "HEAD", "/future/a%2Fb", map[string][]string{"x": {"1"}}, nil, nil))
 }
 
-func TestDoTakesWritesForSpends(t *testing.T) {
+func TestDo_MutatingMethods(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		t.Run(method, func(t *testing.T) {
 			calls := 0
@@ -41,7 +41,7 @@ func TestDoTakesWritesForSpends(t *testing.T) {
 	}
 }
 
-func TestTheClientGoesOnWithARegeneratedKey(t *testing.T) {
+func TestRegenerateKey(t *testing.T) {
 	var keys []string
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
@@ -58,7 +58,7 @@ func TestTheClientGoesOnWithARegeneratedKey(t *testing.T) {
 	assert.Equal(t, []string{testKey, "wx_live_second", "wx_live_third"}, keys)
 }
 
-func TestAKeyThatIsNotFoundInTheAnswerIsNotLost(t *testing.T) {
+func TestRegenerateKey_NoKeyFound(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ok(`{"token":"abc"}`)) })
 	_, err := client.RegenerateKey(t.Context())
 	var unknown *whozex.OutcomeUnknownError
@@ -66,7 +66,7 @@ func TestAKeyThatIsNotFoundInTheAnswerIsNotLost(t *testing.T) {
 	assert.Contains(t, string(unknown.Body), "abc")
 }
 
-func TestKeysRotateWhileCallsAreMade(t *testing.T) {
+func TestSetAPIKey_Concurrent(t *testing.T) {
 	known := map[string]bool{testKey: true, "wx_live_a": true, "wx_live_b": true}
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.True(t, known[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")])
@@ -88,7 +88,7 @@ func TestKeysRotateWhileCallsAreMade(t *testing.T) {
 	wg.Wait()
 }
 
-func TestTheTimeoutOfTheCallersHTTPClientIsThatOfAnAttempt(t *testing.T) {
+func TestWithHTTPClient_Timeout(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts []whozex.Option
 		want string
@@ -115,7 +115,7 @@ func hang(req *http.Request) (*http.Response, error) {
 	return nil, req.Context().Err()
 }
 
-func TestTheCallersHTTPClientStaysHis(t *testing.T) {
+func TestWithHTTPClient_IsNotChanged(t *testing.T) {
 	given := &http.Client{Timeout: 5_000_000_000}
 	before := *given
 	_, err := whozex.New(testKey, whozex.WithHTTPClient(given))

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write docs/api-coverage.md anew")
 
 // TestTheCoverageIsWritten holds docs/api-coverage.md against the types and the
 // methods' comments.
-func TestTheCoverageIsWritten(t *testing.T) {
+func TestCoverage_IsUpToDate(t *testing.T) {
 	const file = "docs/api-coverage.md"
 	want := coverage(t)
 	if *update {
@@ -39,7 +39,7 @@ func TestTheCoverageIsWritten(t *testing.T) {
 
 // TestThePackageBeginsWithWhatIsInferred holds the table in doc.go against the types,
 // and every other comment against repeating it.
-func TestThePackageBeginsWithWhatIsInferred(t *testing.T) {
+func TestCoverage_PackageDoc(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	rows := map[string][]string{} // by the row's first cell

@@ -48,7 +48,7 @@ func TestWithDebugWriter(t *testing.T) {
 	}
 }
 
-func TestTheDebugWriterShowsFailures(t *testing.T) {
+func TestWithDebugWriter_Failures(t *testing.T) {
 	for _, tt := range []struct {
 		name, shows string
 		handler     http.HandlerFunc
@@ -87,7 +87,7 @@ func TestTheDebugWriterShowsFailures(t *testing.T) {
 
 // TestTheDebugWriterChangesNothing: what is read is what the server sent, and it
 // stands beneath other middleware.
-func TestTheDebugWriterChangesNothing(t *testing.T) {
+func TestWithDebugWriter_ChangesNothing(t *testing.T) {
 	var dump bytes.Buffer
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, ok(`{"api_key":"wx_live_second","password":"x"}`))

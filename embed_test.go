@@ -41,7 +41,7 @@ func TestWhatEmbeddingPromotes(t *testing.T) {
 }
 
 func TestAStructOfOnesOwn(t *testing.T) {
-	pkg := whozex.Package{ID: "PKG-1", EvomiPassword: hush}
+	pkg := whozex.Package{ID: "PKG-1", EvomiPassword: secretValue}
 	logged := func(v any) string {
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "order", v)
@@ -72,7 +72,7 @@ func TestAStructOfOnesOwn(t *testing.T) {
 			assert.Equal(t, tt.logs, bytes.Contains([]byte(logged(tt.order)), []byte("john")))
 			for _, all := range []string{string(text), fmt.Sprint(tt.order), logged(tt.order)} {
 				assert.Contains(t, all, "PKG-1")
-				assert.NotContains(t, all, hush)
+				assert.NotContains(t, all, secretValue)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-func TestServerErrorsMatchTheirSentinel(t *testing.T) {
+func TestError_Sentinels(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status int
@@ -50,11 +50,11 @@ func TestServerErrorsMatchTheirSentinel(t *testing.T) {
 	}
 }
 
-func TestAStatusAloneNamesASentinelInAProgramsOwnTests(t *testing.T) {
+func TestError_StatusAlone(t *testing.T) {
 	assert.ErrorIs(t, &whozex.Error{StatusCode: 404}, whozex.ErrNotFound)
 }
 
-func TestUnreadableAnswers(t *testing.T) {
+func TestResponseError(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty":                "",
 		"not JSON":             "<html>",
@@ -87,7 +87,7 @@ func TestUnreadableAnswers(t *testing.T) {
 	}
 }
 
-func TestDigitsInATextAreNoNumber(t *testing.T) {
+func TestDecode_LongTexts(t *testing.T) {
 	name := strings.Repeat("7", 200)
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, ok(`{"id":"r1","name":"`+name+`","balance":1.50,"stats":{"total_spent":0},"created_at":""}`))
@@ -98,7 +98,7 @@ func TestDigitsInATextAreNoNumber(t *testing.T) {
 	assertMoney(t, "1.5", account.Balance)
 }
 
-func TestBadParametersCostNoRequest(t *testing.T) {
+func TestParamError_NothingIsSent(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s %s was sent", r.Method, r.URL)
 		answer(w, 500, "")
@@ -201,7 +201,7 @@ func TestBadParametersCostNoRequest(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsNeverPrinted(t *testing.T) {
+func TestClient_KeyIsNeverPrinted(t *testing.T) {
 	body := refusal("NOT_FOUND", "key "+testKey+" was seen")
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, body) }, whozex.WithMaxRetries(0))
 	_, readErr := client.GetPackage(t.Context(), testKey)
@@ -220,7 +220,7 @@ func TestTheKeyIsNeverPrinted(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatCannotWork(t *testing.T) {
+func TestNew_InvalidOptions(t *testing.T) {
 	for name, opt := range map[string]whozex.Option{
 		"plain http":    whozex.WithBaseURL("http://api.example.com/v1"),
 		"no host":       whozex.WithBaseURL("https:///v1"),

@@ -32,8 +32,8 @@ func claims(body []byte) bool {
 	return !nothing(e.Success) || !nothing(e.Data) && nothing(e.Error) && nothing(e.Errors)
 }
 
-// FuzzAnswers holds every operation against whatever a server may answer.
-func FuzzAnswers(f *testing.F) {
+// FuzzResponses checks every operation with arbitrary responses.
+func FuzzResponses(f *testing.F) {
 	for i, op := range operations {
 		f.Add(uint8(i), 200, []byte(ok(op.data)))
 		f.Add(uint8(i), 503, []byte(refusal("INSUFFICIENT_BALANCE", "User balance ($5.00) is insufficient. Cost: $20.00")))

@@ -19,7 +19,7 @@ import (
 
 // TestSpendsLeaveNoIdleConnection shows that the client hangs up first: on a
 // connection that a server closes for idleness a spend would end unknown.
-func TestSpendsLeaveNoIdleConnection(t *testing.T) {
+func TestIdleConnections_MutatingCalls(t *testing.T) {
 	t.Parallel()
 	open := make(chan int, 100)
 	var conns atomic.Int32
@@ -55,7 +55,7 @@ func TestSpendsLeaveNoIdleConnection(t *testing.T) {
 
 // BenchmarkSpendAfterAPause makes POSTs just when the server drops idle
 // connections, and tells how many of them end unknown or failed.
-func BenchmarkSpendAfterAPause(b *testing.B) {
+func BenchmarkMutatingCallAfterAPause(b *testing.B) {
 	const lanes = 200
 	for _, idle := range []time.Duration{time.Second, 5 * time.Second} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -26,7 +26,7 @@ func mocked(t *testing.T, data map[string]string) *whozex.Client {
 	return client
 }
 
-func TestWhatIsNotRecognisedStaysRaw(t *testing.T) {
+func TestInferred_UnknownNames(t *testing.T) {
 	for _, data := range []string{`{"a":1,"b":[true]}`, `{}`, `[1,2]`, `"text"`, `7`} {
 		t.Run(data, func(t *testing.T) {
 			client := mocked(t, map[string]string{
@@ -53,7 +53,7 @@ func TestWhatIsNotRecognisedStaysRaw(t *testing.T) {
 	}
 }
 
-func TestFiguresAreFoundUnderOtherNames(t *testing.T) {
+func TestInferred_OtherNames(t *testing.T) {
 	client := mocked(t, map[string]string{
 		"/account/stats":      `{"total_spent":"340.00","bandwidth_by_proxy":{"mobile":"1.5"},"last_30_days":[{"day":"2025-01-02","amount":"3.10"}]}`,
 		"/analytics/overview": `{"total_balance":12.5,"package_counts":{"active":3,"expired":1},"revenue":7,"daily":[{"date":"2025-01-02T00:00:00Z","n":2}]}`,
@@ -77,7 +77,7 @@ func TestFiguresAreFoundUnderOtherNames(t *testing.T) {
 	assertMoney(t, "123456789012", usage.Chart[0].Values["bytes"])
 }
 
-func TestANewKeyIsFoundUnderAnyLikelyName(t *testing.T) {
+func TestInferred_NewKey(t *testing.T) {
 	for _, data := range []string{
 		`{"api_key":"wx_live_new"}`, `{"key":"wx_live_new"}`, `{"new_key":"wx_live_new"}`, `{"new_api_key":"wx_live_new"}`,
 		`{"anything":"wx_live_new"}`, `{"a":[{"b":"wx_live_new"}]}`, `"wx_live_new"`,
@@ -91,7 +91,7 @@ func TestANewKeyIsFoundUnderAnyLikelyName(t *testing.T) {
 	}
 }
 
-func TestTransactionsAreReadLeniently(t *testing.T) {
+func TestInferred_Transactions(t *testing.T) {
 	page, err := mocked(t, map[string]string{"/account/transactions": `{"history":[
 		{"id":"t1","type":"purchase","amount":"-9.00","balance_after":null,"description":"d","created_at":"yesterday"},
 		{"id":{"no":"text"},"amount":"much","note":7}]}`}).ListTransactions(t.Context(), whozex.ListTransactionsParams{})
@@ -110,7 +110,7 @@ func TestTransactionsAreReadLeniently(t *testing.T) {
 	assert.Equal(t, "7", second.Note)
 }
 
-func TestRawAnswersAreNeverPrinted(t *testing.T) {
+func TestRawJSON_IsNeverPrinted(t *testing.T) {
 	client := mocked(t, map[string]string{
 		"/account/stats": `{"x":"hidden"}`, "/analytics/overview": `{"x":"hidden"}`, "/packages/p/usage": `{"x":"hidden"}`,
 		"/account/transactions": `{"transactions":[{"x":"hidden"}]}`, "/account/regenerate-key": `{"key":"wx_hidden"}`,
@@ -132,7 +132,7 @@ func TestRawAnswersAreNeverPrinted(t *testing.T) {
 	}
 }
 
-func TestEventDataDecodesExactly(t *testing.T) {
+func TestPackageCreated_Decode(t *testing.T) {
 	var created whozex.PackageCreated
 	require.NoError(t, json.Unmarshal([]byte(`{"user_id":"u1","package_id":"PKG-A1B2C3","gb":20,"cost":30.00,"more":null}`), &created))
 	assert.Equal(t, "u1", created.UserID)

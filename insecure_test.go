@@ -47,7 +47,7 @@ func TestWithInsecureHTTP(t *testing.T) {
 	}
 }
 
-func TestInsecureHTTPFromTheEnvironment(t *testing.T) {
+func TestWithInsecureHTTP_FromEnv(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", testKey)
 	t.Setenv("WHOZEX_BASE_URL", otherHost)
 	for _, tt := range []struct {
@@ -70,7 +70,7 @@ func TestInsecureHTTPFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestCallsOverInsecureHTTP(t *testing.T) {
+func TestWithInsecureHTTP_Calls(t *testing.T) {
 	var hosts []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hosts = append(hosts, r.Host)

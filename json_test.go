@@ -100,7 +100,7 @@ func random(r *rand.Rand, v reflect.Value) {
 	}
 }
 
-func TestResultsGoThroughJSON(t *testing.T) {
+func TestJSON_RoundTrip(t *testing.T) {
 	const rounds = 50
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, kind := range marshalled {
@@ -153,7 +153,7 @@ func plain(v reflect.Value) (all []any) {
 	return all
 }
 
-func TestWhatIsAbsentIsAbsentInJSON(t *testing.T) {
+func TestJSON_AbsentFields(t *testing.T) {
 	text, err := json.Marshal(whozex.Package{ID: "PKG-1", RemainingGB: dec("1.50"), Live: true})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id":"PKG-1","proxy_type":"","remaining_gb":"1.5","status":"","evomi_username":"","live":true}`, string(text))

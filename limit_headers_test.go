@@ -21,7 +21,7 @@ const inTwoMinutes = "946684920"
 // a policy of more members than the client reads.
 var endless = strings.Repeat(`"other";q=1;w=1,`, 1000)
 
-func TestRateLimitHeadersAreRead(t *testing.T) {
+func TestRateLimit_Headers(t *testing.T) {
 	minute := whozex.RateLimit{Source: whozex.RateLimitReported, Limit: 100, Remaining: 50, Window: time.Minute}
 	tests := []struct {
 		name   string
@@ -112,7 +112,7 @@ func TestRateLimitHeadersAreRead(t *testing.T) {
 	}
 }
 
-func TestARateLimitThatIsReportedIsKeptToFromTheStart(t *testing.T) {
+func TestRateLimit_Reported(t *testing.T) {
 	forms := []whozextest.RateLimitHeaders{
 		whozextest.RateLimitHeadersIETF, whozextest.RateLimitHeadersDraft7, whozextest.RateLimitHeadersDraft6,
 		whozextest.RateLimitHeadersKong, whozextest.RateLimitHeadersEnvoy, whozextest.RateLimitHeadersGitHub,
@@ -124,7 +124,7 @@ func TestARateLimitThatIsReportedIsKeptToFromTheStart(t *testing.T) {
 			t.Cleanup(server.Close)
 			client := server.Client()
 			t.Cleanup(client.CloseIdleConnections)
-			_, failed := hurry(60, func() error {
+			_, failed := callConcurrently(60, func() error {
 				_, err := client.GetAccount(t.Context())
 				return err
 			})
@@ -137,7 +137,7 @@ func TestARateLimitThatIsReportedIsKeptToFromTheStart(t *testing.T) {
 	}
 }
 
-func TestRateLimitIsLearnedFrom429(t *testing.T) {
+func TestRateLimit_LearnedFrom429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refuse := false
 		client := over(t, func(req *http.Request) (*http.Response, error) {

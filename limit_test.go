@@ -86,16 +86,16 @@ func windowOf(most int, window time.Duration) func(time.Time) (int, bool) {
 	}
 }
 
-const crowd = 16
+const callers = 16
 
 // hurry makes calls from many goroutines and returns how long they took and how
 // many of them failed.
-func hurry(calls int, call func() error) (took time.Duration, failed int64) {
+func callConcurrently(calls int, call func() error) (took time.Duration, failed int64) {
 	var left, errs atomic.Int64
 	left.Store(int64(calls))
 	began := time.Now()
 	var group sync.WaitGroup
-	for range crowd {
+	for range callers {
 		group.Go(func() {
 			for left.Add(-1) >= 0 {
 				if call() != nil {
@@ -108,7 +108,7 @@ func hurry(calls int, call func() error) (took time.Duration, failed int64) {
 	return time.Since(began), errs.Load()
 }
 
-func TestRateIsLearned(t *testing.T) {
+func TestRateLimit_Learned(t *testing.T) {
 	const calls, perSecond, burst = 1500, 50, 10
 	tests := []struct {
 		name    string
@@ -128,7 +128,7 @@ func TestRateIsLearned(t *testing.T) {
 				if test.limiter != nil {
 					opts = append(opts, whozex.WithLimiter(test.limiter))
 				}
-				took, failed := hurry(calls, quoting(t, server, opts...))
+				took, failed := callConcurrently(calls, reportingLimit(t, server, opts...))
 				reached := calls / took.Seconds() / perSecond
 				t.Logf("%.0f%% of the rate, %.1f%% refused", 100*reached, 100*float64(server.refused)/calls)
 				assert.Zero(t, failed)
@@ -142,11 +142,11 @@ func TestRateIsLearned(t *testing.T) {
 // TestWhatIsLearnedServesThoseWhoWait is for a server that refuses before it has
 // answered what it let through: the client first believes in a rate of nearly
 // none, and whoever waited by that must not go on to.
-func TestWhatIsLearnedServesThoseWhoWait(t *testing.T) {
+func TestRateLimit_WaitingCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const calls, perSecond = 300, 50
 		server := &limited{admit: bucketOf(perSecond, 10), work: 20 * time.Millisecond}
-		took, failed := hurry(calls, quoting(t, server))
+		took, failed := callConcurrently(calls, reportingLimit(t, server))
 		reached := calls / took.Seconds() / perSecond
 		t.Logf("%.0f%% of the rate, %.1f%% refused", 100*reached, 100*float64(server.refused)/calls)
 		assert.Zero(t, failed)
@@ -156,7 +156,7 @@ func TestWhatIsLearnedServesThoseWhoWait(t *testing.T) {
 
 // TestWindowsAreRefusedLessThanByRetryablehttp holds the client against servers that
 // count in fixed windows, which suit a client that just waits and tries again.
-func TestWindowsAreRefusedLessThanByRetryablehttp(t *testing.T) {
+func TestRateLimit_FixedWindows(t *testing.T) {
 	const calls = 1500
 	for _, window := range []struct {
 		most int
@@ -167,13 +167,13 @@ func TestWindowsAreRefusedLessThanByRetryablehttp(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := &limited{admit: windowOf(window.most, window.per)}
 					var failed int64
-					took, failed = hurry(calls, doer(t, server))
+					took, failed = callConcurrently(calls, doer(t, server))
 					assert.Zero(t, failed)
 					refused = server.refused
 				})
 				return took, refused
 			}
-			ours, refused := run(t, func(t *testing.T, server *limited) func() error { return quoting(t, server) })
+			ours, refused := run(t, func(t *testing.T, server *limited) func() error { return reportingLimit(t, server) })
 			theirs, theirRefused := run(t, func(_ *testing.T, server *limited) func() error {
 				client := retryablehttp.NewClient()
 				client.Logger = nil
@@ -193,7 +193,7 @@ func TestWindowsAreRefusedLessThanByRetryablehttp(t *testing.T) {
 	}
 }
 
-func quoting(t *testing.T, server http.RoundTripper, opts ...whozex.Option) func() error {
+func reportingLimit(t *testing.T, server http.RoundTripper, opts ...whozex.Option) func() error {
 	client, err := whozex.New("wx_live_example", append(opts, whozex.WithHTTPClient(&http.Client{Transport: server}))...)
 	assert.NoError(t, err)
 	return func() error {

@@ -55,7 +55,7 @@ func debugLog() (*bytes.Buffer, whozex.Option) {
 	return &log, whozex.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 }
 
-func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
+func TestWithLogger_Fields(t *testing.T) {
 	log, logged := debugLog()
 	var seen atomic.Int32
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -80,7 +80,7 @@ func TestTheLogHoldsWhatIsAllowedAndNothingElse(t *testing.T) {
 	assert.Equal(t, "ok", fields[3]["outcome"])
 }
 
-func TestTheLogOfCallsThatFail(t *testing.T) {
+func TestWithLogger_Failures(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		handler http.HandlerFunc
@@ -125,7 +125,7 @@ func TestTheLogOfCallsThatFail(t *testing.T) {
 	}
 }
 
-func TestTheLogShowsWhatTheCacheAnswers(t *testing.T) {
+func TestWithLogger_Cached(t *testing.T) {
 	log, logged := debugLog()
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, ok(`{"is_vip":true,"plans":[]}`))

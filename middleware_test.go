@@ -23,7 +23,7 @@ import (
 type middleware = func(http.RoundTripper) http.RoundTripper
 
 // passOn hides the transport that it wraps, as tracing does.
-func passOn(next http.RoundTripper) http.RoundTripper {
+func passThrough(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		return next.RoundTrip(r.WithContext(context.WithValue(r.Context(), passOnKey{}, "")))
 	})
@@ -75,14 +75,14 @@ func TestWithMiddleware(t *testing.T) {
 	}
 }
 
-func TestOperationFromContextOfAnythingElse(t *testing.T) {
+func TestOperationFromContext_OtherContext(t *testing.T) {
 	op, attempt := whozex.OperationFromContext(t.Context())
 	assert.Empty(t, op)
 	assert.Zero(t, attempt)
 }
 
 // TestMiddlewareAtFault shows what middleware may do and what is refused.
-func TestMiddlewareAtFault(t *testing.T) {
+func TestWithMiddleware_Faulty(t *testing.T) {
 	twice := func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
 			again := r.Clone(r.Context())
@@ -177,7 +177,7 @@ func TestMiddlewareAtFault(t *testing.T) {
 
 // TestALateRequestIsRefused: middleware that gave up before it sent must not send
 // once the call has a definite error.
-func TestALateRequestIsRefused(t *testing.T) {
+func TestWithMiddleware_LateRequest(t *testing.T) {
 	var sent atomic.Int32
 	late := make(chan error, 1)
 	release := make(chan struct{})
@@ -204,14 +204,14 @@ func TestALateRequestIsRefused(t *testing.T) {
 
 // TestProofBeneathMiddleware: a refused connection stays definite, and is tried
 // again, with middleware in between.
-func TestProofBeneathMiddleware(t *testing.T) {
+func TestWithMiddleware_ProofBeneath(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
 	var attempts atomic.Int32
 	client, err := whozex.New(testKey, whozex.WithBaseURL("http://"+address), whozex.WithBackoff(0, 0), whozex.WithMaxRetries(2),
-		whozex.WithMiddleware(passOn, func(next http.RoundTripper) http.RoundTripper {
+		whozex.WithMiddleware(passThrough, func(next http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
 				attempts.Add(1)
 				return next.RoundTrip(r)
@@ -281,7 +281,7 @@ func TestBeforeSend(t *testing.T) {
 	}
 }
 
-func TestATransportThatDropsTheContextIsBoundedToo(t *testing.T) {
+func TestWithHTTPClient_ContextDropped(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, `{"success":true,`)

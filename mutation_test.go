@@ -147,7 +147,7 @@ func changed(data any, at place, change func(any) any) any {
 
 // TestEveryValueMayBeAnother puts each of the changes in the place of each value of
 // each payload, within the data and around it.
-func TestEveryValueMayBeAnother(t *testing.T) {
+func TestDecode_MutatedPayloads(t *testing.T) {
 	counts := map[string]int{}
 	for _, op := range operations {
 		payload, isDocumented := documentedPayloads[op.op]

@@ -127,7 +127,7 @@ func TestWithObserver(t *testing.T) {
 	}
 }
 
-func TestAnUnreadableResponseIsObservedAsOne(t *testing.T) {
+func TestWithObserver_UnreadableResponse(t *testing.T) {
 	var seen observed
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") }, whozex.WithObserver(seen.observe))
 	_, err := client.GetAccount(t.Context())
@@ -135,7 +135,7 @@ func TestAnUnreadableResponseIsObservedAsOne(t *testing.T) {
 	assert.Equal(t, whozex.CallInfo{Operation: "GetAccount", Method: "GET", Route: "/account", Attempts: 1, StatusCode: 200, Err: err}, seen.last(t))
 }
 
-func TestTheTimesOfACall(t *testing.T) {
+func TestWithObserver_Times(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []whozex.CallInfo
 		attempts := 0

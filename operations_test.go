@@ -324,7 +324,7 @@ func checkPackage(t *testing.T, v any) {
 	assert.True(t, p.ExpiresAt.IsZero())
 }
 
-func TestEveryOperationSendsAndReadsWhatIsDocumented(t *testing.T) {
+func TestOperations(t *testing.T) {
 	for _, tt := range operations {
 		t.Run(string(tt.op), func(t *testing.T) {
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -355,7 +355,7 @@ func TestEveryOperationSendsAndReadsWhatIsDocumented(t *testing.T) {
 	}
 }
 
-func TestTheKeyCanTravelInItsOwnHeader(t *testing.T) {
+func TestWithAPIKeyHeader(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, testKey, r.Header.Get("X-API-Key"))
 		assert.Empty(t, r.Header.Get("Authorization"))

@@ -33,7 +33,7 @@ func since(n int, after time.Duration, kind whozex.TransactionType) (entries []b
 
 // TestReconcileInWorldsThatOnceMisledIt asks in single worlds. The reason says
 // which premise fails, so that no case is undecided by another's.
-func TestReconcileInWorldsThatOnceMisledIt(t *testing.T) {
+func TestReconcile_NamedWorlds(t *testing.T) {
 	const add, deduct, buy, create = whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpPurchasePackage, whozex.OpCreateUser
 	tests := []struct {
 		name    string

@@ -254,11 +254,11 @@ func drawQuirks(t *rapid.T, w *world) {
 	}
 }
 
-func TestReconcileInRandomWorlds(t *testing.T) {
+func TestReconcile_RandomWorlds(t *testing.T) {
 	explore(t, 1, drawQuirks, time.Second, 30*time.Second, 75*time.Second, 2*time.Minute, hour, 26*hour, 8*day)
 }
 
-func TestReconcileDecidesInWorldsLikeTheSandbox(t *testing.T) {
+func TestReconcile_WorldsLikeTheSandbox(t *testing.T) {
 	counted := explore(t, 5, drawCall, 2*time.Minute)
 	for _, op := range lost {
 		for of, least := range map[fate]float64{counts: 0.75, neverDone: 0.8} {

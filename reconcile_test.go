@@ -20,7 +20,7 @@ import (
 )
 
 // inDoubt makes a call whose outcome is unknown, carried out or not.
-func (s *storm) inDoubt(op whozex.Operation, mark string, applied bool) *whozex.OutcomeUnknownError {
+func (s *faultTest) loseCall(op whozex.Operation, mark string, applied bool) *whozex.OutcomeUnknownError {
 	s.t.Helper()
 	fault := whozextest.DropBeforeCommit()
 	if applied {
@@ -33,7 +33,7 @@ func (s *storm) inDoubt(op whozex.Operation, mark string, applied bool) *whozex.
 	return unknown
 }
 
-func (s *storm) verdict(unknown *whozex.OutcomeUnknownError) whozex.Outcome {
+func (s *faultTest) verdict(unknown *whozex.OutcomeUnknownError) whozex.Outcome {
 	s.t.Helper()
 	outcome, err := s.client.Reconcile(s.t.Context(), unknown)
 	require.NoError(s.t, err)
@@ -47,13 +47,13 @@ func TestReconcile(t *testing.T) {
 	for _, op := range decidable {
 		for _, applied := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/%t", op, applied), func(t *testing.T) {
-				s := newStorm(t, whozex.WithGrace(0))
+				s := newFaultTest(t, whozex.WithGrace(0))
 				require.NoError(t, s.operations()[whozex.OpAddBalance]("another"))
 				want := whozex.OutcomeNotApplied
 				if applied {
 					want = whozex.OutcomeApplied
 				}
-				unknown := s.inDoubt(op, "mark-1", applied)
+				unknown := s.loseCall(op, "mark-1", applied)
 				outcome := s.verdict(unknown)
 				assert.Equal(t, want, outcome.Verdict, outcome.Reason)
 				if op == whozex.OpCreateUser {
@@ -72,7 +72,7 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-func TestReconcileIsNeverFooledByNames(t *testing.T) {
+func TestReconcile_SimilarNames(t *testing.T) {
 	renames := map[string]map[string]string{
 		"note":             {"note": "memo"},
 		"note left out":    {"note": ""},
@@ -88,7 +88,7 @@ func TestReconcileIsNeverFooledByNames(t *testing.T) {
 	}
 	for name, names := range renames {
 		t.Run(name, func(t *testing.T) {
-			s := newStorm(t, whozex.WithGrace(0))
+			s := newFaultTest(t, whozex.WithGrace(0))
 			s.server.Rename(whozex.OpListTransactions, names)
 			s.server.Rename(whozex.OpListUsers, names)
 			for _, op := range append(decidable, whozex.OpPurchasePackage) {
@@ -97,7 +97,7 @@ func TestReconcileIsNeverFooledByNames(t *testing.T) {
 					if op == whozex.OpPurchasePackage {
 						mark = s.user(mark + "@example.com")
 					}
-					outcome := s.verdict(s.inDoubt(op, mark, applied))
+					outcome := s.verdict(s.loseCall(op, mark, applied))
 					wrong := whozex.OutcomeApplied
 					if applied {
 						wrong = whozex.OutcomeNotApplied
@@ -112,85 +112,87 @@ func TestReconcileIsNeverFooledByNames(t *testing.T) {
 	}
 }
 
-func TestReconcileWaitsForALateCommit(t *testing.T) {
+func TestReconcile_LateCommit(t *testing.T) {
 	for _, op := range decidable {
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
-			s := newStorm(t)
-			s.server.Inject(op, whozextest.LateCommit(lateness), 1)
+			s := newFaultTest(t)
+			s.server.Inject(op, whozextest.LateCommit(lateCommit), 1)
 			unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](s.operations()[op]("mark-1"))
 			require.True(t, ok)
 			early := s.verdict(unknown)
 			assert.Equal(t, whozex.OutcomeUndecided, early.Verdict)
-			assert.True(t, early.NotBefore.Equal(unknown.Until.Add(2*lateness)), "%s", early.NotBefore)
+			assert.True(t, early.NotBefore.Equal(unknown.Until.Add(2*lateCommit)), "%s", early.NotBefore)
 			require.Eventually(t, func() bool { return s.commits()["mark-1"] == 1 }, 10*time.Second, time.Millisecond)
 			assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
 		})
 	}
 }
 
-func TestReconcileDoesNotGuess(t *testing.T) {
-	tests := map[string]func(s *storm) *whozex.OutcomeUnknownError{
-		"no note": func(s *storm) *whozex.OutcomeUnknownError { return s.inDoubt(whozex.OpAddBalance, "", true) },
-		"note used twice": func(s *storm) *whozex.OutcomeUnknownError {
+func TestReconcile_Undecided(t *testing.T) {
+	tests := map[string]func(s *faultTest) *whozex.OutcomeUnknownError{
+		"no note": func(s *faultTest) *whozex.OutcomeUnknownError { return s.loseCall(whozex.OpAddBalance, "", true) },
+		"note used twice": func(s *faultTest) *whozex.OutcomeUnknownError {
 			require.NoError(s.t, s.operations()[whozex.OpAddBalance]("order 5"))
-			return s.inDoubt(whozex.OpAddBalance, "order 5", true)
+			return s.loseCall(whozex.OpAddBalance, "order 5", true)
 		},
-		"note used for another amount": func(s *storm) *whozex.OutcomeUnknownError {
+		"note used for another amount": func(s *faultTest) *whozex.OutcomeUnknownError {
 			require.NoError(s.t, s.operations()[whozex.OpDeductBalance]("order 5"))
-			return s.inDoubt(whozex.OpAddBalance, "order 5", false)
+			return s.loseCall(whozex.OpAddBalance, "order 5", false)
 		},
-		"note within another": func(s *storm) *whozex.OutcomeUnknownError {
+		"note within another": func(s *faultTest) *whozex.OutcomeUnknownError {
 			require.NoError(s.t, s.operations()[whozex.OpAddBalance]("order 55"))
-			return s.inDoubt(whozex.OpAddBalance, "order 5", false)
+			return s.loseCall(whozex.OpAddBalance, "order 5", false)
 		},
-		"note that is trimmed": func(s *storm) *whozex.OutcomeUnknownError {
-			return s.inDoubt(whozex.OpAddBalance, " order 5", false)
+		"note that is trimmed": func(s *faultTest) *whozex.OutcomeUnknownError {
+			return s.loseCall(whozex.OpAddBalance, " order 5", false)
 		},
-		"note with markup": func(s *storm) *whozex.OutcomeUnknownError {
-			return s.inDoubt(whozex.OpAddBalance, "a & b", false)
+		"note with markup": func(s *faultTest) *whozex.OutcomeUnknownError {
+			return s.loseCall(whozex.OpAddBalance, "a & b", false)
 		},
-		"note of another time": func(s *storm) *whozex.OutcomeUnknownError {
-			unknown := s.inDoubt(whozex.OpAddBalance, "order 5", true)
+		"note of another time": func(s *faultTest) *whozex.OutcomeUnknownError {
+			unknown := s.loseCall(whozex.OpAddBalance, "order 5", true)
 			unknown.SentAt = unknown.SentAt.Add(time.Minute)
 			return unknown
 		},
-		"email with a tag": func(s *storm) *whozex.OutcomeUnknownError {
-			return s.inDoubt(whozex.OpCreateUser, "john+tag", false)
+		"email with a tag": func(s *faultTest) *whozex.OutcomeUnknownError {
+			return s.loseCall(whozex.OpCreateUser, "john+tag", false)
 		},
-		"email was there": func(s *storm) *whozex.OutcomeUnknownError {
-			unknown := s.inDoubt(whozex.OpCreateUser, "john", true)
+		"email was there": func(s *faultTest) *whozex.OutcomeUnknownError {
+			unknown := s.loseCall(whozex.OpCreateUser, "john", true)
 			unknown.SentAt = unknown.SentAt.Add(time.Minute)
 			return unknown
 		},
-		"purchase among others": func(s *storm) *whozex.OutcomeUnknownError {
-			return s.inDoubt(whozex.OpPurchasePackage, s.users[0], false)
+		"purchase among others": func(s *faultTest) *whozex.OutcomeUnknownError {
+			return s.loseCall(whozex.OpPurchasePackage, s.users[0], false)
 		},
-		"webhook": func(s *storm) *whozex.OutcomeUnknownError { return s.inDoubt(whozex.OpCreateWebhook, "hook", true) },
-		"key": func(s *storm) *whozex.OutcomeUnknownError {
+		"webhook": func(s *faultTest) *whozex.OutcomeUnknownError {
+			return s.loseCall(whozex.OpCreateWebhook, "hook", true)
+		},
+		"key": func(s *faultTest) *whozex.OutcomeUnknownError {
 			return &whozex.OutcomeUnknownError{Operation: whozex.OpRegenerateKey, SentAt: time.Now()}
 		},
-		"unknown route": func(s *storm) *whozex.OutcomeUnknownError {
+		"unknown route": func(s *faultTest) *whozex.OutcomeUnknownError {
 			return &whozex.OutcomeUnknownError{Operation: "DELETE /x", SentAt: time.Now()}
 		},
-		"request lost": func(s *storm) *whozex.OutcomeUnknownError {
-			unknown := s.inDoubt(whozex.OpCreateUser, "john", false)
+		"request lost": func(s *faultTest) *whozex.OutcomeUnknownError {
+			unknown := s.loseCall(whozex.OpCreateUser, "john", false)
 			unknown.Request = nil
 			return unknown
 		},
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newStorm(t, whozex.WithGrace(0))
+			s := newFaultTest(t, whozex.WithGrace(0))
 			outcome := s.verdict(prepare(s))
 			assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict, outcome.Reason)
 		})
 	}
 }
 
-func TestReconcilePurchase(t *testing.T) {
-	newShop := func(t *testing.T) (s *storm, buyer string, buy func(applied bool) *whozex.OutcomeUnknownError) {
-		s = &storm{t: t, server: whozextest.NewServer(whozextest.WithBalance(dec("1000")))}
+func TestReconcile_Purchase(t *testing.T) {
+	newShop := func(t *testing.T) (s *faultTest, buyer string, buy func(applied bool) *whozex.OutcomeUnknownError) {
+		s = &faultTest{t: t, server: whozextest.NewServer(whozextest.WithBalance(dec("1000")))}
 		t.Cleanup(s.server.Close)
 		s.client = s.server.Client(whozex.WithGrace(0))
 		t.Cleanup(s.client.CloseIdleConnections)
@@ -198,7 +200,7 @@ func TestReconcilePurchase(t *testing.T) {
 		_, err := s.client.AddBalance(t.Context(), buyer, dec("5"), "first")
 		require.NoError(t, err)
 		return s, buyer, func(applied bool) *whozex.OutcomeUnknownError {
-			return s.inDoubt(whozex.OpPurchasePackage, buyer, applied)
+			return s.loseCall(whozex.OpPurchasePackage, buyer, applied)
 		}
 	}
 	none, one := 0, 1
@@ -239,7 +241,7 @@ func TestReconcilePurchase(t *testing.T) {
 	})
 }
 
-func TestAPartOfTheAnswerDecides(t *testing.T) {
+func TestReconcile_PartialResponse(t *testing.T) {
 	for _, test := range []struct {
 		status  int
 		body    string
@@ -264,9 +266,9 @@ func TestAPartOfTheAnswerDecides(t *testing.T) {
 	}
 }
 
-func TestReconcileReadsPastTheCacheAndTheFirstPage(t *testing.T) {
-	s := newStorm(t, whozex.WithGrace(0), whozex.WithCache(time.Hour))
-	unknown := s.inDoubt(whozex.OpAddBalance, "mark-1", false)
+func TestReconcile_NoCache(t *testing.T) {
+	s := newFaultTest(t, whozex.WithGrace(0), whozex.WithCache(time.Hour))
+	unknown := s.loseCall(whozex.OpAddBalance, "mark-1", false)
 	assert.Equal(t, whozex.OutcomeNotApplied, s.verdict(unknown).Verdict)
 	other := s.server.Client()
 	t.Cleanup(other.CloseIdleConnections)
@@ -280,22 +282,22 @@ func TestReconcileReadsPastTheCacheAndTheFirstPage(t *testing.T) {
 	assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
 }
 
-func TestReconcileFollowsTheServersClock(t *testing.T) {
+func TestReconcile_ServerClock(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
-			s := &storm{t: t, server: whozextest.NewServer(whozextest.WithClock(func() time.Time { return time.Now().Add(ahead) }))}
+			s := &faultTest{t: t, server: whozextest.NewServer(whozextest.WithClock(func() time.Time { return time.Now().Add(ahead) }))}
 			t.Cleanup(s.server.Close)
 			s.client = s.server.Client(whozex.WithGrace(0))
 			t.Cleanup(s.client.CloseIdleConnections)
 			s.users = []string{s.user("a@example.com")}
-			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.inDoubt(whozex.OpAddBalance, "mark-1", true)).Verdict)
-			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.inDoubt(whozex.OpCreateUser, "mark-2", true)).Verdict)
+			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.loseCall(whozex.OpAddBalance, "mark-1", true)).Verdict)
+			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.loseCall(whozex.OpCreateUser, "mark-2", true)).Verdict)
 		})
 	}
 }
 
 // TestReconcileTrustsNoOrder serves histories that are not as the sandbox's.
-func TestReconcileTrustsNoOrder(t *testing.T) {
+func TestReconcile_AnyOrder(t *testing.T) {
 	now := time.Now()
 	item := func(i int, at time.Time) string {
 		return fmt.Sprintf(`{"id":"%d","type":"deposit","amount":1,"note":"note-%d","created_at":"%s"}`, i, i, at.UTC().Format(time.RFC3339Nano))
@@ -338,7 +340,7 @@ func TestReconcileTrustsNoOrder(t *testing.T) {
 	}
 }
 
-func TestReconcileReadsEveryUserFound(t *testing.T) {
+func TestReconcile_AllUsers(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, ok(`{"users":[{"id":"1","email":"other@example.com"}],"pagination":{"total":2,"page":1,"limit":100,"pages":1,"has_next":false}}`))
 	}, whozex.WithGrace(0))
@@ -349,9 +351,9 @@ func TestReconcileReadsEveryUserFound(t *testing.T) {
 	assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict, outcome.Reason)
 }
 
-func TestReconcileTellsOfReadsThatFail(t *testing.T) {
-	s := newStorm(t, whozex.WithGrace(0), whozex.WithMaxRetries(0))
-	unknown := s.inDoubt(whozex.OpAddBalance, "mark-1", true)
+func TestReconcile_FailingReads(t *testing.T) {
+	s := newFaultTest(t, whozex.WithGrace(0), whozex.WithMaxRetries(0))
+	unknown := s.loseCall(whozex.OpAddBalance, "mark-1", true)
 	s.server.Inject(whozex.OpListTransactions, whozextest.ServerErrorBeforeCommit(500), 1)
 	outcome, err := s.client.Reconcile(t.Context(), unknown)
 	require.ErrorIs(t, err, whozex.ErrServer)
@@ -363,13 +365,13 @@ func TestReconcileTellsOfReadsThatFail(t *testing.T) {
 	require.ErrorIs(t, err, whozex.ErrMissingField)
 }
 
-func TestBeforeSendGivesWhatReconcileNeedsAfterACrash(t *testing.T) {
+func TestBeforeSend_Record(t *testing.T) {
 	for name, fault := range map[string]whozextest.Fault{
 		"carried out":     whozextest.CommitThenDrop(),
 		"not carried out": whozextest.DropBeforeCommit(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStorm(t, whozex.WithGrace(0))
+			s := newFaultTest(t, whozex.WithGrace(0))
 			s.server.Inject(whozex.OpAddBalance, fault, 1)
 			var stored []byte
 			_, err := s.client.AddBalance(t.Context(), s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
@@ -391,9 +393,9 @@ func TestBeforeSendGivesWhatReconcileNeedsAfterACrash(t *testing.T) {
 	}
 }
 
-func TestBeforeSendIsAskedBeforeEachRequestAndMayRefuse(t *testing.T) {
+func TestBeforeSend_EachRequest(t *testing.T) {
 	t.Parallel()
-	s := newStorm(t)
+	s := newFaultTest(t)
 	before := s.server.Requests(whozex.OpAddGB)
 	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
 	var attempts []int
@@ -432,8 +434,8 @@ func TestBeforeSendIsAskedBeforeEachRequestAndMayRefuse(t *testing.T) {
 	require.NoError(t, err, "a read spends nothing")
 }
 
-func TestACallCancelledDuringBeforeSendIsNotSent(t *testing.T) {
-	s := newStorm(t)
+func TestBeforeSend_Cancel(t *testing.T) {
+	s := newFaultTest(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	_, err := s.client.AddBalance(ctx, s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error {

@@ -41,7 +41,7 @@ func switchProtocols(w http.ResponseWriter) {
 	}
 }
 
-func cutShort(w http.ResponseWriter) {
+func truncateResponse(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "1000")
 	answer(w, 200, `{"success":true,"data":{"id":"left`)
 }
@@ -54,7 +54,7 @@ var faults = []struct {
 	unknown bool // leaves the outcome of a mutating call unknown
 }{
 	{name: "connection cut", handle: func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, read: true, unknown: true},
-	{name: "body cut", handle: func(w http.ResponseWriter, _ *http.Request) { cutShort(w) }, read: true, unknown: true},
+	{name: "body cut", handle: func(w http.ResponseWriter, _ *http.Request) { truncateResponse(w) }, read: true, unknown: true},
 	{name: "no answer in time", handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, read: true, unknown: true},
 	{name: "500", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, "") }, read: true, unknown: true},
 	{name: "502 HTML", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "<html>") }, read: true, unknown: true},
@@ -95,7 +95,7 @@ var faults = []struct {
 	{name: "101", handle: func(w http.ResponseWriter, _ *http.Request) { switchProtocols(w) }, unknown: true},
 }
 
-func TestWhatIsSentAgain(t *testing.T) {
+func TestRetry_EveryFault(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
@@ -133,8 +133,8 @@ func timeoutFor(fault string) time.Duration {
 	return 30 * time.Second
 }
 
-func TestAnUnknownOutcomeTellsWhatWasAsked(t *testing.T) {
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { cutShort(w) })
+func TestOutcomeUnknownError_Record(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { truncateResponse(w) })
 	_, err := client.AddBalance(t.Context(), "u/1", dec("5.00"), "n")
 	var unknown *whozex.OutcomeUnknownError
 	require.ErrorAs(t, err, &unknown)
@@ -148,7 +148,7 @@ func TestAnUnknownOutcomeTellsWhatWasAsked(t *testing.T) {
 	assert.WithinDuration(t, time.Now(), unknown.SentAt, time.Minute)
 }
 
-func TestARefusedConnectionIsDefiniteAndSentAgain(t *testing.T) {
+func TestRetry_ConnectionRefused(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
@@ -161,7 +161,7 @@ func TestARefusedConnectionIsDefiniteAndSentAgain(t *testing.T) {
 	assert.Contains(t, err.Error(), "4 attempts")
 }
 
-func TestAnUntrustedCertificateIsDefiniteAndNotSentAgain(t *testing.T) {
+func TestRetry_UntrustedCertificate(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
 	srv.Config.ErrorLog = quiet
 	srv.StartTLS()
@@ -178,7 +178,7 @@ func TestAnUntrustedCertificateIsDefiniteAndNotSentAgain(t *testing.T) {
 // TestOneRequestOverHTTP2 has each kind of transport send a call to a server of
 // HTTP/2 that handles it and resets the stream, after which net/http would send
 // it again.
-func TestOneRequestOverHTTP2(t *testing.T) {
+func TestRetry_HTTP2(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		give  func(*http.Client) []whozex.Option
@@ -188,7 +188,7 @@ func TestOneRequestOverHTTP2(t *testing.T) {
 			return []whozex.Option{whozex.WithHTTPClient(c)}
 		}},
 		{name: "behind middleware", major: 1, give: func(c *http.Client) []whozex.Option {
-			return []whozex.Option{whozex.WithHTTPClient(c), whozex.WithMiddleware(passOn)}
+			return []whozex.Option{whozex.WithHTTPClient(c), whozex.WithMiddleware(passThrough)}
 		}},
 		{name: "HTTP/2 alone", major: 2, give: func(c *http.Client) []whozex.Option {
 			only := c.Transport.(*http.Transport).Clone()
@@ -197,7 +197,7 @@ func TestOneRequestOverHTTP2(t *testing.T) {
 			return []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: only})}
 		}},
 		{name: "a foreign RoundTripper", major: 2, give: func(c *http.Client) []whozex.Option {
-			return []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: passOn(c.Transport)})}
+			return []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: passThrough(c.Transport)})}
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestOneRequestOverHTTP2(t *testing.T) {
 
 // TestAHeaderThatInvitesReplay: net/http sends a request with an idempotency
 // header again if a reused connection breaks.
-func TestAHeaderThatInvitesReplay(t *testing.T) {
+func TestRetry_IdempotencyHeader(t *testing.T) {
 	for _, name := range []string{"Idempotency-Key", "idempotency-key", "X-Idempotency-Key"} {
 		t.Run(name, func(t *testing.T) {
 			var handled atomic.Int32
@@ -256,7 +256,7 @@ func TestAHeaderThatInvitesReplay(t *testing.T) {
 
 // TestAForeignTransportProvesNothing: it may have sent the request elsewhere
 // before it says that it could not dial.
-func TestAForeignTransportProvesNothing(t *testing.T) {
+func TestRetry_ForeignTransport(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		err  error
@@ -278,7 +278,7 @@ func TestAForeignTransportProvesNothing(t *testing.T) {
 	}
 }
 
-func TestARoundTripperThatReturnsTooLittle(t *testing.T) {
+func TestRetry_IncompleteRoundTripper(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		resp *http.Response
@@ -299,7 +299,7 @@ func TestARoundTripperThatReturnsTooLittle(t *testing.T) {
 	}
 }
 
-func TestCancel(t *testing.T) {
+func TestRetry_Cancel(t *testing.T) {
 	t.Run("before sending is definite", func(t *testing.T) {
 		client := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -333,7 +333,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-func TestAWaitThatDoesNotFitTheDeadlineFailsAtOnce(t *testing.T) {
+func TestRetry_LimiterBeyondDeadline(t *testing.T) {
 	for name, header := range map[string]string{
 		"seconds":  "50",
 		"date":     time.Now().Add(time.Hour).UTC().Format(http.TimeFormat),
@@ -363,7 +363,7 @@ func TestAWaitThatDoesNotFitTheDeadlineFailsAtOnce(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreNeverFollowed(t *testing.T) {
+func TestRetry_Redirect(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the redirect was followed, with %v", r.Header)
 	}))
@@ -385,7 +385,7 @@ func TestRedirectsAreNeverFollowed(t *testing.T) {
 	}
 }
 
-func TestAWaitBeyondTheDeadlineFailsAtOnce(t *testing.T) {
+func TestRetry_RetryAfterBeyondDeadline(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		status   int
@@ -414,7 +414,7 @@ func TestAWaitBeyondTheDeadlineFailsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAContextThatEndsBetweenAttemptsIsReported(t *testing.T) {
+func TestRetry_CancelBetweenAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := over(t, func(req *http.Request) (*http.Response, error) {
 			return reply(req, 503, "", "Retry-After", "3"), nil

@@ -23,10 +23,10 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-const hush = "hush-hush"
+const secretValue = "hush-hush"
 
 // secretive are the types that hold a secret, or a body that may hold one.
-var secretive = []any{
+var typesWithSecrets = []any{
 	whozex.Package{}, whozex.Credentials{}, whozex.ProxyEndpoint{}, whozex.Webhook{}, whozex.RegeneratedKey{},
 	whozex.Outcome{}, whozex.Response{}, whozex.Error{}, whozex.ResponseError{}, whozex.OutcomeUnknownError{},
 	whozex.Secret(""), whozex.SecretBytes(nil),
@@ -34,7 +34,7 @@ var secretive = []any{
 
 // TestNoSecretiveTypeIsMissing finds them by the sources: all exported types with an
 // exported field of a type that is secret, or holds one that is.
-func TestNoSecretiveTypeIsMissing(t *testing.T) {
+func TestSecret_AllTypes(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	fields := map[string][]string{} // the names of all types in a struct's exported fields
@@ -74,7 +74,7 @@ func TestNoSecretiveTypeIsMissing(t *testing.T) {
 		}
 	}
 	got := map[string]bool{}
-	for _, v := range secretive {
+	for _, v := range typesWithSecrets {
 		got[reflect.TypeOf(v).Name()] = true
 	}
 	assert.Equal(t, want, got)
@@ -84,9 +84,9 @@ func TestNoSecretiveTypeIsMissing(t *testing.T) {
 func fill(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[whozex.Secret]():
-		v.SetString(hush)
+		v.SetString(secretValue)
 	case v.Type() == reflect.TypeFor[whozex.SecretBytes]():
-		v.SetBytes([]byte(hush))
+		v.SetBytes([]byte(secretValue))
 	case v.Kind() == reflect.Struct:
 		for field, in := range v.Fields() {
 			if field.IsExported() {
@@ -130,10 +130,10 @@ func shapes(v any) map[string]any {
 // received are results with secrets that calls have returned: they have the response too.
 func received(t *testing.T) []any {
 	client := mocked(t, map[string]string{
-		"/users/u/packages":       `{"id":"p","evomi_password":"` + hush + `"}`,
-		"/packages/p/credentials": `{"username":"u","password":"` + hush + `"}`,
-		"/webhooks":               `{"id":"w","secret":"` + hush + `"}`,
-		"/account/regenerate-key": `{"api_key":"` + hush + `"}`,
+		"/users/u/packages":       `{"id":"p","evomi_password":"` + secretValue + `"}`,
+		"/packages/p/credentials": `{"username":"u","password":"` + secretValue + `"}`,
+		"/webhooks":               `{"id":"w","secret":"` + secretValue + `"}`,
+		"/account/regenerate-key": `{"api_key":"` + secretValue + `"}`,
 	})
 	pkg, err := client.PurchasePackage(t.Context(), "u", whozex.PurchasePackageParams{GB: 1})
 	require.NoError(t, err)
@@ -159,7 +159,7 @@ func verbs() (all []string) {
 	return all
 }
 
-func TestNoLogHoldsASecret(t *testing.T) {
+func TestSecret_NeverLogged(t *testing.T) {
 	logged := func(handler func(*bytes.Buffer) slog.Handler) func(any) string {
 		return func(v any) string {
 			var log bytes.Buffer
@@ -185,7 +185,7 @@ func TestNoLogHoldsASecret(t *testing.T) {
 	leak := regexp.MustCompile(`(?i)hush-hush|aHVzaC1odXNo|104[, ]+117[, ]+115|68 ?75 ?73 ?68|0x68, ?0x75|0150 0165|1101000 1110101|U\+0068`)
 	texts, leaks := 0, 0
 	values := received(t)
-	for _, kind := range secretive {
+	for _, kind := range typesWithSecrets {
 		v := reflect.New(reflect.TypeOf(kind)).Elem()
 		fill(v)
 		values = append(values, v.Interface())
@@ -204,27 +204,27 @@ func TestNoLogHoldsASecret(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d texts of %d types", texts, len(secretive))
+	t.Logf("%d texts of %d types", texts, len(typesWithSecrets))
 }
 
 // TestWhatPassesTheMethodsOfASecret holds what [whozex.Secret] says of fmt.
-func TestWhatPassesTheMethodsOfASecret(t *testing.T) {
+func TestSecret_Limits(t *testing.T) {
 	type order struct{ Password whozex.Secret }
 	for _, tt := range []struct {
 		name, verb string
 		value      any
 	}{
-		{name: "an unexported field", verb: "%v", value: struct{ password whozex.Secret }{hush}},
-		{name: "no pointer", verb: "%p", value: whozex.Secret(hush)},
-		{name: "no error", verb: "%w", value: whozex.Secret(hush)},
-		{name: "pointers to own structs", verb: "%s", value: []*order{{hush}}},
+		{name: "an unexported field", verb: "%v", value: struct{ password whozex.Secret }{secretValue}},
+		{name: "no pointer", verb: "%p", value: whozex.Secret(secretValue)},
+		{name: "no error", verb: "%w", value: whozex.Secret(secretValue)},
+		{name: "pointers to own structs", verb: "%s", value: []*order{{secretValue}}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { assert.Contains(t, fmt.Sprintf(tt.verb, tt.value), hush) })
+		t.Run(tt.name, func(t *testing.T) { assert.Contains(t, fmt.Sprintf(tt.verb, tt.value), secretValue) })
 	}
 }
 
-func TestAnUnknownOutcomeIsStoredByReveal(t *testing.T) {
-	unknown := &whozex.OutcomeUnknownError{Operation: whozex.OpCreateWebhook, StatusCode: 200, Body: []byte(hush)}
+func TestOutcomeUnknownError_Reveal(t *testing.T) {
+	unknown := &whozex.OutcomeUnknownError{Operation: whozex.OpCreateWebhook, StatusCode: 200, Body: []byte(secretValue)}
 	logged, err := json.Marshal(map[string]any{"order": 1, "unknown": unknown})
 	require.NoError(t, err)
 	assert.Contains(t, string(logged), `"body":"[redacted]"`)
@@ -233,17 +233,17 @@ func TestAnUnknownOutcomeIsStoredByReveal(t *testing.T) {
 	var restored, fromLog whozex.OutcomeUnknownError
 	require.NoError(t, json.Unmarshal(stored, &restored))
 	assert.Equal(t, unknown, &restored)
-	assert.Equal(t, hush, string(restored.Body.Reveal()))
+	assert.Equal(t, secretValue, string(restored.Body.Reveal()))
 	require.NoError(t, json.Unmarshal([]byte(`{"operation":"CreateWebhook","body":"[redacted]"}`), &fromLog))
 	assert.Empty(t, fromLog.Body)
 	require.NoError(t, json.Unmarshal([]byte(`{"operation":"CreateWebhook","sent_at":"2026-11-28T10:00:00Z","body":"aHVzaC1odXNo"}`), &restored), "as 0.1.0 stored it")
-	assert.Equal(t, hush, string(restored.Body))
+	assert.Equal(t, secretValue, string(restored.Body))
 	require.Error(t, json.Unmarshal([]byte(`{"body":"%"}`), &restored))
 }
 
-func TestSlogKeepsTheFieldsOfNestedValues(t *testing.T) {
-	pkg := whozex.Package{ID: "PKG-1", EvomiPassword: hush}
-	credentials := whozex.Credentials{Username: "wx1", Password: hush, HTTP: whozex.ProxyEndpoint{Host: "rp.evomi.com", ConnectionString: hush}}
+func TestSecret_SlogGroups(t *testing.T) {
+	pkg := whozex.Package{ID: "PKG-1", EvomiPassword: secretValue}
+	credentials := whozex.Credentials{Username: "wx1", Password: secretValue, HTTP: whozex.ProxyEndpoint{Host: "rp.evomi.com", ConnectionString: secretValue}}
 	type order struct {
 		Package whozex.Package
 		Buyer   string
@@ -264,10 +264,10 @@ func TestSlogKeepsTheFieldsOfNestedValues(t *testing.T) {
 		{name: "own struct", value: order{pkg, "john"}, json: `{"Package":{"id":"PKG-1",`, text: []string{"ID:PKG-1", "Buyer:john"}},
 		{name: "outcome", value: whozex.Outcome{Verdict: whozex.OutcomeApplied, Package: &pkg}, json: `{"verdict":"applied","reason":"",`,
 			text: []string{" v.verdict=applied ", " v.package.id=PKG-1 "}},
-		{name: "response", value: whozex.Response{StatusCode: 200, Attempts: 1, Body: []byte(hush)}, json: `{"status_code":200,"attempts":1,"bytes":9}`,
+		{name: "response", value: whozex.Response{StatusCode: 200, Attempts: 1, Body: []byte(secretValue)}, json: `{"status_code":200,"attempts":1,"bytes":9}`,
 			text: []string{" v.status_code=200 ", " v.bytes=9"}},
-		{name: "responses", value: []whozex.Response{{StatusCode: 200, Body: []byte(hush)}}, json: `[{"status_code":200,`, text: []string{"status 200"}},
-		{name: "error", value: &whozex.Error{Code: "NOT_FOUND", StatusCode: 404, Body: []byte(hush)}, json: `"whozex: `, text: []string{"NOT_FOUND (404)"}},
+		{name: "responses", value: []whozex.Response{{StatusCode: 200, Body: []byte(secretValue)}}, json: `[{"status_code":200,`, text: []string{"status 200"}},
+		{name: "error", value: &whozex.Error{Code: "NOT_FOUND", StatusCode: 404, Body: []byte(secretValue)}, json: `"whozex: `, text: []string{"NOT_FOUND (404)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var asJSON, asText bytes.Buffer
@@ -278,18 +278,18 @@ func TestSlogKeepsTheFieldsOfNestedValues(t *testing.T) {
 			for _, part := range tt.text {
 				assert.Contains(t, asText.String(), part)
 			}
-			assert.NotContains(t, asJSON.String()+asText.String(), hush)
+			assert.NotContains(t, asJSON.String()+asText.String(), secretValue)
 		})
 	}
 }
 
-func TestASecretIsStoredByReveal(t *testing.T) {
+func TestSecret_Reveal(t *testing.T) {
 	var p whozex.Package
-	require.NoError(t, json.Unmarshal([]byte(`{"evomi_password":"`+hush+`"}`), &p))
-	assert.Equal(t, hush, p.EvomiPassword.Reveal())
+	require.NoError(t, json.Unmarshal([]byte(`{"evomi_password":"`+secretValue+`"}`), &p))
+	assert.Equal(t, secretValue, p.EvomiPassword.Reveal())
 	stored, err := json.Marshal(map[string]string{"password": p.EvomiPassword.Reveal()})
 	require.NoError(t, err)
-	assert.Contains(t, string(stored), hush)
+	assert.Contains(t, string(stored), secretValue)
 	text, err := xml.Marshal(p.EvomiPassword)
 	require.NoError(t, err)
 	assert.Equal(t, "<Secret>[redacted]</Secret>", string(text))

@@ -39,7 +39,7 @@ func over(t *testing.T, f roundTrip, opts ...whozex.Option) *whozex.Client {
 	return client
 }
 
-func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
+func TestRetry_RetryAfter(t *testing.T) {
 	in := func(d time.Duration) func() string {
 		return func() string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
 	}
@@ -93,7 +93,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	}
 }
 
-func TestBackoffIsJitteredInFull(t *testing.T) {
+func TestRetry_Backoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []time.Time
 		client := over(t, func(req *http.Request) (*http.Response, error) {
@@ -123,7 +123,7 @@ func TestBackoffIsJitteredInFull(t *testing.T) {
 	})
 }
 
-func TestOne429StopsEveryCall(t *testing.T) {
+func TestRateLimit_OnePauseForAllCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var sent []time.Time
@@ -152,11 +152,11 @@ func TestOne429StopsEveryCall(t *testing.T) {
 	})
 }
 
-func TestALimitThatIsGoneIsForgotten(t *testing.T) {
+func TestRateLimit_Recovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &limited{admit: bucketOf(10, 5)}
-		quote := quoting(t, server)
-		took, failed := hurry(200, quote)
+		quote := reportingLimit(t, server)
+		took, failed := callConcurrently(200, quote)
 		require.Zero(t, failed)
 		require.Greater(t, took, 15*time.Second)
 		server.admit = func(time.Time) (int, bool) { return 0, true }
@@ -164,7 +164,7 @@ func TestALimitThatIsGoneIsForgotten(t *testing.T) {
 			require.NoError(t, quote())
 			time.Sleep(50 * time.Millisecond)
 		}
-		took, failed = hurry(1600, quote)
+		took, failed = callConcurrently(1600, quote)
 		assert.Zero(t, failed)
 		assert.Less(t, took, time.Second, "1,600 calls of 2 ms from 16 goroutines")
 	})

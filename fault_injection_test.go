@@ -21,31 +21,30 @@ import (
 )
 
 const (
-	fireTimeout = 300 * time.Millisecond
-	lateness    = 2 * fireTimeout
+	faultTimeout = 300 * time.Millisecond
+	lateCommit   = 2 * faultTimeout
 )
 
-// disasters are all that can go wrong with a call.
-var disasters = []whozextest.Fault{
+// injectedFaults are all faults of a call.
+var injectedFaults = []whozextest.Fault{
 	whozextest.CommitThenDrop(), whozextest.DropBeforeCommit(), whozextest.TruncateBody(), whozextest.Garbage(),
-	whozextest.StallBeforeCommit(), whozextest.StallAfterCommit(), whozextest.LateCommit(lateness),
+	whozextest.StallBeforeCommit(), whozextest.StallAfterCommit(), whozextest.LateCommit(lateCommit),
 	whozextest.ServerErrorBeforeCommit(500), whozextest.ServerErrorAfterCommit(503),
 	whozextest.HTMLErrorBeforeCommit(502), whozextest.HTMLErrorAfterCommit(504),
 }
 
-// fireCalls is how many calls TestUnderFire makes. Reconciling them costs time by
-// the square of it.
-var fireCalls = flag.Int("fire", 400, "number of calls under fire")
+// faultCalls is the number of calls of TestFaultInjection. The time to reconcile them
+// grows with its square.
+var faultCalls = flag.Int("calls", 400, "number of calls with random faults")
 
-// spent is one call of a storm: a mark that no other call's request carries, and
-// how the call ended.
-type spent struct {
+// markedCall is one call: a mark that is unique to its request, and its error.
+type markedCall struct {
 	mark string
 	err  error
 }
 
-// storm is a shop in which many buy at once while everything goes wrong.
-type storm struct {
+// faultTest makes concurrent mutating calls to a server that fails at random.
+type faultTest struct {
 	t      *testing.T
 	server *whozextest.Server
 	client *whozex.Client
@@ -53,18 +52,18 @@ type storm struct {
 	pkg    string // to which GB are added
 
 	mu    sync.Mutex
-	calls []spent
+	calls []markedCall
 }
 
-func newStorm(t *testing.T, opts ...whozex.Option) *storm {
+func newFaultTest(t *testing.T, opts ...whozex.Option) *faultTest {
 	t.Helper()
 	server := whozextest.NewServer(whozextest.WithBalance(dec("10000000")))
 	t.Cleanup(server.Close)
 	client := server.Client(append([]whozex.Option{
-		whozex.WithTimeout(fireTimeout), whozex.WithBackoff(time.Millisecond, 5*time.Millisecond), whozex.WithGrace(2 * lateness),
+		whozex.WithTimeout(faultTimeout), whozex.WithBackoff(time.Millisecond, 5*time.Millisecond), whozex.WithGrace(2 * lateCommit),
 	}, opts...)...)
 	t.Cleanup(client.CloseIdleConnections)
-	s := &storm{t: t, server: server, client: client}
+	s := &faultTest{t: t, server: server, client: client}
 	for i := range 4 {
 		s.users = append(s.users, s.user(fmt.Sprintf("shared%d@example.com", i)))
 	}
@@ -74,15 +73,15 @@ func newStorm(t *testing.T, opts ...whozex.Option) *storm {
 	return s
 }
 
-func (s *storm) user(email string) string {
+func (s *faultTest) user(email string) string {
 	id, err := s.server.AddUser(email, "")
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.SetUserBalance(id, dec("100000")))
 	return id
 }
 
-// operations of a storm; each puts mark into its request.
-func (s *storm) operations() map[whozex.Operation]func(mark string) error {
+// operations returns the mutating calls. Each puts mark into its request.
+func (s *faultTest) operations() map[whozex.Operation]func(mark string) error {
 	ctx := s.t.Context()
 	any := func() string { return s.users[rand.IntN(len(s.users))] }
 	return map[whozex.Operation]func(string) error{
@@ -103,7 +102,7 @@ func (s *storm) operations() map[whozex.Operation]func(mark string) error {
 			return err
 		},
 		whozex.OpPurchasePackage: func(mark string) error {
-			// Purchases carry no note: the buyer is the mark.
+			// Purchases have no note: the buyer is the mark.
 			_, err := s.client.PurchasePackage(ctx, mark, whozex.PurchasePackageParams{GB: 1})
 			return err
 		},
@@ -114,8 +113,8 @@ func (s *storm) operations() map[whozex.Operation]func(mark string) error {
 	}
 }
 
-// rage makes calls from many goroutines and lets a third of them go wrong.
-func (s *storm) rage(calls int) {
+// run makes calls from many goroutines, a third of them with a fault.
+func (s *faultTest) run(calls int) {
 	s.t.Helper()
 	operations := s.operations()
 	var names []whozex.Operation
@@ -134,14 +133,14 @@ func (s *storm) rage(calls int) {
 				}
 				switch {
 				case i%100 == 50:
-					// Rare, because each makes all calls wait.
+					// Rare, because each pauses all calls.
 					s.server.Inject(op, whozextest.TooManyRequests([]string{"", "0"}[rand.IntN(2)]), 1)
 				case rand.IntN(3) == 0:
-					s.server.Inject(op, disasters[rand.IntN(len(disasters))], 1)
+					s.server.Inject(op, injectedFaults[rand.IntN(len(injectedFaults))], 1)
 				}
 				err := operations[op](mark)
 				s.mu.Lock()
-				s.calls = append(s.calls, spent{mark, err})
+				s.calls = append(s.calls, markedCall{mark, err})
 				s.mu.Unlock()
 			}
 		})
@@ -155,7 +154,7 @@ func (s *storm) rage(calls int) {
 }
 
 // commits counts how often the request with each mark was carried out.
-func (s *storm) commits() map[string]int {
+func (s *faultTest) commits() map[string]int {
 	committed := map[string]int{}
 	for _, r := range s.server.RequestLog() {
 		if !r.Committed {
@@ -170,19 +169,19 @@ func (s *storm) commits() map[string]int {
 	return committed
 }
 
-func TestUnderFire(t *testing.T) {
+func TestFaultInjection(t *testing.T) {
 	t.Parallel()
-	s := newStorm(t)
+	s := newFaultTest(t)
 	for _, user := range s.users {
-		// Reconcile trusts a history that shows something older than the call.
-		_, err := s.client.AddBalance(t.Context(), user, dec("1"), "before the storm")
+		// Reconcile needs a history with an entry that is older than the call.
+		_, err := s.client.AddBalance(t.Context(), user, dec("1"), "before the faults")
 		require.NoError(t, err)
-		_, err = s.client.DeductBalance(t.Context(), user, dec("1"), "before the storm")
+		_, err = s.client.DeductBalance(t.Context(), user, dec("1"), "before the faults")
 		require.NoError(t, err)
 	}
 	began := time.Now()
-	s.rage(*fireCalls)
-	var unknown []spent
+	s.run(*faultCalls)
+	var unknown []markedCall
 	for _, call := range s.calls {
 		if errors.Is(call.err, whozex.ErrOutcomeUnknown) {
 			unknown = append(unknown, call)
@@ -205,9 +204,9 @@ func TestUnderFire(t *testing.T) {
 			assert.Zero(t, n, "%s failed: %v", call.mark, call.err)
 		}
 	}
-	assert.Greater(t, succeeded, *fireCalls/2)
-	assert.Greater(t, len(unknown), *fireCalls/7)
-	assert.Greater(t, failed, *fireCalls/20)
+	assert.Greater(t, succeeded, *faultCalls/2)
+	assert.Greater(t, len(unknown), *faultCalls/7)
+	assert.Greater(t, failed, *faultCalls/20)
 
 	tally := map[whozex.Operation]map[whozex.Verdict]int{}
 	var decidable, decided int
@@ -240,8 +239,8 @@ func TestUnderFire(t *testing.T) {
 	assert.True(t, totals.Outside.Equal(totals.Reseller.Add(totals.Users).Add(totals.Spent)))
 }
 
-// reconcile settles what can be settled, once it is no longer too early.
-func (s *storm) reconcile(unknown []spent) []whozex.Outcome {
+// reconcile returns the outcomes, after waiting until it is not too early.
+func (s *faultTest) reconcile(unknown []markedCall) []whozex.Outcome {
 	outcomes := make([]whozex.Outcome, len(unknown))
 	work := make(chan int)
 	var group sync.WaitGroup
@@ -268,21 +267,21 @@ func (s *storm) reconcile(unknown []spent) []whozex.Outcome {
 	return outcomes
 }
 
-// TestThePolicyMatters runs the same storm over retryablehttp's own policy, to
-// show that the test above can fail.
-func TestThePolicyMatters(t *testing.T) {
+// TestFaultInjection_RetryablehttpPolicy uses the policy of retryablehttp, to show that
+// the test above can fail.
+func TestFaultInjection_RetryablehttpPolicy(t *testing.T) {
 	t.Parallel()
-	s := newStorm(t)
+	s := newFaultTest(t)
 	plain := retryablehttp.NewClient()
 	plain.Logger = nil
 	plain.RetryWaitMin, plain.RetryWaitMax = time.Millisecond, 5*time.Millisecond
-	plain.HTTPClient.Timeout = fireTimeout
+	plain.HTTPClient.Timeout = faultTimeout
 	var group sync.WaitGroup
 	for worker := range 16 {
 		group.Go(func() {
 			for i := range 10 {
 				if rand.IntN(3) == 0 {
-					s.server.Inject(whozex.OpAddBalance, disasters[rand.IntN(len(disasters))], 1)
+					s.server.Inject(whozex.OpAddBalance, injectedFaults[rand.IntN(len(injectedFaults))], 1)
 				}
 				body := fmt.Sprintf(`{"action":"add","amount":1,"note":"mark-%d-%d"}`, worker, i)
 				req, err := retryablehttp.NewRequest("POST", s.server.URL+"/users/"+s.users[0]+"/balance", []byte(body))
@@ -305,7 +304,7 @@ func TestThePolicyMatters(t *testing.T) {
 			twice++
 		}
 	}
-	t.Logf("%d of 160 were spent twice or more", twice)
+	t.Logf("%d of 160 were carried out twice or more", twice)
 	assert.Positive(t, twice)
 }
 
