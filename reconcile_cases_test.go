@@ -144,6 +144,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 		{name: "an entry with a field not understood", world: world{Op: add, Note: "order 5", Fate: undone, OwnFields: `,"result":7`}, verdict: whozex.OutcomeUndecided, reason: "field result"},
 		{name: "a reversal that names the entry by a short id", world: world{Op: add, Note: "order 5", Fate: undone, Others: []booking{{Kind: "misc", Amount: "-49", Note: "takes T-0 back"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
 		{name: "a reversal whose note says nothing of it", world: world{Op: add, Note: "order 5", Fate: undone, Others: []booking{{Kind: whozex.TransactionDeposit, Note: "admin adjustment"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
+		{name: "a reversal dated without a time", world: world{Op: add, Note: "order 5", Fate: undone, Others: []booking{{Kind: whozex.TransactionDeposit, Dated: true}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
 		{name: "a reversal among entries without ids", world: world{Op: add, Note: "order 5", Fate: undone, ID: "-", Others: []booking{{Kind: whozex.TransactionDeposit}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
 		{name: "a second entry with the id", world: world{Op: add, Note: "order 5", Fate: undone, ID: `"id":"T-7",`, Paging: `{"total":1}`, Others: []booking{{Kind: "void", Amount: "0", Note: "closed"}}}, verdict: whozex.OutcomeUndecided, reason: "may take it back"},
 		{name: "the opposite an hour before", world: world{Op: add, Note: "order 5", Fate: counts, Others: []booking{{Ago: time.Hour, Kind: whozex.TransactionDeposit, Amount: "-50", Note: "order 4"}}}, verdict: whozex.OutcomeApplied},
@@ -162,6 +163,9 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Minute, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},
 			later: 3 * time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
 		},
+		{name: "a note left out beside a description", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
+		{name: "a note replaced by a dash", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "--", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
+		{name: "a purchase provisioned in part", world: world{Op: buy, Fate: counts, Counted: true, OwnFields: `,"gb":3`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "field gb"},
 		{name: "a note stored as a number", world: world{Op: add, Note: "0012", Fate: counts, StoredNote: "12", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "in another form"},
 		{
 			// Each entry of another type is five hours behind; the call's own was dropped.

@@ -189,9 +189,16 @@ func (a *ages) tooOld(kind string, at time.Time, w window) bool {
 	if w.earliest.IsZero() || a.mingled || at.IsZero() {
 		return false
 	}
-	if at.Equal(at.Truncate(15 * time.Minute)) { // zones differ by quarters of an hour
-		at = at.Add(24 * time.Hour)
-	}
+	at = latest(at)
 	return at.Add(a.behind(a.newest[kind])+farSlack).Before(w.earliest) ||
 		at.Add(a.behind(a.newestEver)+zoneSlack).Before(w.earliest)
+}
+
+// latest is the latest time that at may stand for: one on a quarter of an hour may
+// be a date without a time, as zones differ by quarters.
+func latest(at time.Time) time.Time {
+	if at.Equal(at.Truncate(15 * time.Minute)) {
+		return at.Add(24 * time.Hour)
+	}
+	return at
 }

@@ -94,24 +94,23 @@ func (e entry) known() bool {
 	return e.Type == TransactionDeposit || e.Type == TransactionPurchase || e.Type == TransactionAddGB
 }
 
-// hasNote reports whether there is a field for a note, even if it is null.
-func (e entry) hasNote() bool {
-	for _, f := range e.fields {
-		if f.name == "note" || f.name == "description" {
-			return true
-		}
-	}
-	return false
-}
-
-// text is the text of a field; empty if there is none.
-func (e entry) text(name string) string {
+// field is the value of a field; nil if there is none.
+func (e entry) field(name string) json.RawMessage {
 	for _, f := range e.fields {
 		if f.name == name {
-			return textOf(f.value)
+			return f.value
 		}
 	}
-	return ""
+	return nil
+}
+
+// noteField is the value of the field that holds notes. A server that has both may
+// write its own words into the description.
+func (e entry) noteField() json.RawMessage {
+	if note := e.field("note"); note != nil {
+		return note
+	}
+	return e.field("description")
 }
 
 // texts are all texts and numbers of the entry, at any depth, but for those that
@@ -297,7 +296,7 @@ func (h *history) mismatch(e *entry, asked details) string {
 func (h *history) mayUndo(other, e *entry) bool {
 	kind := string(other.Type)
 	// The clock cannot have gone back since by more than the newest entry seems old.
-	before := other.Type == e.Type && other.CreatedAt.Add(h.ages.behind(h.ages.newest[kind])+clockSlack).Before(e.CreatedAt)
+	before := other.Type == e.Type && latest(other.CreatedAt).Add(h.ages.behind(h.ages.newest[kind])+clockSlack).Before(e.CreatedAt)
 	if before || h.ages.tooOld(kind, other.CreatedAt, h.window) {
 		return false
 	}

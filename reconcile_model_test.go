@@ -36,13 +36,14 @@ func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
 	require.NoError(t, err)
 	unknown := w.lose(t, client)
 	look := func(when string, client *whozex.Client, record *whozex.OutcomeUnknownError) {
-		shown := w.done(time.Now())
+		asked := time.Now()
+		shown := w.done(asked)
 		outcome, err := client.Reconcile(context.Background(), record)
 		require.NoError(t, err)
 		require.NotEmpty(t, outcome.Reason)
 		row := fmt.Sprintf("%-15s %-10s %s", w.Op, w.Fate, when)
 		switch {
-		case w.right(outcome.Verdict):
+		case w.right(outcome.Verdict, asked):
 			counted.add(row, outcome.Verdict)
 		case !w.promised(unknown) && outcome.Verdict == whozex.OutcomeNotApplied && !shown:
 			counted.add(row+", beyond the grace", outcome.Verdict)
@@ -163,7 +164,7 @@ var quirks = []func(*rapid.T, *world){
 			w.Fate, w.Reversed = undone, w.OwnFields == ""
 			w.Others = append(w.Others, booking{
 				Ago: -one(t, "reversed after", 0, 3*time.Second, 10*time.Minute), Kind: one(t, "reversal", whozex.TransactionDeposit, "refund"),
-				Note: one(t, "reason", "", "reversal of T-0", "order 5 refunded", "Storno", "admin adjustment"),
+				Dated: one(t, "dated", false, true), Note: one(t, "reason", "", "reversal of T-0", "order 5 refunded", "Storno", "admin adjustment"),
 			})
 		}
 	},
@@ -187,7 +188,7 @@ var quirks = []func(*rapid.T, *world){
 			`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":%[1]d,"page":%[2]d,"pages":1,"has_next":false}`)
 	},
 	func(t *rapid.T, w *world) {
-		w.Fields = one(t, "fields", `,"status":"completed"`, `,"user_id":null`, `,"source":"api"`, `,"balance_after":1`)
+		w.Fields = one(t, "fields", `,"status":"completed"`, `,"user_id":null`, `,"source":"api"`, `,"balance_after":1`, `,"description":"Balance change"`)
 	},
 	func(t *rapid.T, w *world) { w.Memo = one(t, "memo", "description", "memo", "-") },
 	func(_ *rapid.T, w *world) { w.Loose = true },

@@ -23,7 +23,7 @@ func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError
 	var own []*entry
 	for i := range h.entries {
 		e := &h.entries[i]
-		if gap == "" && !e.hasNote() {
+		if gap == "" && e.noteField() == nil {
 			gap = "there are transactions without a field for the note: look at the history"
 		}
 		if e.mentions(asked.Note) {
@@ -61,7 +61,7 @@ func (h *history) noteAbsent(asked details) Outcome {
 		return undecided("no transaction has the note, but it is one that a server may store in another form: look at the latest")
 	}
 	for _, e := range h.entries {
-		lost := e.Note == "" && (e.Type == kind || !e.known()) || e.cutShort(asked.Note) || e.spells(asked.Note)
+		lost := canonical(textOf(e.noteField())) == "" && (e.Type == kind || !e.known()) || e.cutShort(asked.Note) || e.spells(asked.Note)
 		if lost && !h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) {
 			return Outcome{
 				Reason:       "no transaction has the note, but one may be the call's with its note left out or stored in another form: look at it",

@@ -35,7 +35,7 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 	for i := range h.entries {
 		e := &h.entries[i]
 		switch {
-		case others[e.text("user_id")] || h.ages.tooOld(string(e.Type), e.CreatedAt, h.window):
+		case others[textOf(e.field("user_id"))] || h.ages.tooOld(string(e.Type), e.CreatedAt, h.window):
 		case e.Type == TransactionPurchase || !e.known():
 			candidates = append(candidates, e)
 			outcome.Transactions = append(outcome.Transactions, e.Transaction)

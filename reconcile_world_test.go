@@ -32,6 +32,7 @@ type booking struct {
 	Kind         whozex.TransactionType
 	Amount, Note string // no amount: what takes the call's back, so long after it counted
 	Fields       string // more fields, such as `,"a":1`
+	Dated        bool   // its created_at is a date without a time
 }
 
 func (b booking) at(w *world) time.Time {
@@ -162,11 +163,11 @@ func (w *world) promised(unknown *whozex.OutcomeUnknownError) bool {
 	return w.Commit+w.Shows <= unknown.Until.Sub(unknown.SentAt)+worldGrace
 }
 
-// right reports whether a verdict is true now.
-func (w *world) right(v whozex.Verdict) bool {
+// right reports whether a verdict is true, asked for at some time and given now.
+func (w *world) right(v whozex.Verdict, asked time.Time) bool {
 	switch v {
 	case whozex.OutcomeApplied:
-		undoing := slices.IndexFunc(w.Others, func(b booking) bool { return b.Amount == "" && !b.at(w).After(time.Now()) })
+		undoing := slices.IndexFunc(w.Others, func(b booking) bool { return b.Amount == "" && !b.at(w).After(asked) })
 		return (w.Fate == counts || w.Fate == undone && w.Reversed && undoing < 0) && !time.Now().Before(w.sent.Add(w.Commit))
 	case whozex.OutcomeNotApplied:
 		return w.Fate == neverDone
@@ -318,9 +319,13 @@ func (w *world) history(now time.Time) []string {
 		if name := cmp.Or(w.Memo, "note"); name != "-" {
 			note = fmt.Sprintf(`%q:%s,`, name, text(e.Note))
 		}
+		created := w.created(e.Kind, e.at)
+		if e.Dated {
+			created = created[:len(time.DateOnly)]
+		}
 		id := strings.Trim(strings.ReplaceAll(cmp.Or(w.ID, `"id":"T-#",`), "#", strconv.Itoa(e.id)), "-")
 		items[i] = fmt.Sprintf(`{%s"type":%q,"amount":%s,%s"created_at":%q%s%s}`,
-			id, e.Kind, amount, note, w.created(e.Kind, e.at), w.Fields, e.Fields)
+			id, e.Kind, amount, note, created, w.Fields, e.Fields)
 	}
 	return items
 }
