@@ -320,8 +320,7 @@ func (e entry) understands(f field, asked details) bool {
 	case "success", "completed":
 		return string(f.value) == "true"
 	case "updated_at":
-		at, ok := dateOf(text)
-		return ok && at.Sub(e.CreatedAt).Abs() <= clockSlack
+		return sameTime(text, e.CreatedAt)
 	case "currency":
 		return text == "USD"
 	case "action":
@@ -337,6 +336,12 @@ func (e entry) understands(f field, asked details) bool {
 		return asked.op == OpPurchasePackage && (text == string(asked.ProxyType) || asked.ProxyType == "" && text == string(ProxyResidential))
 	}
 	return speaksAgainst[f.name] && isNo(f.value)
+}
+
+// sameTime reports whether something was not changed since it was created.
+func sameTime(updated string, created time.Time) bool {
+	at, ok := dateOf(updated)
+	return ok && at.Sub(created).Abs() <= clockSlack
 }
 
 // speaksAgainst are fields that say nothing as long as their value is no.

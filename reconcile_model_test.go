@@ -144,109 +144,143 @@ func offset(t *rapid.T) time.Duration {
 	return one(t, "offset", -12*hour, -5*hour, -hour, -time.Minute, -3*time.Second, 3*time.Second, time.Minute, hour, 5*hour+45*time.Minute, 14*hour)
 }
 
-// quirks are ways in which a server or a clock may differ from the sandbox.
-var quirks = []func(*rapid.T, *world){
-	func(t *rapid.T, w *world) {
-		w.Commit = one(t, "commit", time.Second, 9*time.Second, 40*time.Second, 59*time.Second, 3*time.Minute, hour)
-	},
-	func(t *rapid.T, w *world) { w.Shows = one(t, "shows", time.Second, 20*time.Second) },
-	func(t *rapid.T, w *world) { w.Provisioned = one(t, "provisioned", time.Second, time.Minute, 30*day) },
-	func(t *rapid.T, w *world) {
-		w.OwnFields = one(t, "own fields", `,"status":"failed"`, `,"status":"reversed"`, `,"success":false`, `,"state":"declined"`,
-			`,"voided_at":"2000-01-01T00:00:00Z"`, `,"is_reversal":true`, `,"details":{"outcome":"rejected"}`, `,"currency":"EUR"`, `,"user_id":"u2"`)
-		w.Reversed = false
-		if w.Fate == counts {
-			w.Fate = undone
-		}
-	},
-	func(t *rapid.T, w *world) { // a reversal of its own
-		if w.Fate == counts && w.Op != whozex.OpCreateUser {
-			w.Fate, w.Reversed = undone, w.OwnFields == ""
-			w.Others = append(w.Others, booking{
-				Ago: -one(t, "reversed after", 0, 3*time.Second, 10*time.Minute), Kind: one(t, "reversal", whozex.TransactionDeposit, "refund"),
-				Dated: one(t, "dated", false, true), Note: one(t, "reason", "", "reversal of T-0", "order 5 refunded", "Storno", "admin adjustment"),
-			})
-		}
-	},
-	func(t *rapid.T, w *world) {
-		w.StoredNote = one(t, "stored note", "ORDER 5", " order 5 ", "Balance: order 5", "order 5 (API)", "ord", "order&nbsp;5", "order%205", "-")
-	},
-	func(t *rapid.T, w *world) {
-		if w.Note != "" {
-			w.Note = one(t, "number", "0012", "1.50", "12345678901234567890")
-			w.StoredNote = map[string]string{"0012": "12", "1.50": "1.5", "12345678901234567890": "1.2345678901234567e+19"}[w.Note]
-		}
-	},
-	func(t *rapid.T, w *world) { w.OwnAmount = one(t, "own amount", "50", "-50", "0", "-49.5", "7.5") },
-	func(_ *rapid.T, w *world) { w.Unmet = true },
-	func(t *rapid.T, w *world) { w.Order = one(t, "order", "oldest", "grouped", "mixed") },
-	func(t *rapid.T, w *world) { w.PageSize = one(t, "page size", 1, 5, 10) },
-	func(t *rapid.T, w *world) { w.Keeps = one(t, "keeps", 20, 25, 60) },
-	func(t *rapid.T, w *world) {
-		w.PageSize = 10
-		w.Paging = one(t, "paging", `{}`, `{"page":%[2]d}`, `{"pages":%[3]d}`, `{"total":%[1]d}`, `{"has_next":%[4]t}`, `{"total":"%[1]d","page":"%[2]d"}`,
-			`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":%[1]d,"page":%[2]d,"pages":1,"has_next":false}`)
-	},
-	func(t *rapid.T, w *world) {
-		w.Fields = one(t, "fields", `,"status":"completed"`, `,"user_id":null`, `,"source":"api"`, `,"balance_after":1`, `,"description":"Balance change"`)
-	},
-	func(t *rapid.T, w *world) { w.Memo = one(t, "memo", "description", "memo", "-") },
-	func(_ *rapid.T, w *world) { w.Loose = true },
-	func(t *rapid.T, w *world) { w.ID = one(t, "id", "-", `"id":null,"ref":"#",`, `"id":#,`) },
-	func(t *rapid.T, w *world) {
-		w.Others = append(w.Others, since(25, time.Second, one(t, "kind since", whozex.TransactionDeposit, whozex.TransactionAddGB))...)
-	},
-	func(_ *rapid.T, w *world) { w.Moves, w.PageSize = true, 5 },
-	func(t *rapid.T, w *world) { w.Cached = one(t, "cached", 5*time.Second, 100*time.Second, 2*hour) },
-	func(t *rapid.T, w *world) { w.OldGrain = one(t, "old grain", hour, day) },
-	func(t *rapid.T, w *world) {
-		w.SoldAs, w.Had = one(t, "sold as", "GB", "free"), one(t, "had", 0, 1, 3)
-	},
-	func(_ *rapid.T, w *world) { w.There, w.Touch = 90*day, true },
-	func(t *rapid.T, w *world) {
-		w.Latency = one(t, "latency", 50*time.Millisecond, 2*time.Second, 9*time.Second)
-	},
-	func(t *rapid.T, w *world) {
-		ahead := offset(t)
-		w.DateAhead, w.MetaAhead, w.CreatedAhead = ahead, ahead, ahead
-	},
-	func(t *rapid.T, w *world) { w.MetaAhead += offset(t) },
-	func(_ *rapid.T, w *world) { w.NoDate = true },
-	func(_ *rapid.T, w *world) { w.NoMeta = true },
-	func(t *rapid.T, w *world) { w.CreatedAhead += offset(t) },
-	func(t *rapid.T, w *world) {
-		kind := one(t, "kind", whozex.TransactionDeposit, whozex.TransactionPurchase, whozex.TransactionAddGB)
-		w.KindAhead = map[whozex.TransactionType]time.Duration{kind: offset(t)}
-	},
-	func(t *rapid.T, w *world) {
-		w.Jump, w.JumpAfter = one(t, "jump", -hour, hour), one(t, "jump after", -hour, 5*time.Second, hour)
-	},
-	func(t *rapid.T, w *world) { w.Grain = one(t, "grain", time.Second, time.Minute, hour, day) },
-	func(t *rapid.T, w *world) { w.Node = one(t, "node", -4*time.Second, 4*time.Second) },
-	func(_ *rapid.T, w *world) { w.Drops, w.PageSize = true, 5 },
-	func(t *rapid.T, w *world) { w.LocalAhead = offset(t) },
-	func(t *rapid.T, w *world) { w.There = one(t, "there", 3*day, 90*day) },
-	func(t *rapid.T, w *world) {
-		w.Email = one(t, "odd email", "John@Example.com", "j.doe+shop@gmail.com", "john@googlemail.com", "john-shop@yahoo.com", "john@ya.ru", "j@bücher.example")
-		w.StoredEmail = map[string]string{
-			"John@Example.com": "john@example.com", "j.doe+shop@gmail.com": "jdoe@gmail.com", "john@googlemail.com": "john@gmail.com",
-			"john-shop@yahoo.com": "john@yahoo.com", "john@ya.ru": "john@yandex.ru", "j@bücher.example": "j@xn--bcher-kva.example",
-		}[w.Email]
-	},
-	func(t *rapid.T, w *world) { others(t, w, "order 55", "order 4", "", "or") },
-	func(t *rapid.T, w *world) { others(t, w, "payment", "top-up") },
-}
+// Ways in which a server or a clock may differ from the sandbox: at any operation, at
+// those that the history decides, and at some of them.
+var (
+	quirks = []func(*rapid.T, *world){
+		func(t *rapid.T, w *world) {
+			w.Commit = one(t, "commit", time.Second, 9*time.Second, 40*time.Second, 59*time.Second, 3*time.Minute, hour)
+		},
+		func(t *rapid.T, w *world) { w.Shows = one(t, "shows", time.Second, 20*time.Second) },
+		func(t *rapid.T, w *world) {
+			w.OwnFields = one(t, "own fields", `,"status":"failed"`, `,"status":"reversed"`, `,"success":false`, `,"state":"declined"`, `,"currency":"EUR"`,
+				`,"voided_at":"2000-01-01T00:00:00Z"`, `,"is_reversal":true`, `,"details":{"outcome":"rejected"}`, `,"user_id":"u2"`, `,"updated_at":"2000-02-01T00:00:30Z"`)
+			if w.Fate != neverDone {
+				w.Fate = undone
+			}
+		},
+		func(_ *rapid.T, w *world) { w.Unmet = true },
+		func(t *rapid.T, w *world) { w.Order = one(t, "order", "oldest", "grouped", "mixed") },
+		func(t *rapid.T, w *world) { w.PageSize = one(t, "page size", 1, 5, 10) },
+		func(t *rapid.T, w *world) {
+			w.PageSize = 10
+			w.Paging = one(t, "paging", `{}`, `{"page":%[2]d}`, `{"pages":%[3]d}`, `{"total":%[1]d}`, `{"has_next":%[4]t}`, `{"total":"%[1]d","page":"%[2]d"}`,
+				`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":%[1]d,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":100000,"page":1}`)
+		},
+		func(_ *rapid.T, w *world) { w.Moves, w.PageSize = true, 5 },
+		func(_ *rapid.T, w *world) { w.Drops, w.PageSize = true, 5 },
+		func(t *rapid.T, w *world) { w.Cached = one(t, "cached", 5*time.Second, 100*time.Second, 2*hour) },
+		func(t *rapid.T, w *world) {
+			w.Latency = one(t, "latency", 50*time.Millisecond, 2*time.Second, 9*time.Second)
+		},
+		func(t *rapid.T, w *world) {
+			ahead := offset(t)
+			w.DateAhead, w.MetaAhead, w.CreatedAhead = ahead, ahead, ahead
+		},
+		func(t *rapid.T, w *world) { w.MetaAhead += offset(t) },
+		func(_ *rapid.T, w *world) { w.NoDate = true },
+		func(_ *rapid.T, w *world) { w.NoMeta = true },
+		func(t *rapid.T, w *world) { w.CreatedAhead += offset(t) },
+		func(t *rapid.T, w *world) {
+			w.Jump, w.JumpAfter = one(t, "jump", -hour, hour), one(t, "jump after", -hour, 5*time.Second, hour)
+		},
+		func(t *rapid.T, w *world) { w.Grain = one(t, "grain", time.Second, time.Minute, hour, day) },
+		func(t *rapid.T, w *world) { w.OldGrain = one(t, "old grain", hour, day) },
+		func(t *rapid.T, w *world) { w.Node = one(t, "node", -4*time.Second, 4*time.Second) },
+		func(t *rapid.T, w *world) { w.LocalAhead = offset(t) },
+	}
+	quirksOfHistories = []func(*rapid.T, *world){
+		func(t *rapid.T, w *world) { // a reversal of its own
+			if w.Fate == counts {
+				w.Fate = reversed
+				w.Others = append(w.Others, booking{
+					Ago: -one(t, "reversed after", 0, 3*time.Second, 10*time.Minute), Kind: one(t, "reversal", whozex.TransactionDeposit, whozex.TransactionPurchase, "refund"),
+					Dated: one(t, "dated", false, true), Note: one(t, "reason", "", "reversal of T-0", "order 5 refunded", "Storno", "admin adjustment"),
+				})
+			}
+		},
+		func(t *rapid.T, w *world) { w.OwnAmount = one(t, "own amount", "50", "-50", "0", "-49.5", "7.5") },
+		func(_ *rapid.T, w *world) { w.OwnKind = "payment" },
+		func(_ *rapid.T, w *world) { // entries name their users
+			w.OwnFields = `,"user_id":"u1"` + w.OwnFields
+			for i := range w.Others {
+				w.Others[i].Fields = fmt.Sprintf(`,"user_id":"other-%d"`, i%4)
+			}
+		},
+		func(t *rapid.T, w *world) { w.Keeps = one(t, "keeps", 20, 25, 60) },
+		func(t *rapid.T, w *world) {
+			w.Fields = one(t, "fields", `,"status":"completed"`, `,"user_id":null`, `,"source":"api"`, `,"balance_after":1`, `,"description":"Balance change"`, `,"type":"all"`)
+		},
+		func(t *rapid.T, w *world) { w.Memo = one(t, "memo", "description", "memo", "-") },
+		func(_ *rapid.T, w *world) { w.Loose = true },
+		func(t *rapid.T, w *world) { w.ID = one(t, "id", "-", `"id":null,"ref":"#",`, `"id":#,`) },
+		func(t *rapid.T, w *world) {
+			w.Others = append(w.Others, since(25, time.Second, one(t, "kind since", whozex.TransactionDeposit, whozex.TransactionAddGB))...)
+		},
+		func(t *rapid.T, w *world) {
+			kind := one(t, "kind", whozex.TransactionDeposit, whozex.TransactionPurchase, whozex.TransactionAddGB)
+			w.KindAhead = map[whozex.TransactionType]time.Duration{kind: offset(t)}
+		},
+		func(t *rapid.T, w *world) { others(t, w, "payment", "top-up") },
+	}
+	quirksOfNotes = []func(*rapid.T, *world){
+		func(t *rapid.T, w *world) {
+			w.StoredNote = one(t, "stored note", "ORDER 5", " order 5 ", "Balance: order 5", "order 5 (API)", "ord", "Balance: ord", "order&nbsp;5", "order%205", "-", "--")
+		},
+		func(t *rapid.T, w *world) {
+			w.Note = one(t, "odd note", "0012", "1.50", "12345678901234567890", "a & b")
+			w.StoredNote = map[string]string{"0012": "12", "1.50": "1.5", "12345678901234567890": "1.2345678901234567e+19", "a & b": "a &amp; b"}[w.Note]
+		},
+		func(t *rapid.T, w *world) { others(t, w, "order 55", "order 4", "", "or", "order 5 too") },
+	}
+	quirksOfPurchases = []func(*rapid.T, *world){
+		func(t *rapid.T, w *world) { w.Provisioned = one(t, "provisioned", time.Second, time.Minute, 30*day) },
+		func(t *rapid.T, w *world) { w.SoldAs = one(t, "sold as", "GB", "free") },
+		func(t *rapid.T, w *world) { w.Had = one(t, "had", 1, 3) },
+		func(_ *rapid.T, w *world) { w.Elsewhere = true },
+		func(t *rapid.T, w *world) { w.OwnFields += one(t, "own user", `,"user_id":"reseller"`, `,"gb":5`) },
+		func(t *rapid.T, w *world) { // others buy, too
+			for range one(t, "sold", 1, 2) {
+				w.Others = append(w.Others, booking{Ago: offset(t), Kind: whozex.TransactionPurchase, Amount: "-18", Fields: one(t, "to", "", `,"user_id":"other-0"`)})
+			}
+		},
+	}
+	quirksOfUsers = []func(*rapid.T, *world){
+		func(t *rapid.T, w *world) {
+			w.There, w.Touch = one(t, "there", 3*day, 90*day), one(t, "touch", false, true)
+		},
+		func(t *rapid.T, w *world) {
+			w.Email = one(t, "odd email", "John@Example.com", "j.doe+shop@gmail.com", "john@googlemail.com", "john-shop@yahoo.com", "john@ya.ru", "j@bücher.example")
+			w.StoredEmail = map[string]string{
+				"John@Example.com": "john@example.com", "j.doe+shop@gmail.com": "jdoe@gmail.com", "john@googlemail.com": "john@gmail.com",
+				"john-shop@yahoo.com": "john@yahoo.com", "john@ya.ru": "john@yandex.ru", "j@bücher.example": "j@xn--bcher-kva.example",
+			}[w.Email]
+		},
+		func(_ *rapid.T, w *world) { w.StoredEmail = "j***@example.com" },
+	}
+)
 
 // drawQuirks makes the server another than the sandbox, in some ways at a time.
 func drawQuirks(t *rapid.T, w *world) {
 	drawCall(t, w)
+	apt := [][]func(*rapid.T, *world){quirks, quirksOfHistories, quirksOfNotes}
+	switch w.Op {
+	case whozex.OpCreateUser:
+		apt = [][]func(*rapid.T, *world){quirks, quirksOfUsers}
+	case whozex.OpPurchasePackage:
+		apt[2] = quirksOfPurchases
+	}
 	for range rapid.IntRange(1, 5).Draw(t, "quirks") {
-		quirks[rapid.IntRange(0, len(quirks)-1).Draw(t, "quirk")](t, w)
+		of := apt[rapid.IntRange(0, len(apt)-1).Draw(t, "of")]
+		of[rapid.IntRange(0, len(of)-1).Draw(t, "quirk")](t, w)
 	}
 	if w.SoldAs == "free" {
 		w.Provisioned = 0 // else nothing at all shows it within the grace
+		if w.Fate != neverDone {
+			w.Fate = counts // no entry says anything else
+		}
 	}
-	if w.Reversed {
+	if w.Fate == reversed {
 		w.Cached = 0 // else nothing shows the reversal
 	}
 	w.Provisioned += w.Shows

@@ -97,7 +97,7 @@ func (u *subUser) mismatch(asked details) string {
 		case "status":
 			understood = strings.EqualFold(text, "active")
 		case "updated_at":
-			_, understood = dateOf(text)
+			understood = sameTime(text, u.CreatedAt)
 		case "note":
 			understood = isEmpty(f.value) || text == asked.Note
 		default:

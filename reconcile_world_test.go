@@ -23,7 +23,8 @@ type fate string
 const (
 	neverDone fate = "never done"
 	counts    fate = "counts"
-	undone    fate = "undone" // refused or taken back later, so that no verdict is right
+	undone    fate = "undone"   // refused, so that no verdict is right
+	reversed  fate = "reversed" // counts until one of the others takes it back
 )
 
 // booking is an entry of a world's history that is not the call's.
@@ -53,7 +54,6 @@ type world struct {
 	Provisioned time.Duration // the package, after Commit
 	Hangs       bool          // until the time-out, rather than breaking off
 	Counted     bool          // PackagesBefore is set
-	Reversed    bool          // by one of Others, and by nothing else
 	Unmet       bool          // no response came before the call
 
 	Had    int    // packages of the buyer before
@@ -61,6 +61,7 @@ type world struct {
 
 	OwnFields   string // more fields of the call's entry or user
 	OwnAmount   string // other than asked for
+	OwnKind     whozex.TransactionType
 	StoredNote  string // as the server stores the note; "" is as it is, "-" leaves it out
 	StoredEmail string
 
@@ -167,8 +168,8 @@ func (w *world) promised(unknown *whozex.OutcomeUnknownError) bool {
 func (w *world) right(v whozex.Verdict, asked time.Time) bool {
 	switch v {
 	case whozex.OutcomeApplied:
-		undoing := slices.IndexFunc(w.Others, func(b booking) bool { return b.Amount == "" && !b.at(w).After(asked) })
-		return (w.Fate == counts || w.Fate == undone && w.Reversed && undoing < 0) && !time.Now().Before(w.sent.Add(w.Commit))
+		takenBack := slices.ContainsFunc(w.Others, func(b booking) bool { return b.Amount == "" && !b.at(w).After(asked) })
+		return (w.Fate == counts || w.Fate == reversed && !takenBack) && !time.Now().Before(w.sent.Add(w.Commit))
 	case whozex.OutcomeNotApplied:
 		return w.Fate == neverDone
 	}
@@ -281,6 +282,9 @@ func (w *world) history(now time.Time) []string {
 		}
 	}
 	own.Amount = cmp.Or(w.OwnAmount, own.Amount)
+	if own.Kind != "" {
+		own.Kind = cmp.Or(w.OwnKind, own.Kind)
+	}
 	type placed struct {
 		booking
 		id int
