@@ -20,26 +20,31 @@ var (
 // result is a type that embeds [origin].
 type result interface{ setOrigin(*source, int) }
 
+// decoded is what a 2xx response is decoded into, in one allocation.
+type decoded[T any] struct {
+	Success any `json:"success"` // no pointer to a bool, which would be allocated
+	Data    T   `json:"data"`
+
+	from source
+}
+
 // decode reads the data of a 2xx response in one strict pass and, if that fails or
-// leaves out an amount or an id, in a lenient one. The error is errNotDone when the
-// server reports a failure.
+// leaves out an amount or an id, in a lenient one. A type that finds its own fields
+// needs only the lenient one. The error is errNotDone when the server reports a failure.
 func decode[T any](s *callState) (*T, error) {
 	body := trimBOM(s.received())
-	var strict struct {
-		Success any `json:"success"` // no pointer to a bool, which would be allocated
-		Data    *T  `json:"data"`
-	}
-	from := &source{request: lenient.Source{Operation: string(s.op), PathValue: s.id}, result: reflect.TypeFor[T]()}
-	if longNumber(body) || json.Unmarshal(body, &strict) != nil ||
-		strict.Success != true || strict.Data == nil || !complete(strict.Data, s.op) {
-		var err error
-		if strict.Data, err = decodeLeniently[T](s, body, from); err != nil {
+	d := &decoded[T]{from: source{operation: s.op, id: s.id, result: reflect.TypeFor[T]()}}
+	_, infers := any(&d.Data).(inferrer)
+	if infers || longNumber(body) || json.Unmarshal(body, d) != nil || d.Success != true || !complete(&d.Data, s.op) {
+		var none T
+		d.Data = none
+		if err := decodeLeniently(s, body, &d.from, &d.Data); err != nil {
 			return nil, err
 		}
 	}
-	from.body = s.retain(body)
-	any(strict.Data).(result).setOrigin(from, wholeData)
-	return strict.Data, nil
+	d.from.body = s.retain(body)
+	any(&d.Data).(result).setOrigin(&d.from, wholeData)
+	return &d.Data, nil
 }
 
 // complete reports whether the strict pass found all amounts and ids.
@@ -50,29 +55,28 @@ func complete(data any, op Operation) bool {
 	return lenient.Complete(data, string(op))
 }
 
-func decodeLeniently[T any](s *callState, body []byte, from *source) (*T, error) {
+func decodeLeniently(s *callState, body []byte, from *source, data any) error {
 	env := readEnvelope(body)
 	switch {
 	case !env.isObject:
-		return nil, syntaxError(body)
+		return syntaxError(body)
 	case env.failed():
-		return nil, errNotDone
+		return errNotDone
 	case !env.succeeded():
-		return nil, errNoEnvelope
+		return errNoEnvelope
 	case !hasValue(env.data):
-		return nil, errNoData
+		return errNoData
 	}
-	data := new(T)
 	report, err := from.read(&env, data)
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case len(report.IDs) > 0:
-		return nil, unreadable(report.IDs)
+		return unreadable(report.IDs)
 	case report.Filled == 0, len(report.Amounts) > 0 && !s.mutating():
-		return nil, unreadable(report.Amounts)
+		return unreadable(report.Amounts)
 	}
-	return data, nil
+	return nil
 }
 
 // decodeInto decodes the data into out by encoding/json alone, since the type is the

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/whozex/whozex-go/internal/lenient"
 )
@@ -28,11 +29,10 @@ func (o origin) RawJSON() json.RawMessage {
 	if o.source == nil {
 		return nil
 	}
-	env := readEnvelope(o.source.body)
 	if o.item == wholeData {
-		return bytes.Clone(env.data)
+		return readEnvelope(o.source.body).data
 	}
-	return bytes.Clone(o.source.item(&env, o.item))
+	return bytes.Clone(o.source.item(o.item))
 }
 
 // Unread returns the paths of the fields, such as user_balance_after, that are missing
@@ -42,13 +42,13 @@ func (o origin) Unread() []string {
 	if o.source == nil {
 		return nil
 	}
-	env := readEnvelope(o.source.body)
 	var report lenient.Report
 	if o.item == wholeData {
+		env := readEnvelope(o.source.body)
 		report, _ = o.source.read(&env, o.source.newResult())
 	} else {
 		item := o.source.newResult().(lister).newItem()
-		report, _ = lenient.Decode(o.source.item(&env, o.item), item, o.source.request)
+		report, _ = lenient.Decode(o.source.item(o.item), item, o.source.request())
 	}
 	paths := slices.Concat(report.Unread, report.Missing)
 	slices.Sort(paths)
@@ -57,17 +57,28 @@ func (o origin) Unread() []string {
 
 // source is the response that one or more results were decoded from.
 type source struct {
-	body    []byte
-	request lenient.Source
-	result  reflect.Type
+	body      []byte
+	operation Operation
+	id        string // in the path of the request
+	result    reflect.Type
+
+	split sync.Once
+	items []json.RawMessage // of a list, once one of them is asked for
+}
+
+func (s *source) request() lenient.Source {
+	return lenient.Source{Operation: string(s.operation), PathValue: s.id}
 }
 
 func (s *source) newResult() any { return reflect.New(s.result).Interface() }
 
-// item is the i-th of a list.
-func (s *source) item(env *envelope, i int) json.RawMessage {
-	items, _, _ := s.newResult().(lister).items(env.data)
-	return items[i]
+// item returns the i-th of a list.
+func (s *source) item(i int) json.RawMessage {
+	s.split.Do(func() {
+		env := readEnvelope(s.body)
+		s.items, _, _ = s.newResult().(lister).items(env.data)
+	})
+	return s.items[i]
 }
 
 // inferrer is a result whose field names are not documented.
@@ -86,9 +97,9 @@ func (s *source) read(env *envelope, into any) (lenient.Report, error) {
 	case inferrer:
 		return lenient.Report{Filled: 1}, into.infer(env.data)
 	case lister:
-		return into.readList(env, s.request)
+		return into.readList(env, s.request())
 	}
-	from := s.request
+	from := s.request()
 	from.Wrappers = []string{wrapperOf(s.result), "data", "result"}
 	report, err := lenient.Decode(env.data, into, from)
 	if err == nil && report.Filled == 0 && len(report.Amounts)+len(report.IDs) == 0 {

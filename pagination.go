@@ -120,7 +120,7 @@ func (l *listData[T]) readPagination(env *envelope, report *lenient.Report) {
 	raw := env.pagination
 	lenient.Each(env.data, func(name string, value json.RawMessage) {
 		if strings.EqualFold(name, "pagination") && hasValue(value) {
-			raw = bytes.Clone(value)
+			raw = value
 		}
 	})
 	p := &l.Pagination.Pagination
@@ -153,9 +153,9 @@ func findItems(data json.RawMessage, own string) (items []json.RawMessage, name 
 	ok := lenient.Each(data, func(member string, value json.RawMessage) {
 		switch {
 		case strings.EqualFold(member, own): // the last counts, as for encoding/json
-			list, name = bytes.Clone(value), own
+			list, name = value, own
 		case name != own && bytes.HasPrefix(value, []byte("[")) && !strings.EqualFold(member, "pagination"):
-			list, name = bytes.Clone(value), member
+			list, name = value, member
 			arrays++
 		}
 	})
@@ -181,6 +181,7 @@ func list[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 	}
 	_, items := data.own()
 	page := &Page[T]{Items: *items, Pagination: data.Pagination.Pagination, origin: data.origin}
+	*items = nil // an item that outlives the page keeps its response, and not all other items
 	page.Pagination.HasNext, page.saysNext = data.Pagination.HasNext.(bool)
 	for i := range page.Items {
 		any(&page.Items[i]).(result).setOrigin(data.source, i)

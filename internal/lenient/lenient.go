@@ -65,7 +65,7 @@ func Decode(data []byte, into any, from Source) (Report, error) {
 	ok := Each(data, func(name string, value json.RawMessage) {
 		// What stands beside the wrapper is read too, for fields that it lacks.
 		if slices.Contains(from.Wrappers, name) && bytes.HasPrefix(value, []byte("{")) {
-			objects = [][]byte{data, bytes.Clone(value)}
+			objects = [][]byte{data, value}
 		}
 	})
 	if !ok {
@@ -76,8 +76,8 @@ func Decode(data []byte, into any, from Source) (Report, error) {
 }
 
 // Each calls f with the members of an object in their order, which decides where a
-// name stands twice. The value is valid until f returns. It reports whether data is
-// an object.
+// name stands twice. The values are parts of data. It reports whether data is an
+// object.
 func Each(data []byte, f func(name string, value json.RawMessage)) bool {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
@@ -89,9 +89,16 @@ func Each(data []byte, f func(name string, value json.RawMessage)) bool {
 		if err != nil || dec.Decode(&value) != nil {
 			return false
 		}
-		f(name.(string), value)
+		f(name.(string), lastValue(data, dec, value))
 	}
-	return true
+	_, err := dec.Token()
+	return err == nil
+}
+
+// lastValue returns the part of data that dec has just decoded into value.
+func lastValue(data []byte, dec *json.Decoder, value json.RawMessage) json.RawMessage {
+	end := int(dec.InputOffset())
+	return data[end-len(value) : end : end]
 }
 
 // IsEmpty reports whether data is an object without members.
@@ -100,9 +107,22 @@ func IsEmpty(data []byte) bool {
 	return Each(data, func(string, json.RawMessage) { members++ }) && members == 0
 }
 
-// Array reads the items of an array.
+// Array returns the items of an array, as parts of data.
 func Array(data []byte) (items []json.RawMessage, ok bool) {
-	return items, len(data) > 0 && data[0] == '[' && json.Unmarshal(data, &items) == nil
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
+		return nil, false
+	}
+	items = []json.RawMessage{}
+	var value json.RawMessage
+	for dec.More() {
+		if dec.Decode(&value) != nil {
+			return nil, false
+		}
+		items = append(items, lastValue(data, dec, value))
+	}
+	_, err := dec.Token()
+	return items, err == nil
 }
 
 // result is what became of one value.
