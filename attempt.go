@@ -30,6 +30,7 @@ type attempt struct {
 	err        error       // why there is no whole response
 	unsent     bool        // err proves that nothing reached the server
 
+	ctx    holder[attempt]
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	reader io.LimitedReader // of the response's body; a field to save an allocation
@@ -72,7 +73,8 @@ func (a *attempt) start(ctx context.Context, timeout time.Duration, cause error)
 		a.cancel(cause)
 		a.close()
 	})
-	return context.WithValue(ctx, attemptKey{}, a)
+	a.ctx = holder[attempt]{ctx, a}
+	return &a.ctx
 }
 
 // stop releases the timer, the body and the context.
@@ -103,12 +105,7 @@ func (a *attempt) close() {
 	}
 }
 
-type attemptKey struct{}
-
-func attemptOf(ctx context.Context) *attempt {
-	a, _ := ctx.Value(attemptKey{}).(*attempt)
-	return a
-}
+func attemptOf(ctx context.Context) *attempt { return heldBy[attempt](ctx) }
 
 // OperationFromContext returns the operation that a request belongs to and the
 // number of its attempt, from 1, for middleware given by [WithMiddleware] and

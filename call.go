@@ -141,8 +141,10 @@ type callState struct {
 	buffer *bytes.Buffer   // for the response's body
 	cached *cachedResponse // where the response comes from, nil if from the network
 
+	ctx       holder[callState] // these four are here to be allocated with the rest
 	url       url.URL
-	retryable retryablehttp.Request // in here to be allocated at once
+	plain     http.Request
+	retryable retryablehttp.Request
 }
 
 // noAttempt stands for the last attempt until there is one.
@@ -185,13 +187,31 @@ func (s *callState) response() Response {
 	}
 }
 
-type callStateKey struct{}
-
-func withCallState(ctx context.Context, s *callState) context.Context {
-	return context.WithValue(ctx, callStateKey{}, s)
+// context returns ctx with the state.
+func (s *callState) context(ctx context.Context) context.Context {
+	s.ctx = holder[callState]{ctx, s}
+	return &s.ctx
 }
 
-func callStateOf(ctx context.Context) *callState {
-	s, _ := ctx.Value(callStateKey{}).(*callState)
-	return s
+func callStateOf(ctx context.Context) *callState { return heldBy[callState](ctx) }
+
+// holder is a context with a T, which has room for it: [context.WithValue] would be
+// another allocation.
+type holder[T any] struct {
+	context.Context
+	held *T
+}
+
+type holderKey[T any] struct{}
+
+func (h *holder[T]) Value(key any) any {
+	if key == (holderKey[T]{}) {
+		return h.held
+	}
+	return h.Context.Value(key)
+}
+
+func heldBy[T any](ctx context.Context) *T {
+	held, _ := ctx.Value(holderKey[T]{}).(*T)
+	return held
 }

@@ -119,7 +119,8 @@ func (s *callState) encode(ctx context.Context, base *url.URL) (*retryablehttp.R
 	if len(s.query) > 0 {
 		s.url.RawQuery = s.query.Encode()
 	}
-	plain := emptyRequest.WithContext(withCallState(ctx, s))
+	s.plain = *emptyRequest.WithContext(s.context(ctx))
+	plain := &s.plain
 	plain.Method, plain.URL, plain.Host, plain.Header = s.method, &s.url, base.Host, make(http.Header, len(s.options.header))
 	maps.Copy(plain.Header, s.options.header)
 	s.retryable.Request = plain

@@ -64,12 +64,12 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 		return nil, err
 	}
 	defer a.leave()
-	maps.DeleteFunc(header, isIdempotencyKey)
 	// The key is added here, where no middleware logs it.
 	header[s.keyHeader] = a.key.header
 	out := req.WithContext(s.traced(ctx, a))
 	out.Header, out.Body = header, body
 	if a.mutating {
+		maps.DeleteFunc(header, isIdempotencyKey)
 		out.GetBody = nil
 		if s.repeatsWithoutBody(out) {
 			out.Body = emptyBody

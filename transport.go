@@ -59,7 +59,10 @@ func (t *transport) closeIdle() {
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	s := callStateOf(ctx)
-	began := time.Now()
+	var began time.Time
+	if t.log != nil {
+		began = time.Now()
+	}
 	pass, err := t.limiter.wait(ctx)
 	if err == nil {
 		if err = t.notify(ctx, s); err != nil {

@@ -15,22 +15,22 @@ const maxExponent = 64
 // of items may be empty: a list of many such must not be read twice.
 func Complete(v any, operation string) bool {
 	value := reflect.ValueOf(v).Elem()
-	return complete(value, fieldsFor(value.Type(), operation), false)
+	return complete(value, fieldsFor(value.Type(), operation))
 }
 
-func complete(v reflect.Value, fields []field, item bool) bool {
+func complete(v reflect.Value, fields []field) bool {
 	for i := range fields {
-		if f := &fields[i]; f.kind != anything && !f.filled(v.Field(f.index), item) {
+		if f := &fields[i]; f.kind != anything && !f.filled(v.Field(f.index)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (f *field) filled(v reflect.Value, item bool) bool {
+func (f *field) filled(v reflect.Value) bool {
 	switch f.kind {
 	case words:
-		return v.Len() > 0 || !f.identifies() && (item || f.null || !f.documented)
+		return v.Len() > 0
 	case count:
 		return v.Int() != 0
 	case money:
@@ -38,13 +38,13 @@ func (f *field) filled(v reflect.Value, item bool) bool {
 	case nullableMoney:
 		return bounded(v.Addr().Interface().(*decimal.NullDecimal).Decimal, false)
 	case object:
-		return complete(v, f.fields, item)
+		return complete(v, f.fields)
 	case list:
 		if v.IsNil() && f.documented {
 			return false
 		}
 		for i := range v.Len() {
-			if !complete(v.Index(i), f.fields, true) {
+			if !complete(v.Index(i), f.fields) {
 				return false
 			}
 		}

@@ -29,9 +29,9 @@ type kind int
 
 const (
 	anything kind = iota
-	words
-	count // of GB
-	money // or GB
+	words         // that must not be empty
+	count         // of GB
+	money         // or GB
 	nullableMoney
 	object
 	list
@@ -58,26 +58,27 @@ func fieldsFor(t reflect.Type, operation string) []field {
 	if ok {
 		return fields
 	}
-	fields = newFields(t, operation)
+	fields = newFields(t, operation, false)
 	p.mu.Lock()
 	p.byOperation[operation] = fields
 	p.mu.Unlock()
 	return fields
 }
 
-func newFields(t reflect.Type, operation string) []field {
+// newFields returns the fields of a t that is, or is part of, an item of a list, or not.
+func newFields(t reflect.Type, operation string, item bool) []field {
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.IsExported() && name != "" && name != "-" {
-			fields = append(fields, newField(i, name, f, operation))
+			fields = append(fields, newField(i, name, f, operation, item))
 		}
 	}
 	return fields
 }
 
-func newField(index int, name string, f reflect.StructField, operation string) field {
+func newField(index int, name string, f reflect.StructField, operation string, item bool) field {
 	made := field{index: index, name: name, documented: true, null: f.Type == nullDecimalType}
 	for _, rule := range apitag.Of(f, operation) {
 		switch rule.Name {
@@ -104,14 +105,16 @@ func newField(index int, name string, f reflect.StructField, operation string) f
 		made.kind = nullableMoney
 	case f.Type == timeType:
 	case f.Type.Kind() == reflect.Struct:
-		made.kind, made.fields = object, newFields(f.Type, operation)
+		made.kind, made.fields = object, newFields(f.Type, operation, item)
 	case f.Type.Kind() == reflect.Slice:
 		made.kind = list
 		if f.Type.Elem().Kind() == reflect.Struct {
-			made.fields = newFields(f.Type.Elem(), operation)
+			made.fields = newFields(f.Type.Elem(), operation, true)
 		}
 	case f.Type.Kind() == reflect.String:
-		made.kind = words
+		if made.identifies() || made.documented && !made.null && !item {
+			made.kind = words
+		}
 	case f.Type.Kind() == reflect.Int && made.amount():
 		made.kind = count
 	}
