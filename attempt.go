@@ -17,20 +17,20 @@ import (
 type attempt struct {
 	op       Operation
 	number   int // from 1
-	mutating bool
 	key      *apiKey
 	payload  json.RawMessage
+	mutating bool
 
-	sentAt     time.Time
-	endedAt    time.Time
-	serverTime time.Time   // at sentAt, zero if not known
+	tooLong    bool        // the response's body exceeds the bound
+	unsent     bool        // err proves that nothing reached the server
+	err        error       // why there is no whole response
 	status     int         // 0 without a response
 	header     http.Header // of the response
-	tooLong    bool        // the response's body exceeds the bound
-	err        error       // why there is no whole response
-	unsent     bool        // err proves that nothing reached the server
+	sentAt     time.Time
+	endedAt    time.Time
+	serverTime time.Time // at sentAt, zero if not known
 
-	ctx    holder[attempt]
+	ctx    holder
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	reader io.LimitedReader // of the response's body; a field to save an allocation
@@ -73,7 +73,7 @@ func (a *attempt) start(ctx context.Context, timeout time.Duration, cause error)
 		a.cancel(cause)
 		a.close()
 	})
-	a.ctx = holder[attempt]{ctx, a}
+	a.ctx = holder{ctx, a}
 	return &a.ctx
 }
 
@@ -105,7 +105,10 @@ func (a *attempt) close() {
 	}
 }
 
-func attemptOf(ctx context.Context) *attempt { return heldBy[attempt](ctx) }
+func attemptOf(ctx context.Context) *attempt {
+	a, _ := ctx.Value(attemptKey).(*attempt)
+	return a
+}
 
 // OperationFromContext returns the operation that a request belongs to and the
 // number of its attempt, from 1, for middleware given by [WithMiddleware] and

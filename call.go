@@ -91,7 +91,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 	if req.err != nil {
 		return nil, req.err
 	}
-	req.options = o
+	req.options = o.attemptOptions
 	var s *callState
 	var err error
 	switch {
@@ -141,7 +141,7 @@ type callState struct {
 	buffer *bytes.Buffer   // for the response's body
 	cached *cachedResponse // where the response comes from, nil if from the network
 
-	ctx       holder[callState] // these four are here to be allocated with the rest
+	ctx       holder // these four are here to be allocated with the rest
 	url       url.URL
 	plain     http.Request
 	retryable retryablehttp.Request
@@ -189,29 +189,36 @@ func (s *callState) response() Response {
 
 // context returns ctx with the state.
 func (s *callState) context(ctx context.Context) context.Context {
-	s.ctx = holder[callState]{ctx, s}
+	s.ctx = holder{ctx, s}
 	return &s.ctx
 }
 
-func callStateOf(ctx context.Context) *callState { return heldBy[callState](ctx) }
-
-// holder is a context with a T, which has room for it: [context.WithValue] would be
-// another allocation.
-type holder[T any] struct {
-	context.Context
-	held *T
+func callStateOf(ctx context.Context) *callState {
+	s, _ := ctx.Value(callStateKey).(*callState)
+	return s
 }
 
-type holderKey[T any] struct{}
+// holder is [context.WithValue] with room in the value itself, which saves an
+// allocation.
+type holder struct {
+	context.Context
+	held interface{ contextKey() contextKey }
+}
 
-func (h *holder[T]) Value(key any) any {
-	if key == (holderKey[T]{}) {
+type contextKey int
+
+const (
+	callStateKey contextKey = iota
+	attemptKey
+)
+
+func (*callState) contextKey() contextKey { return callStateKey }
+func (*attempt) contextKey() contextKey   { return attemptKey }
+
+// Value implements [context.Context].
+func (h *holder) Value(key any) any {
+	if key == h.held.contextKey() {
 		return h.held
 	}
 	return h.Context.Value(key)
-}
-
-func heldBy[T any](ctx context.Context) *T {
-	held, _ := ctx.Value(holderKey[T]{}).(*T)
-	return held
 }

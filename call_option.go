@@ -13,17 +13,22 @@ import (
 type CallOption func(*callOptions)
 
 type callOptions struct {
-	capture    *Response
-	fresh      bool
+	attemptOptions
+	capture *Response
+	fresh   bool
+	err     error
+}
+
+// attemptOptions are those that each attempt of the call needs.
+type attemptOptions struct {
 	before     func(*OutcomeUnknownError) error
 	timeout    time.Duration // of an attempt
 	maxRetries int
 	header     http.Header
-	err        error
 }
 
 func (s *settings) callDefaults() callOptions {
-	return callOptions{timeout: s.timeout, maxRetries: s.maxRetries}
+	return callOptions{attemptOptions: attemptOptions{timeout: s.timeout, maxRetries: s.maxRetries}}
 }
 
 func (s *settings) collect(opts []CallOption) callOptions {

@@ -28,23 +28,41 @@ type decoded[T any] struct {
 	from source
 }
 
-// decode reads the data of a 2xx response in one strict pass and, if that fails or
-// leaves out an amount or an id, in a lenient one. A type that finds its own fields
-// needs only the lenient one. The error is errNotDone when the server reports a failure.
 func decode[T any](s *callState) (*T, error) {
+	var d decoded[T]
+	if err := s.decode(&d, &d.Success, &d.Data, &d.from); err != nil {
+		return nil, err
+	}
+	return &d.Data, nil
+}
+
+// decode reads a 2xx response into a decoded, of which the rest are the parts. It is one
+// strict pass and, if that fails or leaves out an amount or an id, a lenient one. A type
+// that finds its own fields needs only the lenient one. The error is errNotDone when the
+// server reports a failure.
+func (s *callState) decode(into any, success *any, data any, from *source) error {
 	body := trimBOM(s.received())
-	d := &decoded[T]{from: source{operation: s.op, id: s.id, result: reflect.TypeFor[T]()}}
-	_, infers := any(&d.Data).(inferrer)
-	if infers || longNumber(body) || json.Unmarshal(body, d) != nil || d.Success != true || !complete(&d.Data, s.op) {
-		var none T
-		d.Data = none
-		if err := decodeLeniently(s, body, &d.from, &d.Data); err != nil {
-			return nil, err
+	from.operation, from.id, from.result = s.op, s.id, reflect.TypeOf(data).Elem()
+	_, infers := data.(inferrer)
+	if infers || longNumber(body) || json.Unmarshal(body, into) != nil || *success != true || !complete(data, s.op) {
+		reflect.ValueOf(data).Elem().SetZero()
+		env, err := readSuccess(body)
+		if err != nil {
+			return err
+		}
+		report, err := from.read(env, data)
+		switch {
+		case err != nil:
+			return err
+		case len(report.IDs) > 0:
+			return unreadable(report.IDs)
+		case report.Filled == 0, len(report.Amounts) > 0 && !s.mutating():
+			return unreadable(report.Amounts)
 		}
 	}
-	d.from.body = s.retain(body)
-	any(&d.Data).(result).setOrigin(&d.from, wholeData)
-	return &d.Data, nil
+	from.body = s.retain(body)
+	data.(result).setOrigin(from, wholeData)
+	return nil
 }
 
 // complete reports whether the strict pass found all amounts and ids.
@@ -55,62 +73,41 @@ func complete(data any, op Operation) bool {
 	return lenient.Complete(data, string(op))
 }
 
-func decodeLeniently(s *callState, body []byte, from *source, data any) error {
-	env := readEnvelope(body)
-	switch {
-	case !env.isObject:
-		return syntaxError(body)
-	case env.failed():
-		return errNotDone
-	case !env.succeeded():
-		return errNoEnvelope
-	case !hasValue(env.data):
-		return errNoData
-	}
-	report, err := from.read(&env, data)
-	switch {
-	case err != nil:
-		return err
-	case len(report.IDs) > 0:
-		return unreadable(report.IDs)
-	case report.Filled == 0, len(report.Amounts) > 0 && !s.mutating():
-		return unreadable(report.Amounts)
-	}
-	return nil
-}
-
 // decodeInto decodes the data into out by encoding/json alone, since the type is the
 // caller's. Without out the response needs no data.
 func (s *callState) decodeInto(out any) error {
-	body := trimBOM(s.received())
-	env := readEnvelope(body)
+	env, err := readSuccess(trimBOM(s.received()))
 	switch {
-	case !env.isObject:
-		return syntaxError(body)
-	case env.failed():
-		return errNotDone
-	case !env.succeeded():
-		return errNoEnvelope
-	case out == nil:
+	case out == nil && err == errNoData:
 		return nil
-	case !hasValue(env.data):
-		return errNoData
+	case out == nil || err != nil:
+		return err
 	case longNumber(env.data):
 		return errLongNumber
 	}
 	return json.Unmarshal(env.data, out)
 }
 
-func hasValue(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
-
-// syntaxError returns what is wrong with a body that is not an object.
-func syntaxError(body []byte) error {
-	var any map[string]json.RawMessage
-	if err := json.Unmarshal(body, &any); err != nil {
-		return err
+// readSuccess reads the envelope of a response that reports success and holds data.
+func readSuccess(body []byte) (*envelope, error) {
+	env := readEnvelope(body)
+	switch {
+	case !env.isObject:
+		if err := json.Unmarshal(body, new(struct{})); err != nil {
+			return nil, err
+		}
+		return nil, errNoEnvelope
+	case env.failed():
+		return nil, errNotDone
+	case !env.succeeded():
+		return nil, errNoEnvelope
+	case !hasValue(env.data):
+		return nil, errNoData
 	}
-	return errNoEnvelope
+	return &env, nil
 }
+
+func hasValue(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 func unreadable(paths []string) error {
 	const most = 5

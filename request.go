@@ -25,7 +25,7 @@ type request struct {
 	body   any // sent as JSON, nil for none
 	err    error
 
-	options  callOptions
+	options  attemptOptions
 	observer *callObserver // nil for none
 }
 

@@ -79,50 +79,42 @@ func Decode(data []byte, into any, from Source) (Report, error) {
 // name stands twice. The values are parts of data. It reports whether data is an
 // object.
 func Each(data []byte, f func(name string, value json.RawMessage)) bool {
+	return each(data, '{', f)
+}
+
+// Array returns the items of an array, as parts of data.
+func Array(data []byte) (items []json.RawMessage, ok bool) {
+	items = []json.RawMessage{}
+	ok = each(data, '[', func(_ string, item json.RawMessage) { items = append(items, item) })
+	return items, ok
+}
+
+// each calls f with the values of an object or array, which begins with open.
+func each(data []byte, open json.Delim, f func(name string, value json.RawMessage)) bool {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+	if first, err := dec.Token(); err != nil || first != open {
 		return false
 	}
+	var name json.Token = ""
 	var value json.RawMessage
 	for dec.More() {
-		name, err := dec.Token()
-		if err != nil || dec.Decode(&value) != nil {
+		if open == '{' {
+			name, _ = dec.Token() // an error stays for Decode to return
+		}
+		if dec.Decode(&value) != nil {
 			return false
 		}
-		f(name.(string), lastValue(data, dec, value))
+		end := int(dec.InputOffset())
+		f(name.(string), data[end-len(value):end:end])
 	}
 	_, err := dec.Token()
 	return err == nil
-}
-
-// lastValue returns the part of data that dec has just decoded into value.
-func lastValue(data []byte, dec *json.Decoder, value json.RawMessage) json.RawMessage {
-	end := int(dec.InputOffset())
-	return data[end-len(value) : end : end]
 }
 
 // IsEmpty reports whether data is an object without members.
 func IsEmpty(data []byte) bool {
 	members := 0
 	return Each(data, func(string, json.RawMessage) { members++ }) && members == 0
-}
-
-// Array returns the items of an array, as parts of data.
-func Array(data []byte) (items []json.RawMessage, ok bool) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
-		return nil, false
-	}
-	items = []json.RawMessage{}
-	var value json.RawMessage
-	for dec.More() {
-		if dec.Decode(&value) != nil {
-			return nil, false
-		}
-		items = append(items, lastValue(data, dec, value))
-	}
-	_, err := dec.Token()
-	return items, err == nil
 }
 
 // result is what became of one value.
