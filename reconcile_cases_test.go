@@ -201,7 +201,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			// The users were read before the grace was over, and the history after.
 			name:  "a free purchase between the reading of two lists",
 			world: world{Op: buy, Fate: counts, SoldAs: "free", Counted: true, Commit: 59 * time.Second, Latency: 9 * time.Second, LocalAhead: -time.Hour},
-			later: 53 * time.Second, stored: true, verdict: whozex.OutcomeUndecided, reason: "not yet",
+			later: 53 * time.Second, stored: true, verdict: whozex.OutcomeUndecided, reason: "has changed",
 		},
 		{
 			name:    "a purchase that is free",

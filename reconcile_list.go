@@ -33,7 +33,6 @@ type listing struct {
 	now      time.Time     // the time of the envelope, else the Date
 
 	latest time.Time // as now, of the last response
-	pages  int       // that held items
 	total  int       // as the last response states it; -1 when it does not
 	ids    map[string]bool
 }
@@ -80,7 +79,7 @@ func (l *listing) within(ids map[string]bool) bool {
 // behind the page that the server calls the last, since a server may count one
 // page as the whole.
 func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, err error) {
-	l.items, l.pages, l.total = nil, 0, -1
+	l.items, l.total = nil, -1
 	ids = map[string]bool{}
 	texts := map[string]bool{}
 	ending := false // all that is missing is a look behind the last page
@@ -102,9 +101,6 @@ func (c *Client) readPass(ctx context.Context, op Operation, route string, l *li
 				ids[id] = true
 				fresh++
 			}
-		}
-		if len(items) > 0 {
-			l.pages++
 		}
 		switch more := paging.saysMore(page); {
 		case more && fresh == 0:
