@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/whozex/whozex-go/internal/lenient"
 )
@@ -41,12 +42,13 @@ func decode[T any](s *callState) (*T, error) {
 // that finds its own fields needs only the lenient one. The error is errNotDone when the
 // server reports a failure.
 func (s *callState) decode(into any, success *any, data any, from *source) error {
-	body := trimBOM(s.received())
+	body := trimBody(s.received())
 	from.operation, from.id, from.result = s.op, s.id, reflect.TypeOf(data).Elem()
 	_, infers := data.(inferrer)
-	if infers || longNumber(body) || json.Unmarshal(body, into) != nil || *success != true || !complete(data, s.op) {
+	// In text that is not UTF-8 encoding/json replaces letters.
+	if infers || longNumber(body) || !utf8.Valid(body) || json.Unmarshal(body, into) != nil || *success != true || !complete(data, s.op) {
 		reflect.ValueOf(data).Elem().SetZero()
-		env, err := readSuccess(body)
+		env, err := readSuccess(body, true)
 		if err != nil {
 			return err
 		}
@@ -76,7 +78,7 @@ func complete(data any, op Operation) bool {
 // decodeInto decodes the data into out by encoding/json alone, since the type is the
 // caller's. Without out the response needs no data.
 func (s *callState) decodeInto(out any) error {
-	env, err := readSuccess(trimBOM(s.received()))
+	env, err := readSuccess(trimBody(s.received()), false)
 	switch {
 	case out == nil && err == errNoData:
 		return nil
@@ -89,10 +91,11 @@ func (s *callState) decodeInto(out any) error {
 }
 
 // readSuccess reads the envelope of a response that reports success and holds data.
-func readSuccess(body []byte) (*envelope, error) {
+// With fill, what stands beside success may be the data.
+func readSuccess(body []byte, fill bool) (*envelope, error) {
 	env := readEnvelope(body)
 	switch {
-	case !env.isObject:
+	case env.object == nil:
 		if err := json.Unmarshal(body, new(struct{})); err != nil {
 			return nil, err
 		}
@@ -101,7 +104,11 @@ func readSuccess(body []byte) (*envelope, error) {
 		return nil, errNotDone
 	case !env.succeeded():
 		return nil, errNoEnvelope
-	case !hasValue(env.data):
+	}
+	if fill {
+		env.fillData()
+	}
+	if !hasValue(env.data) {
 		return nil, errNoData
 	}
 	return &env, nil

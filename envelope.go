@@ -13,37 +13,63 @@ import (
 type envelope struct {
 	success, data, pagination, meta json.RawMessage
 
-	code, message string // of the error
-	isObject      bool   // the body is an object
-	hasError      bool   // with an error in it
+	code, message string          // of the error
+	object        json.RawMessage // the whole of it, nil if the body is none
+	hasError      bool            // with an error in it
+	hasOthers     bool            // with members that belong to no envelope
+}
+
+// trimBody cuts off what may stand around JSON: whitespace and a byte order mark.
+func trimBody(body []byte) []byte {
+	return bytes.TrimPrefix(bytes.TrimSpace(body), byteOrderMark)
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, byteOrderMark) }
+// unquote returns the JSON that a text holds, or raw if it is no such text.
+func unquote(raw json.RawMessage) json.RawMessage {
+	if !bytes.HasPrefix(raw, []byte(`"`)) {
+		return raw
+	}
+	text := trimBody([]byte(textOf(raw)))
+	if !bytes.HasPrefix(text, []byte("{")) && !bytes.HasPrefix(text, []byte("[")) || !json.Valid(text) {
+		return raw
+	}
+	return text
+}
+
+// members are those of the envelope.
+var members = [...]string{"success", "data", "pagination", "meta", "error", "errors", "code", "message"}
 
 func readEnvelope(body []byte) envelope {
-	var wire struct {
-		Success    json.RawMessage `json:"success"`
-		Data       json.RawMessage `json:"data"`
-		Pagination json.RawMessage `json:"pagination"`
-		Meta       json.RawMessage `json:"meta"`
-		Error      json.RawMessage `json:"error"`
-		Errors     json.RawMessage `json:"errors"`
-		Code       json.RawMessage `json:"code"`
-		Message    json.RawMessage `json:"message"`
-	}
-	if json.Unmarshal(trimBOM(body), &wire) != nil {
+	e := envelope{object: unquote(trimBody(body))}
+	var values [len(members)]json.RawMessage
+	isObject := lenient.Each(e.object, func(name string, value json.RawMessage) {
+		for i := range members {
+			if strings.EqualFold(name, members[i]) { // as for encoding/json
+				values[i] = value
+				return
+			}
+		}
+		e.hasOthers = true
+	})
+	if !isObject {
 		return envelope{}
 	}
-	e := envelope{success: wire.Success, data: wire.Data, pagination: wire.Pagination, meta: wire.Meta, isObject: true}
-	e.hasError = hasContent(wire.Error) || hasContent(wire.Errors)
-	for _, raw := range []json.RawMessage{wire.Error, wire.Errors} {
-		code, message := failureOf(raw)
-		e.merge(code, message)
+	e.success, e.data, e.pagination, e.meta = values[0], unquote(values[1]), values[2], values[3]
+	for _, raw := range values[4:6] {
+		e.hasError = e.hasError || hasContent(raw)
+		e.merge(failureOf(raw))
 	}
-	e.merge(canonicalCode(textOf(wire.Code)), messageOf(wire.Message))
+	e.merge(membersOf(e.object))
 	return e
+}
+
+// fillData takes what stands beside success for the data if there is none.
+func (e *envelope) fillData() {
+	if e.data == nil && e.hasOthers {
+		e.data = e.object
+	}
 }
 
 // merge sets code and message unless they are set.
@@ -62,18 +88,35 @@ func failureOf(raw json.RawMessage) (code, message string) {
 	if items, ok := lenient.Array(raw); ok && len(items) > 0 {
 		return failureOf(items[0])
 	}
-	var fields struct {
-		Code    json.RawMessage `json:"code"`
-		Message json.RawMessage `json:"message"`
-	}
-	if json.Unmarshal(raw, &fields) == nil {
-		return canonicalCode(textOf(fields.Code)), messageOf(fields.Message)
+	if bytes.HasPrefix(raw, []byte("{")) {
+		if code, message = membersOf(raw); code == "" && message == "" {
+			message = messageOf(raw) // such as {"email":["is taken"]}
+		}
+		return code, message
 	}
 	text := textOf(raw)
 	if code := canonicalCode(text); sentinelByCode[code] != nil || looksLikeCode(code) {
 		return code, ""
 	}
 	return "", text
+}
+
+// membersOf reads code and message of an object, also by the names that others have for
+// the latter.
+func membersOf(object json.RawMessage) (code, message string) {
+	lenient.Each(object, func(name string, value json.RawMessage) {
+		switch strings.ToLower(name) {
+		case "code":
+			code = canonicalCode(textOf(value))
+		case "message":
+			message = messageOf(value)
+		case "msg", "detail":
+			if message == "" {
+				message = messageOf(value)
+			}
+		}
+	})
+	return code, message
 }
 
 // canonicalCode returns a documented code as the API writes it, and any other unchanged.

@@ -17,11 +17,21 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
+// jsonIn is the JSON of a body without whitespace, mark and quotes around it.
+func jsonIn(body []byte) []byte {
+	body = bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\ufeff"))
+	var text string
+	if json.Unmarshal(body, &text) == nil && text != "" {
+		return bytes.TrimPrefix(bytes.TrimSpace([]byte(text)), []byte("\ufeff"))
+	}
+	return body
+}
+
 // claims reports whether a body may say that something was done: success is anything
 // but false, or there is data without a word on success and without an error.
 func claims(body []byte) bool {
 	var e struct{ Success, Data, Error, Errors json.RawMessage }
-	_ = json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &e)
+	_ = json.Unmarshal(jsonIn(body), &e)
 	nothing := func(value json.RawMessage) bool {
 		return slices.Contains([]string{"", "null", "[]", "{}", `""`, "false"}, string(value))
 	}
@@ -40,6 +50,9 @@ func FuzzResponses(f *testing.F) {
 	}
 	f.Add(uint8(0), 200, []byte(`{"success":true,"data":{"created_at":3,"balance":1`+strings.Repeat("0", 80)+`}}`))
 	f.Add(uint8(0), 404, []byte("<html>"))
+	f.Add(uint8(4), 200, []byte(quoted(ok(quoted(`{"users":[`+aUser+`],"pagination":`+lastPage+`}`)))))
+	f.Add(uint8(4), 200, []byte(`{"success":true,"data":{"users":[`+aUser+`],"pagination":`+lastPage+`},"data":null}`))
+	f.Add(uint8(4), 400, []byte(`{"\u017fuccess":true,"users":[`+aUser+`]}`))
 	f.Fuzz(func(t *testing.T, which uint8, status int, body []byte) {
 		if status < 200 || status > 599 {
 			return
@@ -50,13 +63,21 @@ func FuzzResponses(f *testing.F) {
 			return reply(r, status, sent), nil
 		}, whozex.WithMaxRetries(0))
 		var response whozex.Response
-		_, err := op.call(t.Context(), client, whozex.CaptureResponse(&response))
+		got, err := op.call(t.Context(), client, whozex.CaptureResponse(&response))
 		assert.Equal(t, string(body), string(response.Body), "what arrived is kept as it came")
 		if err == nil {
 			var envelope struct{ Success any }
-			require.NoError(t, json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &envelope))
+			require.NoError(t, json.Unmarshal(jsonIn(body), &envelope))
 			assert.Contains(t, []any{true, 1.0, "true", "1"}, envelope.Success)
 			assert.Equal(t, 2, status/100)
+			assert.NotNil(t, got.(result).RawJSON())
+			got.(result).Unread()
+			if page, ok := got.(*whozex.Page[whozex.User]); ok {
+				for _, user := range page.Items {
+					user.RawJSON()
+					user.Unread()
+				}
+			}
 			return
 		}
 		var apiErr *whozex.Error

@@ -1,6 +1,7 @@
 package whozex_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -276,6 +277,140 @@ var oddResponses = []oddRow{
 			{name: "no password", op: whozex.OpGetCredentials, body: ok(with(credentials, "connection_string", `"h:1000:u:"`)), fields: fields{"url": "none"}},
 		},
 	},
+	// The rows from here on are of the same kind, from the issues of other clients.
+	{
+		comes: "an amount in other forms of one meaning", wanted: "the amount",
+		cases: amounts("150", `"150.00"`, `" 150.00 "`, `"+150"`, `"1.5e2"`, `1.5E+2`, `15e1`, `"0150.0"`, `"150."`),
+	},
+	{
+		comes: "an amount of no or of two meanings", wanted: "a read is an error that names it; a purchase names it",
+		cases: noAmounts(
+			`"1,50"`, `"1,220.00"`, `"1.220,00"`, `"1 220.00"`, `"$150.00"`, `"150.00 USD"`, `"150.00-"`, `"(150.00)"`, `"NaN"`, `"Infinity"`, `"null"`, `"N/A"`, `"-"`, `"1e"`,
+			`"0x96"`, `"1_50"`, `"\u0661\u0665"`, `{"amount":"150.00","currency":"USD"}`, `{"$numberDecimal":"150.00"}`, `["150.00"]`, `true`, `1e400`, `"1e65"`,
+		),
+	},
+	{
+		comes: "a word for a boolean", wanted: "it is named: true is guessed of 1 and true alone",
+		cases: []oddCase{
+			{name: "Y", op: whozex.OpGetAccount, body: ok(with(everything, "is_vip", `"Y"`)), fields: fields{"is_vip": "false", "balance": "150"}, unread: []string{"is_vip"}},
+			{name: "yes", op: whozex.OpGetAccount, body: ok(with(everything, "is_vip", `"yes"`)), fields: fields{"is_vip": "false"}, unread: []string{"is_vip"}},
+			{name: "2", op: whozex.OpGetAccount, body: ok(with(everything, "is_vip", `2`)), fields: fields{"is_vip": "false"}, unread: []string{"is_vip"}},
+			{name: "TRUE", op: whozex.OpGetAccount, body: ok(with(everything, "is_vip", `"TRUE"`)), fields: fields{"is_vip": "true"}},
+		},
+	},
+	{
+		comes: "an empty array for an object, as PHP has it", wanted: "the fields in it are missing",
+		cases: []oddCase{
+			{name: "without amounts", op: whozex.OpGetAccount, body: ok(with(everything, "api_key", `[]`)), fields: fields{"api_key.last_used_at": ""}, unread: []string{"api_key.last_used_at"}},
+			{name: "with amounts", op: whozex.OpGetAccount, body: ok(with(everything, "stats", `[]`)), text: "stats.total_spent"},
+			{name: "for meta", op: whozex.OpPurchasePackage, body: `{"success":true,"data":` + packageData + `,"meta":[],"error":[]}`, fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "for the data of a read", op: whozex.OpGetPackage, body: ok(`[]`), text: "no object"},
+			{name: "for the data of a purchase", op: whozex.OpPurchasePackage, body: ok(`[]`), unknown: true, text: "no object"},
+			{name: "for statistics, of which no names are known", op: whozex.OpGetAccountStats, body: ok(`[]`), fields: fields{}},
+			{name: "numbered members for a list", op: whozex.OpListUsers, body: usersIs(`{"0":`+aUser+`,"2":`+aUser+`}`, lastPage), text: "users"},
+		},
+	},
+	{
+		comes: "other names and places", wanted: "what encoding/json takes too; a name is never guessed",
+		cases: []oddCase{
+			{name: "capitals", op: whozex.OpGetAccount, body: ok(strings.Replace(everything, `"balance"`, `"Balance"`, 1)), fields: fields{"balance": "150"}},
+			{name: "capitals in the envelope", op: whozex.OpPurchasePackage, body: `{"Success":true,"Data":` + packageData + `}`, fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "camel case of a read", op: whozex.OpGetPackage, body: ok(strings.Replace(aPackage, `"remaining_gb"`, `"remainingGb"`, 1)), text: "remaining_gb"},
+			{name: "camel case of a purchase", op: whozex.OpPurchasePackage, body: ok(strings.Replace(packageData, `"user_balance_after"`, `"userBalanceAfter"`, 1)), fields: fields{"id": "PKG-A1B2C3", "user_balance_after": "0"}, unread: []string{"user_balance_after"}},
+			{name: "a member twice", op: whozex.OpGetAccount, body: ok(strings.Replace(everything, `"balance":150.00`, `"balance":1,"balance":150.00`, 1)), fields: fields{"balance": "150"}},
+			{name: "an id that is an object", op: whozex.OpPurchasePackage, body: ok(with(packageData, "id", `{"$oid":"1"}`)), unknown: true, text: "id"},
+			{name: "data within data, of a purchase", op: whozex.OpPurchasePackage, body: ok(`{"data":` + packageData + `}`), fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "data within data, of the account", op: whozex.OpGetAccount, body: ok(`{"data":` + everything + `}`), fields: fields{"balance": "150"}},
+			{name: "an array of one, of a purchase", op: whozex.OpPurchasePackage, body: ok(`[` + packageData + `]`), fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "an array of two, of a purchase", op: whozex.OpPurchasePackage, body: ok(`[` + packageData + `,` + packageData + `]`), unknown: true, text: "no object"},
+			{name: "no data around a purchase", op: whozex.OpPurchasePackage, body: `{"success":true,` + packageData[1:], fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "a package in the place of data", op: whozex.OpPurchasePackage, body: `{"success":true,"package":` + packageData + `,"meta":` + testMeta + `}`, fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "a result in the place of data", op: whozex.OpPurchasePackage, body: `{"success":true,"result":` + packageData + `}`, fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "a list in the place of data", op: whozex.OpListUsers, body: `{"success":true,"users":[` + aUser + `],"pagination":` + lastPage + `}`, fields: fields{"count": "1", "pagination.total": "1"}, raw: aUser},
+			{name: "a key in the place of data", op: whozex.OpRegenerateKey, body: `{"success":true,"api_key":"wx_live_second"}`, fields: fields{"api_key": "wx_live_second"}},
+			{name: "statistics in the place of data", op: whozex.OpGetAccountStats, body: `{"success":true,"spending":{"purchase":1.5}}`, fields: fields{}},
+			{name: "success alone, of statistics", op: whozex.OpGetAccountStats, body: `{"success":true,"meta":` + testMeta + `}`, text: "no data"},
+			{name: "success alone, of a purchase", op: whozex.OpPurchasePackage, body: `{"success":true}`, unknown: true, text: "no data"},
+			{name: "null for the data of a purchase", op: whozex.OpPurchasePackage, body: `{"success":true,"data":null,` + packageData[1:], unknown: true, text: "no data"},
+			{name: "an error beside a purchase that succeeded", op: whozex.OpPurchasePackage, body: `{"success":true,"error":{"code":"X"},"data":` + packageData + `}`, fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "another word for success", op: whozex.OpPurchasePackage, body: `{"success":"ok","data":` + packageData + `}`, unknown: true, text: "envelope"},
+			{name: "a status for success", op: whozex.OpPurchasePackage, body: `{"status":"success","data":` + packageData + `}`, unknown: true, text: "envelope"},
+			{name: "an envelope in an array", op: whozex.OpPurchasePackage, body: `[` + ok(packageData) + `]`, unknown: true},
+		},
+	},
+	{
+		comes: "JSON within text", wanted: "read: nothing is lost by it",
+		cases: []oddCase{
+			{name: "the data of a purchase", op: whozex.OpPurchasePackage, body: ok(quoted(packageData)), fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "the data of the account", op: whozex.OpGetAccount, body: ok(quoted(everything)), fields: fields{"balance": "150"}},
+			{name: "the data of a list", op: whozex.OpListUsers, body: ok(quoted(`{"users":[` + aUser + `],"pagination":` + lastPage + `}`)), fields: fields{"count": "1"}, raw: aUser},
+			{name: "the body of a purchase", op: whozex.OpPurchasePackage, body: quoted(ok(packageData)), fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
+			{name: "the body of an error", op: whozex.OpPurchasePackage, status: 400, body: quoted(refusal("INSUFFICIENT_BALANCE", "too low")), is: whozex.ErrInsufficientBalance, code: "INSUFFICIENT_BALANCE", text: "too low"},
+			{name: "a text that is none", op: whozex.OpPurchasePackage, body: ok(`"{sold}"`), unknown: true},
+		},
+	},
+	{
+		comes: "what is not JSON", wanted: "an error with all of it; the outcome of a purchase is unknown",
+		cases: noJSON(
+			"a comma before the end", strings.Replace(ok(packageData), "}", ",}", 1),
+			"NaN", ok(with(packageData, "used_gb", "1")+" ")+"NaN",
+			"a number that is NaN", strings.Replace(ok(packageData), `"used_gb":0`, `"used_gb":NaN`, 1),
+			"single quotes", strings.ReplaceAll(ok(packageData), `"`, `'`),
+			"a comment", "/* v1 */"+ok(packageData),
+			"a call, as JSONP", "callback("+ok(packageData)+");",
+			"a guard against inclusion", ")]}',\n"+ok(packageData),
+			"a warning of PHP", "<br />\n<b>Warning</b>: Undefined variable in <b>x.php</b> on line <b>7</b><br />\n"+ok(packageData),
+			"a page behind it", ok(packageData)+"<!-- generated in 0.01 s -->",
+			"two of it", ok(packageData)+ok(packageData),
+			"half of it", ok(packageData)[:120],
+			"a null byte behind it", ok(packageData)+"\x00",
+			"UTF-16", utf16(ok(packageData)),
+			"deflate", "\x78\x9c\xab\x56\x2a\x2e\x4d\x4e\x4e\x2d\x2e\x56\xb2\x2a\x29\x2a\x4d\xad\x05\x00\x2a\x0d\x05\x5a",
+			"XML", `<?xml version="1.0"?><response><success>true</success></response>`,
+			"a page", "<!DOCTYPE html><html><title>Maintenance</title></html>",
+			"a word", "OK",
+			"a text", `"OK"`,
+			"a number", "1",
+			"true", "true",
+			"null", "null",
+			"an empty object", "{}",
+			"an empty array", "[]",
+			"nothing", "",
+			"whitespace", " \r\n",
+		),
+	},
+	{
+		comes: "odd bytes around or within JSON", wanted: "read, and named where a byte is no letter",
+		cases: []oddCase{
+			{name: "whitespace that keeps the connection alive", op: whozex.OpPurchasePackage, body: strings.Repeat("\r\n ", 100) + ok(packageData) + "\n", fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "a byte order mark behind whitespace", op: whozex.OpPurchasePackage, body: "\n\ufeff" + ok(packageData), fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "another content type", op: whozex.OpPurchasePackage, header: "Content-Type: text/html; charset=iso-8859-1", body: ok(packageData), fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "a name in Latin-1", op: whozex.OpCreateUser, body: ok(with(aUser, "name", "\"Jos\xe9\"")), fields: fields{"id": "u1", "name": ""}, unread: []string{"name"}},
+			{name: "a password in Latin-1", op: whozex.OpPurchasePackage, body: ok(with(packageData, "evomi_password", "\"p\xe9\"")), fields: fields{"id": "PKG-A1B2C3", "evomi_password": ""}, unread: []string{"evomi_password"}},
+			{name: "an id in Latin-1", op: whozex.OpPurchasePackage, body: ok(with(packageData, "id", "\"p\xe9\"")), unknown: true, text: "id"},
+			{name: "a field that is not known in Latin-1", op: whozex.OpCreateUser, body: ok(`{"city":"Orl` + "\xe9" + `ans",` + aUser[1:]), fields: fields{"id": "u1", "name": "John"}},
+			{name: "a null character in a name", op: whozex.OpCreateUser, body: ok(with(aUser, "name", `"a\u0000b"`)), fields: fields{"name": "a\x00b"}},
+			{name: "an emoji in halves", op: whozex.OpCreateUser, body: ok(with(aUser, "name", `"\ud83d\ude00"`)), fields: fields{"name": "\U0001f600"}},
+			{name: "gzip twice", op: whozex.OpPurchasePackage, gzip: 2, header: "Content-Encoding: gzip", body: ok(packageData), fields: fields{"id": "PKG-A1B2C3"}},
+			{name: "a length that is too large, of a read", op: whozex.OpGetAccount, header: "Content-Length: 9999", body: ok(everything), text: "truncated"},
+			{name: "a length that is too large, of a purchase", op: whozex.OpPurchasePackage, header: "Content-Length: 9999", body: ok(packageData), unknown: true, text: "truncated"},
+		},
+	},
+	{
+		comes: "a time that is none", wanted: "it is named, and zero",
+		cases: noTimes(`"0000-00-00 00:00:00"`, `"/Date(1735732800000)/"`, `{"date":"2025-01-01 12:00:00.000000","timezone_type":3,"timezone":"UTC"}`, `"never"`, `-1`, `0`, `"01/02/2025"`, `{"seconds":1735732800}`, `[2025,1,1]`),
+	},
+	{
+		comes: "an error of other APIs", wanted: "its message is found; without a documented code it names no sentinel but its status's",
+		cases: []oddCase{
+			{name: "errors by field", op: whozex.OpCreateUser, status: 400, body: `{"success":false,"errors":{"email":["is taken"]}}`, is: whozex.ErrInvalidParams, text: "is taken"},
+			{name: "msg", op: whozex.OpPurchasePackage, status: 400, body: `{"success":false,"code":-2010,"msg":"too low"}`, code: "-2010", is: whozex.ErrInvalidParams, text: "too low"},
+			{name: "detail", op: whozex.OpGetAccount, status: 404, body: `{"detail":"Not Found"}`, isNot: statusSentinels, text: "Not Found"},
+			{name: "a text", op: whozex.OpPurchasePackage, status: 400, body: `{"success":false,"error":"too low"}`, is: whozex.ErrInvalidParams, text: "too low"},
+			{name: "a code that is a number", op: whozex.OpPurchasePackage, status: 400, body: `{"success":false,"error":{"code":1003,"message":"too low"}}`, code: "1003", is: whozex.ErrInvalidParams, text: "too low"},
+			{name: "success beside an error", op: whozex.OpPurchasePackage, status: 400, body: `{"success":true,"error":{"code":"INSUFFICIENT_BALANCE","message":"too low"}}`, code: "INSUFFICIENT_BALANCE", unknown: true, text: "too low"},
+		},
+	},
 }
 
 type fields = map[string]string
@@ -336,6 +471,60 @@ func times(texts ...string) (cases []oddCase) {
 		name: "none", op: whozex.OpGetPackage, body: ok(with(aPackage, "created_at", `"yesterday"`)),
 		fields: fields{"created_at": ""}, unread: []string{"created_at"},
 	})
+}
+
+// amounts are the account's balance in other forms, and the cost of a purchase.
+func amounts(want string, forms ...string) (cases []oddCase) {
+	for _, form := range forms {
+		cases = append(cases,
+			oddCase{name: form + " of a read", op: whozex.OpGetAccount, body: ok(with(everything, "balance", form)), fields: fields{"balance": want}},
+			oddCase{name: form + " of a purchase", op: whozex.OpPurchasePackage, body: ok(with(packageData, "cost", form)), fields: fields{"cost": want}},
+		)
+	}
+	return cases
+}
+
+func noAmounts(forms ...string) (cases []oddCase) {
+	for _, form := range forms {
+		cases = append(cases,
+			oddCase{name: form + " of a read", op: whozex.OpGetAccount, body: ok(with(everything, "balance", form)), text: "balance"},
+			oddCase{name: form + " of a purchase", op: whozex.OpPurchasePackage, body: ok(with(packageData, "cost", form)), fields: fields{"id": "PKG-A1B2C3", "cost": "0"}, unread: []string{"cost"}},
+		)
+	}
+	return cases
+}
+
+func noTimes(forms ...string) (cases []oddCase) {
+	for _, form := range forms {
+		cases = append(cases,
+			oddCase{name: form, op: whozex.OpGetPackage, body: ok(with(aPackage, "expires_at", form)), fields: fields{"remaining_gb": "20", "expires_at": ""}, unread: []string{"expires_at"}},
+		)
+	}
+	return cases
+}
+
+// noJSON are bodies after their names, of a read and of a purchase.
+func noJSON(bodies ...string) (cases []oddCase) {
+	for i := 0; i < len(bodies); i += 2 {
+		cases = append(cases,
+			oddCase{name: bodies[i] + " of a read", op: whozex.OpGetAccount, body: bodies[i+1]},
+			oddCase{name: bodies[i] + " of a purchase", op: whozex.OpPurchasePackage, body: bodies[i+1], unknown: true},
+		)
+	}
+	return cases
+}
+
+func quoted(text string) string {
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(encoded)
+}
+
+// utf16 is ASCII in little-endian UTF-16, behind its mark.
+func utf16(text string) string {
+	return "\xff\xfe" + strings.Join(strings.Split(text, ""), "\x00") + "\x00"
 }
 
 // usersFrom are the users of a part of a list.

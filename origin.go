@@ -30,7 +30,7 @@ func (o origin) RawJSON() json.RawMessage {
 		return nil
 	}
 	if o.item == wholeData {
-		return readEnvelope(o.source.body).data
+		return bytes.Clone(o.source.envelope().data)
 	}
 	return bytes.Clone(o.source.item(o.item))
 }
@@ -44,8 +44,7 @@ func (o origin) Unread() []string {
 	}
 	var report lenient.Report
 	if o.item == wholeData {
-		env := readEnvelope(o.source.body)
-		report, _ = o.source.read(&env, o.source.newResult())
+		report, _ = o.source.read(o.source.envelope(), o.source.newResult())
 	} else {
 		item := o.source.newResult().(lister).newItem()
 		report, _ = lenient.Decode(o.source.item(o.item), item, o.source.request())
@@ -70,14 +69,23 @@ func (s *source) request() lenient.Source {
 	return lenient.Source{Operation: string(s.operation), PathValue: s.id}
 }
 
+func (s *source) envelope() *envelope {
+	env := readEnvelope(s.body)
+	env.fillData()
+	return &env
+}
+
 func (s *source) newResult() any { return reflect.New(s.result).Interface() }
 
 // item returns the i-th of a list.
 func (s *source) item(i int) json.RawMessage {
 	s.split.Do(func() {
-		env := readEnvelope(s.body)
+		env := s.envelope()
 		s.items, _, _ = s.newResult().(lister).items(env.data)
 	})
+	if i >= len(s.items) {
+		return nil // data stands twice, and the items in the first alone
+	}
 	return s.items[i]
 }
 
@@ -101,7 +109,11 @@ func (s *source) read(env *envelope, into any) (lenient.Report, error) {
 	}
 	from := s.request()
 	from.Wrappers = []string{wrapperOf(s.result), "data", "result"}
-	report, err := lenient.Decode(env.data, into, from)
+	data := env.data
+	if items, ok := lenient.Array(data); ok && len(items) == 1 {
+		data = items[0]
+	}
+	report, err := lenient.Decode(data, into, from)
 	if err == nil && report.Filled == 0 && len(report.Amounts)+len(report.IDs) == 0 {
 		err = errNoData
 	}

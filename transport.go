@@ -137,9 +137,13 @@ func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64
 	if n := resp.ContentLength; n > 0 && n <= most {
 		buffer.Grow(int(n) + bytes.MinRead)
 	}
-	if err = a.fill(buffer, resp.Body, most); err == nil && bytes.HasPrefix(buffer.Bytes(), gzipMagic) {
-		// If the transport had asked for gzip, it would have decompressed it.
-		err = a.gunzip(buffer, most)
+	err = a.fill(buffer, resp.Body, most)
+	// If the transport had asked for gzip, it would have decompressed it; once, though
+	// server and proxy may both have compressed it.
+	for range 2 {
+		if err == nil && int64(buffer.Len()) <= most && bytes.HasPrefix(buffer.Bytes(), gzipMagic) {
+			err = a.gunzip(buffer, most)
+		}
 	}
 	if int64(buffer.Len()) > most {
 		buffer.Truncate(int(most))

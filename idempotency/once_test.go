@@ -23,7 +23,7 @@ var faults = []whozextest.Fault{
 	whozextest.TooManyRequests("0"), whozextest.Garbage(),
 }
 
-func TestOnce_SameKey(t *testing.T) {
+func TestTheSameKeyIsCarriedOutOnce(t *testing.T) {
 	for op, call := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
 			w := newWorld(t)
@@ -46,21 +46,21 @@ func TestOnce_SameKey(t *testing.T) {
 			assert.Equal(t, requests, w.requests(op))
 			_, err = call(w.open(), "order-2")
 			require.NoError(t, err)
-			assert.Equal(t, 2, w.commits(op), "another key makes another call")
+			assert.Equal(t, 2, w.commits(op), "another key is another call")
 		})
 	}
 }
 
-// With any fault, the server carries out the call at most once, and the row agrees
-// with the server.
-func TestOnce_Faults(t *testing.T) {
+// Whatever goes wrong with the request, the ledger has it once or not at all, and
+// the row does not say otherwise.
+func TestNoFaultCarriesItOutTwice(t *testing.T) {
 	for _, fault := range faults {
 		for op := range newWorld(t).calls() {
 			t.Run(fault.String()+"/"+string(op), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				w.server.Inject(op, fault, 1)
-				var lastErr error
+				var last error
 				var once *idempotency.Once
 				for i := range 3 {
 					timeout := whozex.WithTimeout(time.Minute)
@@ -68,17 +68,16 @@ func TestOnce_Faults(t *testing.T) {
 						timeout = whozex.WithTimeout(200 * time.Millisecond)
 					}
 					once = w.openWith([]whozex.Option{timeout})
-					_, lastErr = w.calls()[op](once, "order-1")
+					_, last = w.calls()[op](once, "order-1")
 				}
-				w.checkAgainstServer(once, op, "order-1", lastErr)
+				w.agrees(once, op, "order-1", last)
 			})
 		}
 	}
 }
 
-// checkAgainstServer compares the row of a key, and the error of its last call, with
-// the number of calls that the server carried out.
-func (w *world) checkAgainstServer(once *idempotency.Once, op whozex.Operation, key string, err error) {
+// agrees checks a row, and the error that came with it, against the ledger.
+func (w *world) agrees(once *idempotency.Once, op whozex.Operation, key string, err error) {
 	w.t.Helper()
 	r, getErr := once.Get(w.t.Context(), key)
 	if errors.Is(getErr, idempotency.ErrUnknownKey) {
@@ -103,13 +102,13 @@ func (w *world) checkAgainstServer(once *idempotency.Once, op whozex.Operation, 
 		assert.ErrorIs(w.t, err, idempotency.ErrIndeterminate)
 		assert.ErrorIs(w.t, err, whozex.ErrOutcomeUnknown)
 		assert.NotEmpty(w.t, r.Reason)
-		assert.Contains(w.t, []whozex.Operation{whozex.OpPurchasePackage, whozex.OpCreateWebhook}, op, "Reconcile can decide this operation: %s", r.Reason)
+		assert.Contains(w.t, []whozex.Operation{whozex.OpPurchasePackage, whozex.OpCreateWebhook}, op, "Reconcile can tell: %s", r.Reason)
 	default:
-		assert.Fail(w.t, "not resolved", r.String())
+		assert.Fail(w.t, "not settled", r.String())
 	}
 }
 
-func TestOnce_KeyReused(t *testing.T) {
+func TestTheSameKeyWithOtherParametersIsRefused(t *testing.T) {
 	w := newWorld(t)
 	once, ctx := w.open(), t.Context()
 	_, err := once.AddBalance(ctx, "order-1", w.user, dec("5"), "")
@@ -127,7 +126,7 @@ func TestOnce_KeyReused(t *testing.T) {
 	assert.Equal(t, 1, w.requests(whozex.OpAddBalance)+w.requests(whozex.OpDeductBalance))
 }
 
-func TestOnce_InvalidKey(t *testing.T) {
+func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
 	for _, key := range []string{"", "a b", "é", "a\x00", "<b>", fmt.Sprintf("%065d", 1)} {
@@ -137,22 +136,22 @@ func TestOnce_InvalidKey(t *testing.T) {
 	assert.Zero(t, w.requests(whozex.OpAddBalance))
 }
 
-func TestOnce_InvalidParams(t *testing.T) {
+func TestWhatTheClientRefusesLeavesNoRowAndCostsNoRequest(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
-	requests := len(w.server.RequestLog())
+	journal := len(w.server.RequestLog())
 	_, err := once.PurchasePackage(t.Context(), "order-1", w.user, whozex.PurchasePackageParams{GB: 0})
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
 	_, err = once.PurchasePackage(t.Context(), "order-1", "..", whozex.PurchasePackageParams{GB: 1})
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
 	_, err = once.AddBalance(t.Context(), "order-1", w.user, dec("-5"), "")
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
-	assert.Len(t, w.server.RequestLog(), requests)
+	assert.Len(t, w.server.RequestLog(), journal)
 	_, err = once.Get(t.Context(), "order-1")
 	require.ErrorIs(t, err, idempotency.ErrUnknownKey)
 }
 
-func TestOnce_FailedCallIsRetried(t *testing.T) {
+func TestADefiniteErrorMayBeTriedAgain(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
 	buy := w.calls()[whozex.OpPurchasePackage]
@@ -172,20 +171,20 @@ func TestOnce_FailedCallIsRetried(t *testing.T) {
 	assert.EqualValues(t, 2, r.Attempts)
 }
 
-func TestOnce_SameKeyConcurrently(t *testing.T) {
+func TestTheSameKeyAtOnce(t *testing.T) {
 	for op := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			call := w.calls()[op]
-			var group sync.WaitGroup
+			var taps sync.WaitGroup
 			for range 4 {
 				once := w.open()
 				for range 4 {
-					group.Go(func() {
+					taps.Go(func() {
 						if _, err := call(once, "order-1"); err != nil {
-							for _, expected := range []error{idempotency.ErrInProgress, idempotency.ErrUserBusy} {
-								if errors.Is(err, expected) {
+							for _, is := range []error{idempotency.ErrInProgress, idempotency.ErrUserBusy} {
+								if errors.Is(err, is) {
 									return
 								}
 							}
@@ -194,7 +193,7 @@ func TestOnce_SameKeyConcurrently(t *testing.T) {
 					})
 				}
 			}
-			group.Wait()
+			taps.Wait()
 			assert.Equal(t, 1, w.commits(op))
 			_, err := call(w.open(), "order-1")
 			require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/whozex/whozex-go/internal/pgtest"
 )
 
-// postgres is a PostgreSQL server started by the test, with a database.
+// postgres is a real server of its own, and a database on it.
 type postgres struct {
 	*pgtest.Server
 
@@ -35,7 +35,7 @@ func startPostgres(t testing.TB) *postgres {
 	return p
 }
 
-// create creates another database and returns its URL.
+// create makes another database and returns its URL.
 func (p *postgres) create() string {
 	p.t.Helper()
 	url, err := p.Create("pgx")
@@ -43,7 +43,7 @@ func (p *postgres) create() string {
 	return url
 }
 
-// restart starts the server again and waits until it accepts connections.
+// restart starts the server again, until it answers.
 func (p *postgres) restart() {
 	p.t.Helper()
 	require.NoError(p.t, p.Run())
@@ -53,7 +53,7 @@ func (p *postgres) restart() {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-func TestOnce_Postgres(t *testing.T) {
+func TestPostgresHoldsWhatSQLiteHolds(t *testing.T) {
 	p := startPostgres(t)
 	for op := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestOnce_Postgres(t *testing.T) {
 			}
 			once := w.open()
 			_, err := call(once, key)
-			w.checkAgainstServer(once, op, key, err)
+			w.agrees(once, op, key, err)
 			_, err = once.AddBalance(t.Context(), key, w.user, dec("99"), "other")
 			require.ErrorIs(t, err, idempotency.ErrKeyReused)
 		})
@@ -78,9 +78,9 @@ func TestOnce_Postgres(t *testing.T) {
 	counts, err := once.Store().Counts(t.Context())
 	require.NoError(t, err)
 	assert.EqualValues(t, len(w.calls()), counts.Succeeded+counts.Failed+counts.Indeterminate)
-	purged, err := once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
+	gone, err := once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
-	assert.Equal(t, counts.Succeeded+counts.Failed, purged)
+	assert.Equal(t, counts.Succeeded+counts.Failed, gone)
 
 	p.Crash()
 	for op, call := range w.calls() {
@@ -91,5 +91,5 @@ func TestOnce_Postgres(t *testing.T) {
 	}
 	p.restart()
 	_, err = once.AddBalance(t.Context(), "after", w.user, dec("1"), "")
-	require.NoError(t, err, "the store must reconnect")
+	require.NoError(t, err, "the store comes back by itself")
 }

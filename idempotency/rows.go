@@ -34,7 +34,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*Record, error) {
 	if r.response, err = s.unseal("response", r.Key, response); err != nil {
 		return nil, err
 	}
-	r.Params, r.eventPackages = json.RawMessage(r.params), strings.Fields(heard)
+	r.Params, r.heard = json.RawMessage(r.params), strings.Fields(heard)
 	r.NotBefore, r.CreatedAt, r.UpdatedAt = fromMillis(notBefore), fromMillis(created), fromMillis(updated)
 	return &r, nil
 }
@@ -53,12 +53,12 @@ func toMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// get returns the row of a key, or nil if there is none.
+// get returns the row of a key, nil if there is none.
 func (s *Store) get(ctx context.Context, key string) (*Record, error) {
-	return s.queryOne(ctx, `WHERE idempotency_key = $1`, key)
+	return s.one(ctx, `WHERE idempotency_key = $1`, key)
 }
 
-func (s *Store) queryOne(ctx context.Context, where string, args ...any) (*Record, error) {
+func (s *Store) one(ctx context.Context, where string, args ...any) (*Record, error) {
 	r, err := s.scan(s.db.QueryRowContext(ctx, s.db.SQL(`SELECT `+columns+` `+where), args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -66,7 +66,7 @@ func (s *Store) queryOne(ctx context.Context, where string, args ...any) (*Recor
 	return r, err
 }
 
-func (s *Store) queryAll(ctx context.Context, where string, args ...any) (records []*Record, err error) {
+func (s *Store) all(ctx context.Context, where string, args ...any) (found []*Record, err error) {
 	rows, err := s.db.QueryContext(ctx, s.db.SQL(`SELECT `+columns+` `+where), args...)
 	if err != nil {
 		return nil, err
@@ -77,19 +77,19 @@ func (s *Store) queryAll(ctx context.Context, where string, args ...any) (record
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, r)
+		found = append(found, r)
 	}
-	return records, rows.Err()
+	return found, rows.Err()
 }
 
 const isOpen = `is_open = 1`
 
-// openPurchase returns the open purchase of a user, or nil. There is at most one.
+// openPurchase returns the one purchase of a user that is not settled.
 func (s *Store) openPurchase(ctx context.Context, userID string) (*Record, error) {
-	return s.queryOne(ctx, `WHERE subject_id = $1 AND operation = 'PurchasePackage' AND `+isOpen, userID)
+	return s.one(ctx, `WHERE subject_id = $1 AND operation = 'PurchasePackage' AND `+isOpen, userID)
 }
 
-// claim is the right of one attempt to send the request, once it is committed.
+// claim is a call's right to send, from the commit of its row on.
 type claim struct {
 	key     string
 	attempt int64
@@ -97,9 +97,9 @@ type claim struct {
 	lease   time.Duration
 }
 
-// insertClaim claims a key that is new or whose last attempt failed. It returns
-// false if another process has claimed it since priorAttempts was read.
-func (s *Store) insertClaim(ctx context.Context, db execer, c *claim, spec *spec, priorAttempts int64, unknown *whozex.OutcomeUnknownError) (bool, error) {
+// insert claims a key that is new, or failed after the attempts given; false means
+// that another process was faster.
+func (s *Store) insert(ctx context.Context, db execer, c *claim, of *spec, after int64, unknown *whozex.OutcomeUnknownError) (bool, error) {
 	record, err := s.record(c.key, unknown)
 	if err != nil {
 		return false, err
@@ -112,13 +112,12 @@ func (s *Store) insertClaim(ctx context.Context, db execer, c *claim, spec *spec
 			reason = '', not_before = 0, updated_at = excluded.updated_at
 		WHERE o.state = 'failed' AND o.attempt = $9 AND o.operation = excluded.operation
 			AND o.subject_id = excluded.subject_id AND o.params = excluded.params`),
-		c.key, string(spec.operation), spec.subject, spec.params, c.attempt, c.owner, c.lease.Milliseconds(), record, priorAttempts)
-	return rowsChanged(result, err)
+		c.key, string(of.operation), of.subject, of.params, c.attempt, c.owner, c.lease.Milliseconds(), record, after)
+	return changed(result, err)
 }
 
-// renewClaim stores the record of a retry and renews the lease. It returns false if
-// the claim is lost.
-func (s *Store) renewClaim(ctx context.Context, c *claim, unknown *whozex.OutcomeUnknownError) (bool, error) {
+// renew writes a later attempt's record, by the process that still has the claim.
+func (s *Store) renew(ctx context.Context, c *claim, unknown *whozex.OutcomeUnknownError) (bool, error) {
 	record, err := s.record(c.key, unknown)
 	if err != nil {
 		return false, err
@@ -127,18 +126,18 @@ func (s *Store) renewClaim(ctx context.Context, c *claim, unknown *whozex.Outcom
 		SET record = $1, lease_until = {now} + $2, updated_at = {now}
 		WHERE idempotency_key = $3 AND attempt = $4 AND owner = $5 AND state = 'pending'`),
 		record, c.lease.Milliseconds(), c.key, c.attempt, c.owner)
-	return rowsChanged(result, err)
+	return changed(result, err)
 }
 
-// extendLease renews the lease of a claim.
-func (s *Store) extendLease(ctx context.Context, c *claim) error {
+// extend says that the process lives.
+func (s *Store) extend(ctx context.Context, c *claim) error {
 	_, err := s.db.ExecContext(ctx, s.db.SQL(`UPDATE whozex_operations SET lease_until = {now} + $1
 		WHERE idempotency_key = $2 AND attempt = $3 AND owner = $4 AND state = 'pending'`),
 		c.lease.Milliseconds(), c.key, c.attempt, c.owner)
 	return err
 }
 
-// outcome is what was found out about a call.
+// outcome is what a row comes to.
 type outcome struct {
 	state     State
 	source    Source
@@ -149,10 +148,9 @@ type outcome struct {
 	unknown   *whozex.OutcomeUnknownError // nil keeps the record
 }
 
-// finish stores the outcome of the claim's own call. A success is stored even if
-// another process has resolved the row in the meantime, any other outcome only if
-// none has.
-func (s *Store) finish(ctx context.Context, c *claim, o outcome) (bool, error) {
+// end writes what the call of a claim came to. A success is written whatever
+// others have made of the row meanwhile, all else only if nobody has.
+func (s *Store) end(ctx context.Context, c *claim, o outcome) (bool, error) {
 	where := ` AND state = 'pending' AND owner = $11`
 	if o.state == Succeeded {
 		where = ` AND owner = $11`
@@ -160,12 +158,12 @@ func (s *Store) finish(ctx context.Context, c *claim, o outcome) (bool, error) {
 	return s.write(ctx, c.key, c.attempt, o, where, c.owner)
 }
 
-// settle stores the outcome of an open row that is not in progress.
+// settle writes what was found out about an open row that nobody carries out.
 func (s *Store) settle(ctx context.Context, r *Record, o outcome) (bool, error) {
 	return s.write(ctx, r.Key, r.Attempts, o, ` AND state = $11 AND (state <> 'pending' OR lease_until <= {now}) AND `+isOpen, string(r.State))
 }
 
-func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome, where string, whereArg string) (bool, error) {
+func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome, where string, last string) (bool, error) {
 	var record []byte
 	if o.unknown != nil {
 		var err error
@@ -177,9 +175,9 @@ func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome,
 		SET state = $1, source = $2, response = COALESCE($3, response), result_id = $4, reason = $5, not_before = $6,
 			record = COALESCE($7, record), updated_at = {now}, lease_until = CASE WHEN $8 = 'pending' THEN lease_until ELSE 0 END
 		WHERE idempotency_key = $9 AND attempt = $10`+where),
-		string(o.state), string(o.source), nullable(s.seal("response", key, o.response)), o.resultID, o.reason, toMillis(o.notBefore),
-		nullable(record), string(o.state), key, attempt, whereArg)
-	return rowsChanged(result, err)
+		string(o.state), string(o.source), blob(s.seal("response", key, o.response)), o.resultID, o.reason, toMillis(o.notBefore),
+		blob(record), string(o.state), key, attempt, last)
+	return changed(result, err)
 }
 
 func (s *Store) record(key string, unknown *whozex.OutcomeUnknownError) ([]byte, error) {
@@ -187,16 +185,15 @@ func (s *Store) record(key string, unknown *whozex.OutcomeUnknownError) ([]byte,
 	return s.seal("record", key, data), err
 }
 
-// addEventPackage stores that an event named a package while the row was open.
-func (s *Store) addEventPackage(ctx context.Context, r *Record, packageID string) (bool, error) {
+// hear notes that an event named a package while the row was open.
+func (s *Store) hear(ctx context.Context, r *Record, packageID string) (bool, error) {
 	result, err := s.db.ExecContext(ctx, s.db.SQL(`UPDATE whozex_operations SET heard = heard || ' ' || $1
 		WHERE idempotency_key = $2 AND attempt = $3 AND `+isOpen), packageID, r.Key, r.Attempts)
-	return rowsChanged(result, err)
+	return changed(result, err)
 }
 
-// nullable returns nil for a nil slice, which some drivers would store as an empty
-// value and not as NULL.
-func nullable(data []byte) any {
+// blob makes nothing NULL, whatever a driver makes of an empty slice.
+func blob(data []byte) any {
 	if data == nil {
 		return nil
 	}
@@ -207,7 +204,7 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-func rowsChanged(result sql.Result, err error) (bool, error) {
+func changed(result sql.Result, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -215,10 +212,10 @@ func rowsChanged(result sql.Result, err error) (bool, error) {
 	return n > 0, err
 }
 
-// buyer is what the store knows about a user with purchases.
+// buyer is what the store knows of a user that buys.
 type buyer struct {
 	email     string
-	purchases int64 // number of purchases begun
+	purchases int64 // begun
 }
 
 func (s *Store) buyer(ctx context.Context, userID string) (b buyer, err error) {
@@ -229,21 +226,21 @@ func (s *Store) buyer(ctx context.Context, userID string) (b buyer, err error) {
 	return b, err
 }
 
-// claimPurchase claims a key and reserves the user, who can have one open purchase.
-// It returns ErrUserBusy if another purchase began since b was read.
-func (s *Store) claimPurchase(ctx context.Context, c *claim, spec *spec, priorAttempts int64, unknown *whozex.OutcomeUnknownError, b buyer) (won bool, err error) {
+// purchase claims a key and the user's one place for a purchase. It is refused
+// with ErrUserBusy if another was begun since b was read.
+func (s *Store) purchase(ctx context.Context, c *claim, of *spec, after int64, unknown *whozex.OutcomeUnknownError, b buyer) (won bool, err error) {
 	err = s.db.InTx(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, s.db.SQL(`INSERT INTO whozex_users AS u (user_id, email, purchases) VALUES ($1, $2, $3)
 			ON CONFLICT (user_id) DO UPDATE SET purchases = excluded.purchases, email = excluded.email WHERE u.purchases = $4`),
-			spec.subject, b.email, b.purchases+1, b.purchases)
-		reserved, err := rowsChanged(result, err)
+			of.subject, b.email, b.purchases+1, b.purchases)
+		free, err := changed(result, err)
 		if err != nil {
 			return err
 		}
-		if !reserved {
-			return keyError(ErrUserBusy, c.key, "another purchase has just begun")
+		if !free {
+			return keyError(ErrUserBusy, c.key, "another purchase began meanwhile")
 		}
-		if won, err = s.insertClaim(ctx, tx, c, spec, priorAttempts, unknown); err == nil && !won {
+		if won, err = s.insert(ctx, tx, c, of, after, unknown); err == nil && !won {
 			return errRaced
 		}
 		return err

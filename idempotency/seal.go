@@ -6,17 +6,16 @@ import (
 	"fmt"
 )
 
-// minNonce is the shortest nonce, in bytes, that can safely be random for each row.
+// minNonce is the shortest nonce that may be drawn at random for every row.
 const minNonce = 12
 
-// sealedMark is the first byte of encrypted values. Others are JSON and begin
-// with {.
+// What is stored begins with {, as JSON does, or with this.
 const sealedMark = 0x01
 
 var errSealed = errors.New("the row is sealed, and the store was opened without its key")
 
-// seal encrypts a value and binds it to its column and key: copied to another row,
-// it cannot be decrypted.
+// seal encrypts data for one column of one key: moved to another row it does not
+// open.
 func (s *Store) seal(column, key string, data []byte) []byte {
 	if s.aead == nil || data == nil {
 		return data
@@ -35,7 +34,7 @@ func (s *Store) unseal(column, key string, data []byte) ([]byte, error) {
 	}
 	sealed := data[1:]
 	if len(sealed) < s.aead.NonceSize() {
-		return nil, errors.New("the sealed value is truncated")
+		return nil, errors.New("the row is cut short")
 	}
 	nonce, sealed := sealed[:s.aead.NonceSize()], sealed[s.aead.NonceSize():]
 	plain, err := s.aead.Open(nil, nonce, sealed, []byte(column+"\x00"+key))

@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 )
@@ -108,7 +110,8 @@ func each(data []byte, open json.Delim, f func(name string, value json.RawMessag
 		f(name.(string), data[end-len(value):end:end])
 	}
 	_, err := dec.Token()
-	return err == nil
+	_, end := dec.Token()
+	return err == nil && end == io.EOF
 }
 
 // IsEmpty reports whether data is an object without members.
@@ -294,7 +297,8 @@ func text(data json.RawMessage, v reflect.Value) result {
 	value, quoted, ok := scalar(data)
 	switch {
 	case ok && quoted:
-		if json.Unmarshal(data, v.Addr().Interface()) != nil {
+		// encoding/json replaces what is not UTF-8.
+		if !utf8.Valid(data) || json.Unmarshal(data, v.Addr().Interface()) != nil {
 			return unread
 		}
 		return read

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// schemaLock is the advisory lock for changes of the schema in PostgreSQL.
+// schemaLock is the advisory lock under which PostgreSQL's schema changes.
 const schemaLock = 0x77686f7a // "whoz"
 
-// Migrate applies the schema files of a component that the database does not have
-// yet. File names begin with their version, as in 001_operations.sql. Migrate
-// returns an error if the database has a later version than this module.
+// Migrate brings the tables of a component up to date by the dialect's folder of
+// files, whose names begin with their version: 001_operations.sql. It refuses a
+// database that a later version of this module has changed.
 func (db *DB) Migrate(ctx context.Context, component string, files fs.FS) error {
 	names, err := fs.Glob(files, path.Join(string(db.Dialect), "*.sql"))
 	if err != nil {
 		return err
 	}
-	version, err := db.version(ctx, component)
-	if err == nil && version == len(names) {
-		return nil // before CREATE TABLE, which the user may lack the right to do
+	done, err := db.version(ctx, component)
+	if err == nil && done == len(names) {
+		return nil // also where the user may not create tables
 	}
 	err = db.InTx(ctx, func(tx *sql.Tx) error {
 		if db.Dialect == Postgres {
@@ -35,14 +35,14 @@ func (db *DB) Migrate(ctx context.Context, component string, files fs.FS) error 
 			(component TEXT NOT NULL, version INTEGER NOT NULL, applied_at BIGINT NOT NULL, PRIMARY KEY (component, version))`); err != nil {
 			return err
 		}
-		var version int
-		if err := tx.QueryRowContext(ctx, db.SQL(currentVersion), component).Scan(&version); err != nil {
+		var done int
+		if err := tx.QueryRowContext(ctx, db.SQL(currentVersion), component).Scan(&done); err != nil {
 			return err
 		}
-		if version > len(names) {
-			return fmt.Errorf("the schema is version %d, this program supports up to %d", version, len(names))
+		if done > len(names) {
+			return fmt.Errorf("the schema is version %d, this program knows %d", done, len(names))
 		}
-		for _, name := range names[version:] {
+		for _, name := range names[done:] {
 			if err := db.apply(ctx, tx, component, files, name); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
