@@ -164,7 +164,7 @@ func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (key *Re
 	defer s.release()
 	key, err = decode[RegeneratedKey](s)
 	if err == nil {
-		err = c.keys.replace(s.last.key, string(key.APIKey))
+		err = c.keys.replace(s.last.Key, string(key.APIKey))
 	}
 	if err != nil {
 		return nil, s.decodeError(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/whozex/whozex-go/internal/wire"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -36,7 +37,7 @@ type cachedResponse struct {
 	body         []byte
 	attempts     int
 	onWire       time.Duration
-	key          *apiKey
+	key          *wire.Key
 	err          error
 	callersError bool        // caused by the first caller's context or limiter; the others must retry
 	invalid      atomic.Bool // the body could not be decoded
@@ -114,9 +115,9 @@ func (c *cache) store(ctx context.Context, key string, s *callState, err error) 
 		status:       s.last.status,
 		header:       s.last.header,
 		body:         bytes.Clone(s.received()),
-		attempts:     s.last.number,
+		attempts:     s.last.Number,
 		onWire:       s.onWire,
-		key:          s.last.key,
+		key:          s.last.Key,
 		err:          err,
 		callersError: err != nil && (s.stopped != nil || ctx.Err() != nil),
 	}
@@ -129,7 +130,7 @@ func (c *cache) store(ctx context.Context, key string, s *callState, err error) 
 // state returns the call state of one caller of the response.
 func (a *cachedResponse) state(req request, attempts int) (*callState, error) {
 	s := newCallState(req)
-	s.last = &attempt{number: attempts, key: a.key, status: a.status, header: a.header}
+	s.last = &attempt{Attempt: wire.Attempt{Number: attempts, Key: a.key}, status: a.status, header: a.header}
 	s.cached = a
 	if attempts > 0 {
 		s.onWire = a.onWire

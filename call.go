@@ -21,8 +21,8 @@ import (
 //	retries    retry.go                  the policy; retryablehttp loops and waits
 //	limiter    limit.go                  and BeforeSend, notify.go
 //	attempt    transport.go              one time-out, one response
-//	wire       pools.go, sender.go       beneath middleware; attempt.go is its trace
-//	decode     envelope.go
+//	wire       internal/wire             middleware, one request, the proof that none was sent
+//	decode     decode.go, envelope.go    strict, then internal/lenient
 //	errors     call_error.go             the error that the caller receives
 
 // call sends a request and decodes the data of its response into a T. Every endpoint
@@ -141,7 +141,7 @@ type callState struct {
 	buffer *bytes.Buffer   // for the response's body
 	cached *cachedResponse // where the response comes from, nil if from the network
 
-	ctx       holder // these four are here to be allocated with the rest
+	ctx       callContext // these four are here to be allocated with the rest
 	url       url.URL
 	plain     http.Request
 	retryable retryablehttp.Request
@@ -183,42 +183,33 @@ func (s *callState) response() Response {
 		Header:     s.last.header.Clone(),
 		Meta:       metaOf(readEnvelope(s.received()).meta),
 		Body:       bytes.Clone(s.received()),
-		Attempts:   s.last.number,
+		Attempts:   s.last.Number,
 	}
 }
 
 // context returns ctx with the state.
 func (s *callState) context(ctx context.Context) context.Context {
-	s.ctx = holder{ctx, s}
+	s.ctx = callContext{ctx, s}
 	return &s.ctx
 }
 
-func callStateOf(ctx context.Context) *callState {
-	s, _ := ctx.Value(callStateKey).(*callState)
-	return s
-}
-
-// holder is [context.WithValue] with room in the value itself, which saves an
-// allocation.
-type holder struct {
+// callContext is [context.WithValue] as a field of the state, which saves an allocation.
+type callContext struct {
 	context.Context
-	held interface{ contextKey() contextKey }
+	state *callState
 }
 
-type contextKey int
-
-const (
-	callStateKey contextKey = iota
-	attemptKey
-)
-
-func (*callState) contextKey() contextKey { return callStateKey }
-func (*attempt) contextKey() contextKey   { return attemptKey }
+type callStateKey struct{}
 
 // Value implements [context.Context].
-func (h *holder) Value(key any) any {
-	if key == h.held.contextKey() {
-		return h.held
+func (c *callContext) Value(key any) any {
+	if key == (callStateKey{}) {
+		return c.state
 	}
-	return h.Context.Value(key)
+	return c.Context.Value(key)
+}
+
+func callStateOf(ctx context.Context) *callState {
+	s, _ := ctx.Value(callStateKey{}).(*callState)
+	return s
 }

@@ -48,7 +48,7 @@ func (s *callState) attemptError() error {
 
 // transportError returns the error of a call without a whole response.
 func (s *callState) transportError(cause error) error {
-	return &callError{method: s.method, path: sanitize(s.path, s.last.key), attempts: s.last.number, cause: cause}
+	return &callError{method: s.method, path: sanitize(s.path, s.last.Key), attempts: s.last.Number, cause: cause}
 }
 
 // statusError returns the failure that the response reports.
@@ -56,13 +56,13 @@ func (s *callState) statusError() *Error {
 	body := bytes.Clone(s.received())
 	env := readEnvelope(body)
 	return &Error{
-		Code:       sanitize(env.code, s.last.key),
-		Message:    sanitize(env.message, s.last.key),
+		Code:       sanitize(env.code, s.last.Key),
+		Message:    sanitize(env.message, s.last.Key),
 		StatusCode: s.last.status,
 		Method:     s.method,
-		Path:       sanitize(s.path, s.last.key),
+		Path:       sanitize(s.path, s.last.Key),
 		RetryAfter: parseRetryAfter(s.last.header),
-		Attempts:   s.last.number,
+		Attempts:   s.last.Number,
 		Meta:       metaOf(env.meta),
 		Body:       body,
 		notFromAPI: env.notFromAPI(),
@@ -86,8 +86,8 @@ func (s *callState) decodeError(cause error) error {
 	err := &ResponseError{
 		StatusCode: s.last.status,
 		Method:     s.method,
-		Path:       sanitize(s.path, s.last.key),
-		Attempts:   s.last.number,
+		Path:       sanitize(s.path, s.last.Key),
+		Attempts:   s.last.Number,
 		Body:       bytes.Clone(s.received()),
 		Err:        cause,
 	}
@@ -99,7 +99,7 @@ func (s *callState) decodeError(cause error) error {
 
 func (s *callState) outcomeUnknown(cause error) error {
 	a := s.last
-	err := s.newOutcomeUnknown(a.sentAt, a.number)
+	err := s.newOutcomeUnknown(a.sentAt, a.Number)
 	err.StatusCode, err.Body, err.Err = a.status, bytes.Clone(s.received()), cause
 	// A stored record keeps wall clock times only, so their difference must be right.
 	err.Until, err.ServerTime = a.sentAt.Add(between(a.sentAt, a.endedAt)), a.serverTime

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // CallOption configures a single call, or each call of an iteration. An invalid value is
@@ -92,7 +94,7 @@ func Header(name, value string) CallOption {
 			o.check(invalid("header", "%q is not a header name", name))
 		case strings.ContainsFunc(value, unprintable):
 			o.check(invalid("header", "%s contains a character that is not allowed in a header", name))
-		case slices.Contains(ownHeaders, name) || isIdempotencyKey(name, nil):
+		case slices.Contains(ownHeaders, name) || wire.IsIdempotencyKey(name):
 			o.check(invalid("header", "%s is set by the client", name))
 		}
 		if o.header == nil {

@@ -113,7 +113,7 @@ func (c *Client) SetAPIKey(key string) error {
 
 // CloseIdleConnections closes the idle connections of the client's own transports. It
 // does not touch the pool of a transport given by [WithHTTPClient].
-func (c *Client) CloseIdleConnections() { c.transport.closeIdle() }
+func (c *Client) CloseIdleConnections() { c.transport.wire.CloseIdle() }
 
 // Format implements [fmt.Formatter]: with every verb a client prints as its base URL.
 func (c *Client) Format(f fmt.State, _ rune) {

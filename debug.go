@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // WithDebugWriter writes each request and each response to w as text, with headers and
@@ -51,12 +53,12 @@ func newDebugWriter(w io.Writer) *debugWriter {
 
 func (d *debugWriter) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		a := attemptOf(req.Context())
+		a := wire.FromContext(req.Context())
 		if a == nil {
 			return next.RoundTrip(req)
 		}
 		m := d.message(a, '>', "%s %s", req.Method, req.URL)
-		m.body.Write(a.payload)
+		m.body.Write(a.Payload)
 		m.write(req.Header)
 		began := time.Now()
 		resp, err := next.RoundTrip(req)
@@ -99,15 +101,15 @@ func (b *debugBody) Close() error {
 
 type debugMessage struct {
 	to        *debugWriter
-	key       *apiKey
+	key       *wire.Key
 	direction byte
 	head      string
 	body      bytes.Buffer
 }
 
-func (d *debugWriter) message(a *attempt, direction byte, format string, args ...any) *debugMessage {
-	head := fmt.Sprintf("%s, attempt %d: ", a.op, a.number) + fmt.Sprintf(format, args...)
-	return &debugMessage{to: d, key: a.key, direction: direction, head: head}
+func (d *debugWriter) message(a *wire.Attempt, direction byte, format string, args ...any) *debugMessage {
+	head := fmt.Sprintf("%s, attempt %d: ", a.Operation, a.Number) + fmt.Sprintf(format, args...)
+	return &debugMessage{to: d, key: a.Key, direction: direction, head: head}
 }
 
 func (m *debugMessage) write(header http.Header) {
@@ -132,8 +134,8 @@ func (m *debugMessage) write(header http.Header) {
 	_, _ = io.WriteString(m.to.w, out.String()+"\n")
 }
 
-func (m *mask) apply(text string, key *apiKey) string {
-	text = strings.ReplaceAll(text, key.value, redacted)
+func (m *mask) apply(text string, key *wire.Key) string {
+	text = strings.ReplaceAll(text, key.Value, redacted)
 	text = m.field.ReplaceAllString(text, `${1}"`+redacted+`"`)
 	return m.text.ReplaceAllString(text, redacted)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // Sentinels for [errors.Is]. An [Error] matches the sentinel of its code or, if the code
@@ -306,11 +308,11 @@ func writeAttempts(w io.Writer, n int) {
 
 // sanitize makes a server's text fit for one line of a log: it masks the keys, replaces
 // control characters by blanks, and truncates it.
-func sanitize(text string, keys ...*apiKey) string {
+func sanitize(text string, keys ...*wire.Key) string {
 	const most = 512
 	for _, key := range keys {
 		if key != nil {
-			text = strings.ReplaceAll(text, key.value, redacted)
+			text = strings.ReplaceAll(text, key.Value, redacted)
 		}
 	}
 	text = strings.Map(func(r rune) rune {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // WithLogger logs to logger:
@@ -36,7 +38,7 @@ func WithLogger(logger *slog.Logger) Option {
 // does not link package slog.
 type reporter interface {
 	insecure(base string)
-	call(context.Context, *CallInfo, *apiKey)
+	call(context.Context, *CallInfo, *wire.Key)
 	attempt(ctx context.Context, a *attempt, waited time.Duration)
 	retry(context.Context, *attempt)
 }
@@ -47,7 +49,7 @@ func (l slogReporter) insecure(base string) {
 	l.LogAttrs(context.Background(), slog.LevelWarn, "whozex: the API key travels unencrypted", slog.String("base_url", base))
 }
 
-func (l slogReporter) call(ctx context.Context, info *CallInfo, key *apiKey) {
+func (l slogReporter) call(ctx context.Context, info *CallInfo, key *wire.Key) {
 	level := slog.LevelInfo
 	if info.Err != nil {
 		level = slog.LevelError
@@ -81,14 +83,14 @@ func (l slogReporter) attempt(ctx context.Context, a *attempt, waited time.Durat
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("operation", string(a.op)),
-		slog.Int("attempt", a.number),
+		slog.String("operation", string(a.Operation)),
+		slog.Int("attempt", a.Number),
 		slog.Int("status", a.status),
 		readable("duration", a.endedAt.Sub(a.sentAt)),
 		readable("waited", waited),
 	}
 	if a.err != nil {
-		attrs = append(attrs, slog.String("error", sanitize(a.err.Error(), a.key)))
+		attrs = append(attrs, slog.String("error", sanitize(a.err.Error(), a.Key)))
 	}
 	l.LogAttrs(ctx, slog.LevelDebug, "whozex attempt", attrs...)
 }
@@ -100,11 +102,11 @@ func (l slogReporter) retry(ctx context.Context, a *attempt) {
 	}
 	reason := http.StatusText(a.status)
 	if a.err != nil {
-		reason = sanitize(a.err.Error(), a.key)
+		reason = sanitize(a.err.Error(), a.Key)
 	}
 	l.LogAttrs(ctx, slog.LevelWarn, "whozex retry",
-		slog.String("operation", string(a.op)),
-		slog.Int("attempt", a.number),
+		slog.String("operation", string(a.Operation)),
+		slog.Int("attempt", a.Number),
 		slog.Int("status", a.status),
 		slog.String("reason", reason),
 	)

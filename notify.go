@@ -17,7 +17,7 @@ func (t *transport) notify(ctx context.Context, s *callState) error {
 	}
 	for range 2 {
 		sentAt := time.Now()
-		record := s.newOutcomeUnknown(sentAt, s.last.number+1)
+		record := s.newOutcomeUnknown(sentAt, s.last.Number+1)
 		record.Request = bytes.Clone(s.encoded)
 		record.Until = sentAt.Add(s.options.timeout).Add(t.grace / 10) // the record may be that old
 		record.ServerTime = t.clock.at(sentAt)

@@ -115,8 +115,8 @@ func (w *callObserver) responded(s *callState) {
 	if w == nil {
 		return
 	}
-	w.info.Attempts, w.info.StatusCode = s.last.number, s.last.status
-	w.info.Cached = s.cached != nil && s.last.number == 0 && s.last.status != 0
+	w.info.Attempts, w.info.StatusCode = s.last.Number, s.last.status
+	w.info.Cached = s.cached != nil && s.last.Number == 0 && s.last.status != 0
 	w.info.OnWire = s.onWire
 	w.info.Waited = time.Since(w.info.Start) - s.onWire
 }

@@ -395,7 +395,7 @@ func TestBeforeSend_Record(t *testing.T) {
 
 func TestBeforeSend_EachRequest(t *testing.T) {
 	t.Parallel()
-	s := newFaultTest(t)
+	s := newFaultTest(t, whozex.WithTimeout(whozex.DefaultTimeout), whozex.WithGrace(whozex.DefaultGrace))
 	before := s.server.Requests(whozex.OpAddGB)
 	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
 	var attempts []int
@@ -403,9 +403,9 @@ func TestBeforeSend_EachRequest(t *testing.T) {
 		_, err := s.client.AddGB(t.Context(), s.pkg, whozex.AddGBParams{GB: 1}, opt)
 		return err
 	}
-	require.NoError(t, add(whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
-		attempts = append(attempts, doubt.Attempts)
-		assert.WithinDuration(t, time.Now(), doubt.SentAt, time.Minute)
+	require.NoError(t, add(whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
+		attempts = append(attempts, record.Attempts)
+		assert.WithinDuration(t, time.Now(), record.SentAt, time.Minute)
 		return nil
 	})))
 	assert.Equal(t, []int{1, 2}, attempts)
@@ -419,8 +419,8 @@ func TestBeforeSend_EachRequest(t *testing.T) {
 	assert.Equal(t, before+2, s.server.Requests(whozex.OpAddGB), "nothing was sent")
 
 	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
-	err = add(whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
-		if doubt.Attempts == 2 {
+	err = add(whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
+		if record.Attempts == 2 {
 			return full
 		}
 		return nil
@@ -431,11 +431,11 @@ func TestBeforeSend_EachRequest(t *testing.T) {
 	assert.Equal(t, before+3, s.server.Requests(whozex.OpAddGB), "nothing was sent again")
 
 	_, err = s.client.GetAccount(t.Context(), refuse)
-	require.NoError(t, err, "a read spends nothing")
+	require.NoError(t, err, "a read is not announced")
 }
 
 func TestBeforeSend_Cancel(t *testing.T) {
-	s := newFaultTest(t)
+	s := newFaultTest(t, whozex.WithTimeout(whozex.DefaultTimeout), whozex.WithGrace(whozex.DefaultGrace))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	_, err := s.client.AddBalance(ctx, s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error {

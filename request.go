@@ -101,8 +101,6 @@ func (r *request) setPath(escaped string) {
 // costs 7% of a call within one process.
 var emptyRequest = new(http.Request)
 
-var jsonType = []string{"application/json"}
-
 // encode returns the request for retryablehttp. The key, the other headers and the body
 // are added at each attempt: the key may change in between, and net/http must not be
 // able to repeat the body.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/whozex/whozex-go/internal/lenient"
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // checkRetry is the retry policy. retryablehttp calls it after every attempt.
@@ -52,7 +53,7 @@ func (c *Client) retryAfter(status int, header http.Header) time.Duration {
 }
 
 func (c *Client) mayRetry(s *callState) bool {
-	return s.stopped == nil && s.last.number <= s.options.maxRetries && s.repeatable()
+	return s.stopped == nil && s.last.Number <= s.options.maxRetries && s.repeatable()
 }
 
 // repeatable reports whether the last attempt may be repeated. A mistake here spends
@@ -61,8 +62,8 @@ func (s *callState) repeatable() bool {
 	a := s.last
 	switch {
 	case a.err == nil && a.status == http.StatusTooManyRequests:
-		return !a.mutating || s.definite()
-	case a.mutating:
+		return !a.Mutating || s.definite()
+	case a.Mutating:
 		return a.err != nil && a.unsent && !permanent(a.err)
 	case a.err != nil:
 		return !permanent(a.err)
@@ -93,7 +94,7 @@ func (s *callState) definite() bool {
 // permanent reports whether a retry would end in the same error: no such host, a
 // certificate that does not verify, a server without TLS, faulty middleware.
 func permanent(err error) bool {
-	if errors.Is(err, errNoAttempt) || errors.Is(err, errForeignHost) {
+	if errors.Is(err, wire.ErrNoAttempt) || errors.Is(err, wire.ErrForeignHost) {
 		return true
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {

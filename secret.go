@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"sync/atomic"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 const redacted = "[redacted]"
@@ -97,18 +99,11 @@ func logGroup(v any) slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// apiKey is a key as it is sent. It is immutable, so that a call in flight has either the
-// old key or the new one.
-type apiKey struct {
-	value  string
-	header []string
-}
-
 // keyring has the current key behind a pointer, where no verb of fmt prints it.
 type keyring struct {
 	name    string // of the header, in canonical form
 	prefix  string
-	current atomic.Pointer[apiKey]
+	current atomic.Pointer[wire.Key]
 }
 
 func newKeyring(key string, ownHeader bool) (*keyring, error) {
@@ -129,7 +124,7 @@ func (r *keyring) set(key string) error {
 }
 
 // replace sets key unless the key used was replaced already.
-func (r *keyring) replace(used *apiKey, key string) error {
+func (r *keyring) replace(used *wire.Key, key string) error {
 	made, err := r.make(key)
 	if err != nil {
 		return err
@@ -138,7 +133,7 @@ func (r *keyring) replace(used *apiKey, key string) error {
 	return nil
 }
 
-func (r *keyring) make(key string) (*apiKey, error) {
+func (r *keyring) make(key string) (*wire.Key, error) {
 	if key == "" {
 		return nil, &ParamError{Field: "API key", Reason: "is required", class: ErrMissingAPIKey}
 	}
@@ -147,5 +142,5 @@ func (r *keyring) make(key string) (*apiKey, error) {
 			return nil, invalid("API key", "contains whitespace or a character that is not allowed in a header, at byte %d", i)
 		}
 	}
-	return &apiKey{value: key, header: []string{r.prefix + key}}, nil
+	return &wire.Key{Value: key, Header: []string{r.prefix + key}}, nil
 }

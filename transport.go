@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // transport makes one attempt: it waits for the limiter, sends, and reads the whole
@@ -17,9 +19,7 @@ import (
 // close connections of the shared pool.
 type transport struct {
 	*settings
-	reads    pipeline
-	writes   pipeline
-	own      []*http.Transport
+	wire     *wire.Transport
 	keys     *keyring
 	limiter  *limiter
 	clock    serverClock
@@ -27,14 +27,15 @@ type transport struct {
 }
 
 func newTransport(s *settings, keys *keyring) *transport {
-	t := &transport{
+	return &transport{
 		settings: s,
 		keys:     keys,
 		limiter:  newLimiter(s.limiter, s.maxRetryAfter),
 		timedOut: &errAttemptTimeout{s.timeout},
+		wire: wire.New(wire.Config{
+			Base: s.base, Client: s.httpClient, Middleware: s.middleware, KeyHeader: keys.name, UserAgent: s.userAgent,
+		}),
 	}
-	t.reads, t.writes, t.own = newPipelines(s, keys)
-	return t
 }
 
 // client returns the http.Client for retryablehttp: a copy of the caller's, or a new one.
@@ -47,12 +48,6 @@ func (t *transport) client(given *http.Client) *http.Client {
 	client.Timeout = 0
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
-}
-
-func (t *transport) closeIdle() {
-	for _, own := range t.own {
-		own.CloseIdleConnections()
-	}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -74,7 +69,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a := s.newAttempt(t.keys.current.Load())
-	if a.mutating {
+	if a.Mutating {
 		a.serverTime = t.clock.at(a.sentAt)
 	}
 	resp, err := t.attempt(ctx, s, a, req)
@@ -90,41 +85,44 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (s *callState) newAttempt(key *apiKey) *attempt {
+// attempt is one request of a call and its result.
+type attempt struct {
+	wire.Attempt
+
+	sentAt     time.Time
+	endedAt    time.Time
+	serverTime time.Time   // at sentAt, zero if not known
+	status     int         // 0 without a response
+	header     http.Header // of the response
+	tooLong    bool        // the response's body exceeds the bound
+	err        error       // why there is no whole response
+	unsent     bool        // err proves that nothing reached the server
+
+	reader io.LimitedReader // of the response's body; a field to save an allocation
+}
+
+func (s *callState) newAttempt(key *wire.Key) *attempt {
 	s.buffer.Reset()
 	s.last = &attempt{
-		op: s.op, number: s.last.number + 1, mutating: s.mutating(), key: key, payload: s.encoded,
-		sentAt: time.Now(),
+		Attempt: wire.Attempt{Operation: string(s.op), Number: s.last.Number + 1, Mutating: s.mutating(), Key: key, Payload: s.encoded},
+		sentAt:  time.Now(),
 	}
 	return s.last
 }
 
-func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (*http.Response, error) {
-	ctx = a.start(ctx, s.options.timeout, t.timedOutAfter(s.options.timeout))
-	defer a.stop()
-	by := &t.reads
-	if a.mutating {
-		by = &t.writes
-	}
-	resp, err := by.roundTrip(ctx, a, req)
-	if err == nil && (resp == nil || resp.StatusCode == 0) {
-		err = errNoResponse
-	}
-	if err != nil {
-		a.unsent = a.end(by.sender.owned)
+func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (resp *http.Response, err error) {
+	ctx = a.Start(ctx, s.options.timeout, t.timedOutAfter(s.options.timeout))
+	defer a.Stop()
+	if resp, a.unsent, err = t.wire.Send(ctx, &a.Attempt, req); err != nil {
 		return nil, attemptError(ctx, err)
 	}
-	if resp.Body == nil {
-		resp.Body = http.NoBody
-	}
-	a.responded(resp.Body)
 	a.status, a.header = resp.StatusCode, resp.Header
 	// The body of 101 Switching Protocols is the connection itself, which does not end.
 	if a.status >= http.StatusOK {
 		a.tooLong, err = a.readBody(s.buffer, resp, t.maxResponseBytes)
 		// For a read, a status outside 2xx is enough even if its body is truncated. For a
 		// mutating call the rest might have reported success.
-		if err != nil && (a.mutating || a.status/100 == 2) {
+		if err != nil && (a.Mutating || a.status/100 == 2) {
 			return nil, attemptError(ctx, fmt.Errorf("response truncated: %w", err))
 		}
 	}
@@ -178,7 +176,7 @@ func (a *attempt) gunzip(buffer *bytes.Buffer, most int64) error {
 // the transport's error.
 func attemptError(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if _, timedOut := errors.AsType[*errAttemptTimeout](cause); timedOut || cause == errReconnects {
+	if _, timedOut := errors.AsType[*errAttemptTimeout](cause); timedOut || cause == wire.ErrReconnects {
 		return cause
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {

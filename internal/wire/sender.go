@@ -1,4 +1,4 @@
-package whozex
+package wire
 
 import (
 	"context"
@@ -35,8 +35,9 @@ type sender struct {
 }
 
 var (
-	errNoAttempt    = errors.New("middleware dropped the context of the request")
-	errForeignHost  = errors.New("middleware sent the request to another host, which must not see the API key")
+	// ErrNoAttempt and ErrForeignHost are errors of middleware, which a retry repeats.
+	ErrNoAttempt    = errors.New("middleware dropped the context of the request")
+	ErrForeignHost  = errors.New("middleware sent the request to another host, which must not see the API key")
 	errNoResponse   = errors.New("the RoundTripper returned neither a response nor an error")
 	emptyBody       = empty{}
 	idempotencyKeys = []string{"Idempotency-Key", "X-Idempotency-Key"}
@@ -56,7 +57,7 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // send sends req with body and header. It takes ownership of header.
 func (s *sender) send(ctx context.Context, req *http.Request, header http.Header, body io.ReadCloser) (*http.Response, error) {
-	a := attemptOf(ctx)
+	a := FromContext(ctx)
 	if err := s.admit(a, req); err != nil {
 		if body != nil {
 			_ = body.Close()
@@ -65,11 +66,11 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 	}
 	defer a.leave()
 	// The key is added here, where no middleware logs it.
-	header[s.keyHeader] = a.key.header
+	header[s.keyHeader] = a.Key.Header
 	out := req.WithContext(s.traced(ctx, a))
 	out.Header, out.Body = header, body
-	if a.mutating {
-		maps.DeleteFunc(header, isIdempotencyKey)
+	if a.Mutating {
+		maps.DeleteFunc(header, func(name string, _ []string) bool { return IsIdempotencyKey(name) })
 		out.GetBody = nil
 		if s.repeatsWithoutBody(out) {
 			out.Body = emptyBody
@@ -80,19 +81,19 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 
 // traced adds a connection trace where it is needed: for a mutating call, to prove that
 // nothing was sent, and over HTTP/2, to detect a loop.
-func (s *sender) traced(ctx context.Context, a *attempt) context.Context {
-	if !a.mutating && s.plaintext {
+func (s *sender) traced(ctx context.Context, a *Attempt) context.Context {
+	if !a.Mutating && s.plaintext {
 		return ctx
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: a.gotConn})
 }
 
-func (s *sender) admit(a *attempt, req *http.Request) error {
+func (s *sender) admit(a *Attempt, req *http.Request) error {
 	switch {
 	case a == nil:
-		return errNoAttempt
+		return ErrNoAttempt
 	case req.URL.Host != s.host || req.URL.Scheme != s.scheme:
-		return errForeignHost
+		return ErrForeignHost
 	}
 	return a.enter()
 }
@@ -107,7 +108,8 @@ func (s *sender) repeatsWithoutBody(req *http.Request) bool {
 	return !s.http1 || req.Method == http.MethodOptions || req.Method == http.MethodTrace
 }
 
-func isIdempotencyKey(header string, _ []string) bool {
+// IsIdempotencyKey reports whether a header makes net/http repeat a request.
+func IsIdempotencyKey(header string) bool {
 	for _, name := range idempotencyKeys {
 		if strings.EqualFold(name, header) {
 			return true

@@ -1,39 +1,27 @@
-package whozex
+package wire
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"net/http/httptrace"
 	"sync"
 	"time"
 )
 
-// attempt is one request of a call and its result. It is never reused: middleware may
-// keep its context after the call has ended.
-type attempt struct {
-	op       Operation
-	number   int // from 1
-	key      *apiKey
-	payload  json.RawMessage
-	mutating bool
+// Attempt is one request of a call. It must not be reused: middleware may keep its
+// context after the call has ended.
+type Attempt struct {
+	Operation string
+	Number    int // from 1
+	Key       *Key
+	Payload   []byte // JSON, nil for none
+	Mutating  bool
 
-	tooLong    bool        // the response's body exceeds the bound
-	unsent     bool        // err proves that nothing reached the server
-	err        error       // why there is no whole response
-	status     int         // 0 without a response
-	header     http.Header // of the response
-	sentAt     time.Time
-	endedAt    time.Time
-	serverTime time.Time // at sentAt, zero if not known
-
-	ctx    holder
+	ctx    attemptContext
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
-	reader io.LimitedReader // of the response's body; a field to save an allocation
 
 	mu        sync.Mutex
 	entered   bool          // the sender has received the request
@@ -45,6 +33,13 @@ type attempt struct {
 	closed    bool          // by the time-out, or at the end
 }
 
+// Key is an API key and the header that carries it. It is immutable, so that a call in
+// flight has either the old key or the new one.
+type Key struct {
+	Value  string
+	Header []string
+}
+
 // net/http repeats a read on a new connection if an idle one turns out to be dead. More
 // new connections than this are a loop: over HTTP/2 net/http repeats the request for as
 // long as the server resets the stream.
@@ -53,39 +48,40 @@ const maxNewConns = 2
 var (
 	errAttemptOver = errors.New("middleware sent the request after its attempt had ended")
 	errSentTwice   = errors.New("middleware sent the request of a mutating call twice")
-	errReconnects  = errors.New("the server accepted the request on several connections and responded on none")
+	// ErrReconnects is the cause with which a loop of HTTP/2 ends the context.
+	ErrReconnects = errors.New("the server accepted the request on several connections and responded on none")
 )
 
 // body returns a reader of the payload, nil without one.
-func (a *attempt) body() io.ReadCloser {
-	if a.payload == nil {
+func (a *Attempt) body() io.ReadCloser {
+	if a.Payload == nil {
 		return nil
 	}
-	return io.NopCloser(bytes.NewReader(a.payload))
+	return io.NopCloser(bytes.NewReader(a.Payload))
 }
 
-// start returns the attempt's context, which ends with cause after the time-out. The
+// Start returns the attempt's context, which ends with cause after the time-out. The
 // same timer closes the response's body, since a foreign transport may ignore the
 // context.
-func (a *attempt) start(ctx context.Context, timeout time.Duration, cause error) context.Context {
+func (a *Attempt) Start(ctx context.Context, timeout time.Duration, cause error) context.Context {
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	a.timer = time.AfterFunc(timeout, func() {
 		a.cancel(cause)
 		a.close()
 	})
-	a.ctx = holder{ctx, a}
+	a.ctx = attemptContext{ctx, a}
 	return &a.ctx
 }
 
-// stop releases the timer, the body and the context.
-func (a *attempt) stop() {
+// Stop releases the timer, the body and the context.
+func (a *Attempt) Stop() {
 	a.timer.Stop()
 	a.close()
 	a.cancel(nil)
 }
 
 // responded passes the response's body, which is closed at the end of the attempt.
-func (a *attempt) responded(body io.ReadCloser) {
+func (a *Attempt) responded(body io.ReadCloser) {
 	a.mu.Lock()
 	a.response = body
 	closed := a.closed
@@ -95,7 +91,7 @@ func (a *attempt) responded(body io.ReadCloser) {
 	}
 }
 
-func (a *attempt) close() {
+func (a *Attempt) close() {
 	a.mu.Lock()
 	body := a.response
 	a.response, a.closed = nil, true
@@ -105,29 +101,37 @@ func (a *attempt) close() {
 	}
 }
 
-func attemptOf(ctx context.Context) *attempt {
-	a, _ := ctx.Value(attemptKey).(*attempt)
+// attemptContext is [context.WithValue] as a field of the attempt, which saves an
+// allocation.
+type attemptContext struct {
+	context.Context
+	attempt *Attempt
+}
+
+type attemptKey struct{}
+
+// Value implements [context.Context].
+func (c *attemptContext) Value(key any) any {
+	if key == (attemptKey{}) {
+		return c.attempt
+	}
+	return c.Context.Value(key)
+}
+
+// FromContext returns the attempt of a request, nil without one.
+func FromContext(ctx context.Context) *Attempt {
+	a, _ := ctx.Value(attemptKey{}).(*Attempt)
 	return a
 }
 
-// OperationFromContext returns the operation that a request belongs to and the
-// number of its attempt, from 1, for middleware given by [WithMiddleware] and
-// for transports beneath it. It returns "" and 0 for a context of anything else.
-func OperationFromContext(ctx context.Context) (op Operation, attempt int) {
-	if a := attemptOf(ctx); a != nil {
-		return a.op, a.number
-	}
-	return "", 0
-}
-
 // enter admits a request to the transport, once if the call is mutating.
-func (a *attempt) enter() error {
+func (a *Attempt) enter() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case a.ended:
 		return errAttemptOver
-	case a.mutating && a.entered:
+	case a.Mutating && a.entered:
 		return errSentTwice
 	}
 	a.entered = true
@@ -135,13 +139,13 @@ func (a *attempt) enter() error {
 	return nil
 }
 
-func (a *attempt) leave() {
+func (a *Attempt) leave() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.running--
 }
 
-func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+func (a *Attempt) gotConn(info httptrace.GotConnInfo) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.connected = true
@@ -149,14 +153,14 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		a.newConns++
 	}
 	if a.newConns > maxNewConns {
-		a.cancel(errReconnects)
+		a.cancel(ErrReconnects)
 	}
 }
 
 // end refuses later requests of middleware and reports whether it is certain that
 // nothing was sent. Only the trace of the SDK's own transport proves that: a foreign one
 // may dial with another context.
-func (a *attempt) end(owned bool) (unsent bool) {
+func (a *Attempt) end(owned bool) (unsent bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = true

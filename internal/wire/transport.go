@@ -1,10 +1,14 @@
-package whozex
+// Package wire sends the requests of single attempts. It keeps net/http and middleware from
+// sending the request of a mutating call twice, and proves by a trace of connections when
+// nothing was sent. It knows nothing of calls, retries or responses.
+package wire
 
 import (
 	"context"
 	"crypto/tls"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -23,37 +27,82 @@ type pipeline struct {
 	chain  http.RoundTripper // nil without middleware
 }
 
-// newPipelines returns the pipeline of reads, that of mutating calls, and the transports
-// that belong to the client.
-func newPipelines(s *settings, keys *keyring) (reads, writes pipeline, own []*http.Transport) {
-	var base http.RoundTripper
-	switch {
-	case s.httpClient == nil:
-		pooled := cleanhttp.DefaultPooledTransport()
-		pooled.MaxIdleConns, pooled.MaxIdleConnsPerHost = idlePerHost, idlePerHost
-		base, own = pooled, append(own, pooled)
-	case s.httpClient.Transport == nil:
-		base = http.DefaultTransport
-	default:
-		base = s.httpClient.Transport
-	}
-	reads = newPipeline(s, keys, sender{base: base})
-	pooled, ok := base.(*http.Transport)
-	if !ok {
-		return reads, reads, own
-	}
-	short, http1 := writeTransport(pooled)
-	return reads, newPipeline(s, keys, sender{base: short, owned: true, http1: http1}), append(own, short)
+// Config is what a [Transport] needs to know of a client.
+type Config struct {
+	Base       *url.URL
+	Client     *http.Client // the caller's, nil for none
+	Middleware []func(http.RoundTripper) http.RoundTripper
+	KeyHeader  string
+	UserAgent  string
 }
 
-func newPipeline(s *settings, keys *keyring, to sender) pipeline {
-	to.scheme, to.host, to.keyHeader = s.base.Scheme, s.base.Host, keys.name
-	to.userAgent = []string{s.userAgent}
+// Transport sends attempts: reads and mutating calls on pools of their own.
+type Transport struct {
+	reads, writes pipeline
+	own           []*http.Transport // not the caller's
+}
+
+// New returns a transport. It copies an *http.Transport of the caller for mutating calls.
+func New(c Config) *Transport {
+	t := new(Transport)
+	var base http.RoundTripper
+	switch {
+	case c.Client == nil:
+		pooled := cleanhttp.DefaultPooledTransport()
+		pooled.MaxIdleConns, pooled.MaxIdleConnsPerHost = idlePerHost, idlePerHost
+		base, t.own = pooled, append(t.own, pooled)
+	case c.Client.Transport == nil:
+		base = http.DefaultTransport
+	default:
+		base = c.Client.Transport
+	}
+	t.reads = newPipeline(c, sender{base: base})
+	t.writes = t.reads
+	if pooled, ok := base.(*http.Transport); ok {
+		short, http1 := writeTransport(pooled)
+		t.writes = newPipeline(c, sender{base: short, owned: true, http1: http1})
+		t.own = append(t.own, short)
+	}
+	return t
+}
+
+// CloseIdle closes the idle connections of the transports that are not the caller's.
+func (t *Transport) CloseIdle() {
+	for _, own := range t.own {
+		own.CloseIdleConnections()
+	}
+}
+
+// Send sends req as the request of a, with ctx from [Attempt.Start]. With an error, unsent
+// reports whether it is certain that nothing was sent. The body is closed at the end of
+// the attempt.
+func (t *Transport) Send(ctx context.Context, a *Attempt, req *http.Request) (resp *http.Response, unsent bool, err error) {
+	by := &t.reads
+	if a.Mutating {
+		by = &t.writes
+	}
+	resp, err = by.roundTrip(ctx, a, req)
+	if err == nil && (resp == nil || resp.StatusCode == 0) {
+		err = errNoResponse
+	}
+	if err != nil {
+		return nil, a.end(by.sender.owned), err
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	a.responded(resp.Body)
+	return resp, false, nil
+}
+
+func newPipeline(c Config, to sender) pipeline {
+	to.scheme, to.host, to.keyHeader = c.Base.Scheme, c.Base.Host, c.KeyHeader
+	to.userAgent = []string{c.UserAgent}
 	pooled, _ := to.base.(*http.Transport)
 	unencrypted := pooled != nil && pooled.Protocols != nil && pooled.Protocols.UnencryptedHTTP2()
 	to.plaintext = to.scheme == "http" && !unencrypted
 	p := pipeline{sender: &to}
-	for _, wrap := range slices.Backward(s.middleware) {
+	for _, wrap := range slices.Backward(c.Middleware) {
 		if p.chain == nil {
 			p.chain = p.sender
 		}
@@ -62,22 +111,24 @@ func newPipeline(s *settings, keys *keyring, to sender) pipeline {
 	return p
 }
 
-func (r *pipeline) roundTrip(ctx context.Context, a *attempt, req *http.Request) (*http.Response, error) {
+var jsonType = []string{"application/json"}
+
+func (p *pipeline) roundTrip(ctx context.Context, a *Attempt, req *http.Request) (*http.Response, error) {
 	// Each attempt gets new headers: the transport may still read those of an attempt
 	// that timed out.
 	header := make(http.Header, len(req.Header)+4)
 	maps.Copy(header, req.Header)
-	header["User-Agent"], header["Accept"] = r.sender.userAgent, jsonType
-	if a.payload != nil {
+	header["User-Agent"], header["Accept"] = p.sender.userAgent, jsonType
+	if a.Payload != nil {
 		header["Content-Type"] = jsonType
 	}
-	if r.chain == nil {
-		return r.sender.send(ctx, req, header, a.body())
+	if p.chain == nil {
+		return p.sender.send(ctx, req, header, a.body())
 	}
 	// Middleware may change its request, and the next attempt needs the original.
 	out := req.Clone(ctx)
 	out.Header, out.Body = header, a.body()
-	return r.chain.RoundTrip(out)
+	return p.chain.RoundTrip(out)
 }
 
 // writeTransport returns a copy of pooled for mutating calls, whose connections are its
