@@ -163,6 +163,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Minute, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},
 			later: 3 * time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
 		},
+		{name: "no field for the note beside a description", world: world{Op: add, Note: "order 5", Fate: counts, Memo: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a note left out beside a description", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a note replaced by a dash", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "--", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a purchase provisioned in part", world: world{Op: buy, Fate: counts, Counted: true, OwnFields: `,"gb":3`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "field gb"},

@@ -61,7 +61,9 @@ func (h *history) noteAbsent(asked details) Outcome {
 		return undecided("no transaction has the note, but it is one that a server may store in another form: look at the latest")
 	}
 	for _, e := range h.entries {
-		lost := canonical(textOf(e.noteField())) == "" && (e.Type == kind || !e.known()) || e.cutShort(asked.Note) || e.spells(asked.Note)
+		// A description may be the server's own text, in place of a note that is not shown.
+		noNote := e.field("note") == nil || canonical(textOf(e.field("note"))) == ""
+		lost := noNote && (e.Type == kind || !e.known()) || e.cutShort(asked.Note) || e.spells(asked.Note)
 		if lost && !h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) {
 			return Outcome{
 				Reason:       "no transaction has the note, but one may be the call's with its note left out or stored in another form: look at it",
