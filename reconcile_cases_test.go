@@ -164,6 +164,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			later: 3 * time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
 		},
 		{name: "no field for the note beside a description", world: world{Op: add, Note: "order 5", Fate: counts, Memo: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
+		{name: "a note left out of an entry of a type that is not documented", world: world{Op: add, Note: "order 5", Fate: counts, OwnKind: "payment", StoredNote: "-", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a note left out beside a description", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a note replaced by a dash", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "--", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a purchase provisioned in part", world: world{Op: buy, Fate: counts, Counted: true, OwnFields: `,"gb":3`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "field gb"},
@@ -186,6 +187,22 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			name:    "a purchase that adds GB to a package there was",
 			world:   world{Op: buy, Fate: counts, SoldAs: "GB", Had: 1, Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
 			verdict: whozex.OutcomeUndecided, reason: "GB were added",
+		},
+		{
+			name:    "a purchase of a type that is not documented",
+			world:   world{Op: buy, Fate: counts, OwnKind: "payment", Provisioned: 30 * day, Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
+		},
+		{
+			name:    "a purchase that names who sold it",
+			world:   world{Op: buy, Fate: counts, OwnFields: `,"user_id":"reseller"`, Provisioned: 30 * day, Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
+			verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
+		},
+		{
+			// The users were read before the grace was over, and the history after.
+			name:  "a free purchase between the reading of two lists",
+			world: world{Op: buy, Fate: counts, SoldAs: "free", Counted: true, Commit: 59 * time.Second, Latency: 9 * time.Second, LocalAhead: -time.Hour},
+			later: 53 * time.Second, stored: true, verdict: whozex.OutcomeUndecided, reason: "has changed",
 		},
 		{
 			name:    "a purchase that is free",

@@ -33,7 +33,6 @@ type listing struct {
 	now      time.Time     // the time of the envelope, else the Date
 
 	latest time.Time // as now, of the last response
-	pages  int       // that held items
 	total  int       // as the last response states it; -1 when it does not
 	ids    map[string]bool
 }
@@ -80,7 +79,7 @@ func (l *listing) within(ids map[string]bool) bool {
 // behind the page that the server calls the last, since a server may count one
 // page as the whole.
 func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, err error) {
-	l.items, l.pages, l.total = nil, 0, -1
+	l.items, l.total = nil, -1
 	ids = map[string]bool{}
 	texts := map[string]bool{}
 	ending := false // all that is missing is a look behind the last page
@@ -103,13 +102,7 @@ func (c *Client) readPass(ctx context.Context, op Operation, route string, l *li
 				fresh++
 			}
 		}
-		if fresh > 0 {
-			l.pages++
-		}
 		switch more := paging.saysMore(page); {
-		case paging.page != nil && *paging.page != page && (!ending || fresh > 0):
-			l.gap = "the server gave another page than the one asked for: look at the list itself"
-			return nil, nil
 		case more && fresh == 0:
 			l.gap = "the server says that the list goes on, and does not give the rest: look at the list itself"
 			return nil, nil
@@ -175,8 +168,8 @@ func itemID(item json.RawMessage) string {
 
 // paging is a page's pagination with what it does not state.
 type paging struct {
-	total, page, pages *int
-	hasNext            *bool
+	total, pages *int
+	hasNext      *bool
 }
 
 func (p paging) saysMore(page int) bool {
@@ -225,8 +218,6 @@ func (p *paging) read(text json.RawMessage) bool {
 		switch name {
 		case "total":
 			p.total = number(value)
-		case "page":
-			p.page = number(value)
 		case "pages":
 			p.pages = number(value)
 		case "has_next":

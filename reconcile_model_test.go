@@ -167,9 +167,15 @@ var (
 			w.Paging = one(t, "paging", `{}`, `{"page":%[2]d}`, `{"pages":%[3]d}`, `{"total":%[1]d}`, `{"has_next":%[4]t}`, `{"total":"%[1]d","page":"%[2]d"}`,
 				`{"total":10,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":%[1]d,"page":%[2]d,"pages":1,"has_next":false}`, `{"total":100000,"page":1}`)
 		},
+		func(t *rapid.T, w *world) {
+			w.Deepest, w.Order = 10, one(t, "order", "oldest", "newest")
+			w.Paging = one(t, "paging", "", `{}`, `{"total":%[1]d,"page":%[2]d}`)
+		},
 		func(_ *rapid.T, w *world) { w.Moves, w.PageSize = true, 5 },
 		func(_ *rapid.T, w *world) { w.Drops, w.PageSize = true, 5 },
-		func(t *rapid.T, w *world) { w.Cached = one(t, "cached", 5*time.Second, 100*time.Second, 2*hour) },
+		func(t *rapid.T, w *world) {
+			w.Cached, w.Aged = one(t, "cached", 5*time.Second, 100*time.Second, 2*hour), one(t, "aged", false, true)
+		},
 		func(t *rapid.T, w *world) {
 			w.Latency = one(t, "latency", 50*time.Millisecond, 2*time.Second, 9*time.Second)
 		},
@@ -280,7 +286,7 @@ func drawQuirks(t *rapid.T, w *world) {
 			w.Fate = counts // no entry says anything else
 		}
 	}
-	if w.Fate == reversed {
+	if w.Fate == reversed && !w.Aged {
 		w.Cached = 0 // else nothing shows the reversal
 	}
 	w.Provisioned += w.Shows

@@ -16,7 +16,6 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 	if err != nil {
 		return Outcome{}, nil, err
 	}
-	h.date, h.took = l.date, l.took // of what was read first
 	if gap := cmp.Or(l.gap, h.incomplete()); gap != "" {
 		return Outcome{Reason: gap}, h.listing, nil
 	}

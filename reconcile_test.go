@@ -340,6 +340,53 @@ func TestReconcile_AnyOrder(t *testing.T) {
 	}
 }
 
+// TestReconcile_MovingList serves lists whose items change their places, or go, between
+// any two pages.
+func TestReconcile_MovingList(t *testing.T) {
+	tests := []struct {
+		name    string
+		pages   []string // the ids of each
+		totals  []int
+		verdict whozex.Verdict
+		reason  string
+	}{
+		{
+			name:  "two readings together show all, the second alone not",
+			pages: []string{"FABCD", "D", "", "ABCDE", "E", ""}, totals: []int{6, 6, 6, 6, 6, 6},
+			verdict: whozex.OutcomeUndecided, reason: "lost an item",
+		},
+		{
+			name:  "the second page is of a server that lags behind",
+			pages: []string{"ABCDE", "", "ABCDE", ""}, totals: []int{6, 5, 6, 5},
+			verdict: whozex.OutcomeUndecided, reason: "became shorter",
+		},
+		{
+			name:  "every other reading is of a server that lags behind",
+			pages: []string{"ABCDE", "", "ABCDEF", ""}, totals: []int{5, 5, 6, 6},
+			verdict: whozex.OutcomeApplied, reason: "has the note",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			read := 0
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				var items []string
+				for _, id := range strings.Split(test.pages[read], "") {
+					items = append(items, fmt.Sprintf(`{"id":"%s","type":"deposit","amount":1,"note":"note-%[1]s","created_at":"%s"}`, id, time.Now().UTC().Format(time.RFC3339)))
+				}
+				answer(w, 200, fmt.Sprintf(`{"success":true,"data":{"transactions":[%s],"pagination":{"total":%d}}}`, strings.Join(items, ","), test.totals[read]))
+				read++
+			}, whozex.WithGrace(0))
+			outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
+				Operation: whozex.OpAddBalance, SentAt: time.Now(), Request: []byte(`{"action":"add","amount":1.00,"note":"note-F"}`),
+			})
+			require.NoError(t, err)
+			assert.Equal(t, test.verdict, outcome.Verdict, outcome.Reason)
+			assert.Contains(t, outcome.Reason, test.reason)
+		})
+	}
+}
+
 func TestReconcile_AllUsers(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, ok(`{"users":[{"id":"1","email":"other@example.com"}],"pagination":{"total":2,"page":1,"limit":100,"pages":1,"has_next":false}}`))

@@ -67,6 +67,7 @@ type world struct {
 
 	Order    string // newest (default), oldest, grouped, mixed
 	PageSize int    // at most so many a page
+	Deepest  int    // no page shows what comes after so many items
 	Keeps    int    // the latest entries only
 	Paging   string // the pagination, with verbs for total, page and pages, and has_next
 	Fields   string // more fields of all entries
@@ -78,7 +79,8 @@ type world struct {
 	Node         time.Duration // every other response is by a node whose clock is so far ahead
 	Drops        bool          // the third of the other entries as soon as a page was read
 	Moves        bool          // the last item comes first, and back, between any two reads
-	Cached       time.Duration // by something in between that does not say so
+	Cached       time.Duration // by something in between
+	Aged         bool          // which says so
 	Elsewhere    bool          // Reconcile asks another account, which holds nothing
 	DateAhead    time.Duration // of true time
 	MetaAhead    time.Duration
@@ -187,6 +189,9 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 	}
 	at := time.Now()
 	if kept, ok := w.cache[req.URL.String()]; ok && at.Before(kept.until) {
+		if w.Aged {
+			kept.date = append(slices.Clip(kept.date), "Age", "7")
+		}
 		return reply(req, 200, kept.body, kept.date...), nil
 	}
 	w.reads++
@@ -230,13 +235,17 @@ func (w *world) page(name string, items []string, req *http.Request) string {
 		limit = min(limit, w.PageSize)
 	}
 	pages := max(1, (len(items)+limit-1)/limit)
-	from, to := min((page-1)*limit, len(items)), min(page*limit, len(items))
+	shown := items
+	if w.Deepest > 0 {
+		shown = items[:min(len(items), w.Deepest)]
+	}
+	from, to := min((page-1)*limit, len(shown)), min(page*limit, len(shown))
 	paging := cmp.Or(w.Paging, fullPaging)
 	if strings.Contains(paging, "%") {
 		// Sprintf reports arguments that a format leaves out unless it names one.
 		paging = fmt.Sprintf(paging+"%[5]s", len(items), page, pages, page < pages, "")
 	}
-	return fmt.Sprintf(`{%q:[%s],"pagination":%s}`, name, strings.Join(items[from:to], ","), paging)
+	return fmt.Sprintf(`{%q:[%s],"pagination":%s}`, name, strings.Join(shown[from:to], ","), paging)
 }
 
 // created is created_at of something of a kind that truly began at the time at.

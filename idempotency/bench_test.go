@@ -17,29 +17,30 @@ import (
 )
 
 var (
-	storedKeys = flag.Int("stored", 20_000, "`number` of keys in the larger of the stores that are compared")
-	rounds     = flag.Int("rounds", 100, "`number` of rounds in which they are")
+	storedKeys = flag.Int("stored", 20_000, "`number` of keys in the large stores")
+	rounds     = flag.Int("rounds", 100, "`number` of rounds in the comparison")
 )
 
-// What a key costs, against the bare call on a loopback server and by how many keys
-// are stored. All take turns, so that what else the machine does hits each alike.
+// The test compares calls with a key, in small and large stores, with the plain
+// call of the client to a loopback server. The cases take turns, so that other load
+// on the machine affects all of them equally.
 //
-//	go -C idempotency test -run TestWhatAKeyCosts -v -stored 1000000 -rounds 1000 .
-func TestWhatAKeyCosts(t *testing.T) {
+//	go -C idempotency test -run TestCost -v -stored 1000000 -rounds 1000 .
+func TestCost(t *testing.T) {
 	server := whozextest.NewServer(whozextest.WithBalance(dec("1000000000")))
 	t.Cleanup(server.Close)
 	user, err := server.AddUser("john@example.com", "")
 	require.NoError(t, err)
 	require.NoError(t, server.SetUserBalance(user, dec("1000000")))
 	client, amount, n := server.Client(), dec("0.01"), 0
-	type contender struct {
+	type testCase struct {
 		name string
 		do   func() error
 	}
-	all := []contender{{"bare call", func() error { _, err := client.AddBalance(t.Context(), user, amount, ""); return err }}}
+	cases := []testCase{{"plain call", func() error { _, err := client.AddBalance(t.Context(), user, amount, ""); return err }}}
 	pg := startPostgres(t)
 	for _, stored := range []int{1000, *storedKeys} {
-		for name, source := range map[string]string{
+		for dbName, source := range map[string]string{
 			"SQLite":     "sqlite:" + filepath.Join(t.TempDir(), "orders.db"),
 			"PostgreSQL": pg.create(),
 		} {
@@ -47,45 +48,45 @@ func TestWhatAKeyCosts(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = store.Close() })
 			once := idempotency.New(client, store)
-			load(t, store, stored)
-			event := created(t, user, "PKG-0", 1, time.Now())
-			for what, do := range map[string]func() error{
-				"a new key": func() error {
+			insertSucceeded(t, store, stored)
+			event := packageCreated(t, user, "PKG-0", 1, time.Now())
+			for name, do := range map[string]func() error{
+				"new key": func() error {
 					_, err := once.AddBalance(t.Context(), fmt.Sprintf("order-%d", n), user, amount, "")
 					return err
 				},
-				"a key that has succeeded": func() error {
+				"succeeded key": func() error {
 					_, err := once.AddBalance(t.Context(), "again", user, amount, "")
 					return err
 				},
-				"find, list open, event": func() error {
-					_, find := once.FindResult(t.Context(), "PKG-7")
-					_, list := once.Pending(t.Context())
-					return errors.Join(find, list, once.HandleEvent(t.Context(), event))
+				"FindResult, Pending, HandleEvent": func() error {
+					_, findErr := once.FindResult(t.Context(), "PKG-7")
+					_, listErr := once.Pending(t.Context())
+					return errors.Join(findErr, listErr, once.HandleEvent(t.Context(), event))
 				},
 			} {
-				all = append(all, contender{fmt.Sprintf("%s, %s, %d stored", what, name, stored), do})
+				cases = append(cases, testCase{fmt.Sprintf("%s, %s, %d stored", name, dbName, stored), do})
 			}
 		}
 	}
-	took := make([][]time.Duration, len(all))
+	durations := make([][]time.Duration, len(cases))
 	for range *rounds {
 		n++
-		for i, c := range all {
-			began := time.Now()
+		for i, c := range cases {
+			start := time.Now()
 			require.NoError(t, c.do(), c.name)
-			took[i] = append(took[i], time.Since(began))
+			durations[i] = append(durations[i], time.Since(start))
 		}
 	}
-	for i, c := range all {
-		slices.Sort(took[i])
-		median := took[i][len(took[i])/2]
-		t.Logf("%-55s %8v  %5.1f bare calls", c.name, median.Round(time.Microsecond), float64(median)/float64(took[0][len(took[0])/2]))
+	for i, c := range cases {
+		slices.Sort(durations[i])
+		median := durations[i][len(durations[i])/2]
+		t.Logf("%-60s %8v  %5.1f plain calls", c.name, median.Round(time.Microsecond), float64(median)/float64(durations[0][len(durations[0])/2]))
 	}
 }
 
-// Keys a second, 16 at a time.
-func BenchmarkKeysAtOnce(b *testing.B) {
+// The benchmark measures new keys per second with 16 concurrent calls.
+func BenchmarkConcurrentKeys(b *testing.B) {
 	server := whozextest.NewServer(whozextest.WithBalance(dec("1000000000")))
 	b.Cleanup(server.Close)
 	user, err := server.AddUser("john@example.com", "")
@@ -94,7 +95,7 @@ func BenchmarkKeysAtOnce(b *testing.B) {
 	var n atomic.Int64
 	run := func(name string, do func(key string) error) {
 		b.Run(name, func(b *testing.B) {
-			b.SetParallelism(8) // times 2 processors
+			b.SetParallelism(8) // 8 goroutines per processor, of which there are 2
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					if err := do(fmt.Sprintf("order-%d", n.Add(1))); err != nil {
@@ -105,7 +106,7 @@ func BenchmarkKeysAtOnce(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
 		})
 	}
-	run("bare", func(string) error { _, err := client.AddBalance(b.Context(), user, amount, ""); return err })
+	run("plain", func(string) error { _, err := client.AddBalance(b.Context(), user, amount, ""); return err })
 	for name, source := range map[string]string{"sqlite": "sqlite:" + filepath.Join(b.TempDir(), "orders.db"), "postgres": startPostgres(b).url} {
 		store, err := idempotency.Open(b.Context(), source)
 		require.NoError(b, err)
@@ -115,8 +116,8 @@ func BenchmarkKeysAtOnce(b *testing.B) {
 	}
 }
 
-// load stores keys that have succeeded.
-func load(t testing.TB, store *idempotency.Store, n int) {
+// insertSucceeded inserts n keys that have succeeded.
+func insertSucceeded(t testing.TB, store *idempotency.Store, n int) {
 	t.Helper()
 	series := `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)`
 	_, err := store.Database().ExecContext(t.Context(), store.Database().SQL(series+` INSERT INTO whozex_operations
@@ -127,8 +128,8 @@ func load(t testing.TB, store *idempotency.Store, n int) {
 			'PKG-' || i, 'response', {now}, {now} FROM n`), n)
 	require.NoError(t, err)
 	if store.Database().Dialect == "postgres" {
-		for _, settle := range []string{`VACUUM ANALYZE`, `CHECKPOINT`} { // or they run during the benchmarks
-			_, err := store.Database().ExecContext(t.Context(), settle)
+		for _, statement := range []string{`VACUUM ANALYZE`, `CHECKPOINT`} { // else they would run during the measurement
+			_, err := store.Database().ExecContext(t.Context(), statement)
 			require.NoError(t, err)
 		}
 	}

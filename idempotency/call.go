@@ -9,19 +9,23 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// storePatience is how long a call that has ended goes on trying to store how,
-// while the database is away.
-const storePatience = 15 * time.Second
+// storeTimeout bounds the retries that store the outcome of a call while the
+// database is down.
+const storeTimeout = 15 * time.Second
 
-// caller makes the call of a method, by whichever client.
-type caller[T any] func(context.Context, *whozex.Client, ...whozex.CallOption) (*T, error)
+// maxClaims bounds how often a claim that was slow to store is renewed.
+const maxClaims = 3
 
-// completer adds to a result the id that is known, and returns the result's own
-// and whether the result is whole.
-type completer[T any] func(result *T, id string) (resultID string, whole bool)
+// callFunc makes the call of a method with the given client.
+type callFunc[T any] func(context.Context, *whozex.Client, ...whozex.CallOption) (*T, error)
 
-// do is the one way of every method.
-func do[T any](ctx context.Context, o *Once, key string, of *spec, opts []whozex.CallOption, call caller[T], complete completer[T]) (*T, error) {
+// completeFunc sets the known id in a result that lacks it. It returns the result's
+// id and whether the result is complete.
+type completeFunc[T any] func(result *T, id string) (resultID string, complete bool)
+
+// do implements every method: it returns the stored result of the key, resolves an
+// open key, or sends the request.
+func do[T any](ctx context.Context, o *Once, key string, spec *spec, opts []whozex.CallOption, call callFunc[T], complete completeFunc[T]) (*T, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
@@ -31,8 +35,8 @@ func do[T any](ctx context.Context, o *Once, key string, of *spec, opts []whozex
 		case err != nil:
 			return nil, fmt.Errorf("idempotency: read key %s, nothing was sent: %w", key, err)
 		case r == nil:
-			r = &Record{Key: key, State: Failed} // as if it had failed zero times
-		case !of.of(r):
+			r = &Record{Key: key, State: Failed} // a new key is like one with no attempts
+		case !spec.matches(r):
 			return nil, keyError(ErrKeyReused, key, "by "+r.String())
 		}
 		switch {
@@ -44,67 +48,76 @@ func do[T any](ctx context.Context, o *Once, key string, of *spec, opts []whozex
 			return nil, &IndeterminateError{r}
 		case r.State != Failed:
 			settled = true
-			if _, err := o.settleOwn(ctx, r); err != nil {
+			if _, err := o.settle(ctx, r); err != nil {
 				return nil, errors.Join(&IndeterminateError{r}, err)
 			}
 			continue
 		}
-		result, err := attempt(ctx, o, r, of, opts, call, complete)
+		result, err := send(ctx, o, r, spec, opts, call, complete)
 		if errors.Is(err, errRaced) {
-			continue // the row is there now, and says the rest
+			continue // another process has claimed the key: read its row
 		}
 		return result, err
 	}
 }
 
-// replay gives the stored result.
-func replay[T any](ctx context.Context, o *Once, r *Record, call caller[T], complete completer[T]) (*T, error) {
-	result, err := call(o.stored.with(ctx, r.response), o.stored.client)
+// replay returns the stored result.
+func replay[T any](ctx context.Context, o *Once, r *Record, call callFunc[T], complete completeFunc[T]) (*T, error) {
+	result, err := call(o.replayer.with(ctx, r.response), o.replayer.client)
 	if err != nil {
 		return nil, fmt.Errorf("%w: key %s: the stored response cannot be read: %w", ErrResultLost, r.Key, err)
 	}
-	return result, whole(result, r.Key, r.ResultID, complete)
+	return result, checkComplete(result, r.Key, r.ResultID, complete)
 }
 
-func whole[T any](result *T, key, id string, complete completer[T]) error {
-	if _, whole := complete(result, id); !whole {
+func checkComplete[T any](result *T, key, id string, complete completeFunc[T]) error {
+	if _, ok := complete(result, id); !ok {
 		return keyError(ErrResultLost, key, "")
 	}
 	return nil
 }
 
-// attempt claims the key as the request is about to leave, and stores how the
-// call ended.
-func attempt[T any](ctx context.Context, o *Once, r *Record, of *spec, opts []whozex.CallOption, call caller[T], complete completer[T]) (*T, error) {
-	purchase := of.operation == whozex.OpPurchasePackage
-	if purchase || !o.timed.Load() {
-		if err := invalid(ctx, o, call); err != nil {
+// send makes the call. It claims the key just before the request is sent, and
+// stores the outcome of the call.
+func send[T any](ctx context.Context, o *Once, r *Record, spec *spec, opts []whozex.CallOption, call callFunc[T], complete completeFunc[T]) (*T, error) {
+	purchase := spec.operation == whozex.OpPurchasePackage
+	if purchase || !o.clockSynced.Load() {
+		// Invalid parameters must not cost the read that follows.
+		if err := checkParams(ctx, o, call); err != nil {
 			return nil, err
 		}
 	}
-	var buying buyer
+	var buyer buyer
 	var packages *int
 	if purchase {
-		leave, err := o.buyers.enter(ctx, of.subject)
+		leave, err := o.purchases.enter(ctx, spec.subject)
 		if err != nil {
-			return nil, fmt.Errorf("idempotency: wait for another purchase of user %s, nothing was sent: %w", of.subject, err)
+			return nil, fmt.Errorf("idempotency: wait for another purchase of user %s, nothing was sent: %w", spec.subject, err)
 		}
 		defer leave()
-		if buying, packages, err = o.beforePurchase(ctx, r.Key, of.subject); err != nil {
+		if buyer, packages, err = o.beforePurchase(ctx, r.Key, spec.subject); err != nil {
 			return nil, err
 		}
 	}
-	if err := o.seeTime(ctx); err != nil {
+	if err := o.syncClock(ctx); err != nil {
 		return nil, fmt.Errorf("idempotency: before key %s, nothing was sent: %w", r.Key, err)
 	}
-	s := &sending{Once: o, claim: claim{r.Key, r.Attempts + 1, o.owner, o.lease}, spec: of, after: r.Attempts, buying: buying, packages: packages, ended: make(chan struct{})}
-	defer close(s.ended)
+	a := &attempt{
+		Once:          o,
+		claim:         claim{key: r.Key, attempt: r.Attempts + 1, owner: o.owner, lease: o.lease},
+		spec:          spec,
+		priorAttempts: r.Attempts,
+		buyer:         buyer,
+		packages:      packages,
+		done:          make(chan struct{}),
+	}
+	defer close(a.done)
 	var response whozex.Response
-	opts = append(opts[:len(opts):len(opts)], whozex.BeforeSend(func(unknown *whozex.OutcomeUnknownError) error { return s.before(ctx, unknown) }),
+	opts = append(opts[:len(opts):len(opts)], whozex.BeforeSend(func(unknown *whozex.OutcomeUnknownError) error { return a.beforeSend(ctx, unknown) }),
 		whozex.CaptureResponse(&response))
 	result, err := call(ctx, o.client, opts...)
-	if !s.tried {
-		return nil, err // nothing was sent, and nothing stored
+	if !a.started {
+		return nil, err // nothing was sent or stored
 	}
 	o.step(StepEnded)
 	if errors.Is(err, errRaced) {
@@ -122,50 +135,51 @@ func attempt[T any](ctx context.Context, o *Once, r *Record, of *spec, opts []wh
 		id, _ = complete(result, "")
 		end.resultID = id
 	}
-	stored, storeErr := s.persist(ctx, end)
+	stored, storeErr := a.storeOutcome(ctx, end)
 	o.step(StepStored)
 	switch {
-	case storeErr != nil && s.claimed:
+	case storeErr != nil && a.claimed:
 		return result, errors.Join(fmt.Errorf("%w: key %s: %w", ErrNotStored, r.Key, storeErr), err)
 	case err == nil && !stored:
-		return result, fmt.Errorf("%w: key %s was given away after it was sent, and has succeeded", ErrNotStored, r.Key)
+		return result, fmt.Errorf("%w: the call succeeded, but another process had taken over key %s", ErrNotStored, r.Key)
 	case lost:
-		return after(ctx, o, r.Key, call, complete, err)
+		return settleLost(ctx, o, r.Key, call, complete, err)
 	case err != nil:
 		return nil, err
 	}
-	return result, whole(result, r.Key, "", complete)
+	return result, checkComplete(result, r.Key, "", complete)
 }
 
-// seeTime has the client see the server's time, which goes into the records.
-func (o *Once) seeTime(ctx context.Context) error {
-	if o.timed.Load() {
+// syncClock makes sure that the client knows the server's time, which the records
+// contain.
+func (o *Once) syncClock(ctx context.Context) error {
+	if o.clockSynced.Load() {
 		return nil
 	}
 	_, err := o.client.GetAccount(ctx, whozex.Fresh())
-	o.timed.Store(err == nil)
+	o.clockSynced.Store(err == nil)
 	return err
 }
 
-// invalid is what the client has to say of the call's parameters, which must not
-// cost a reading call.
-func invalid[T any](ctx context.Context, o *Once, call caller[T]) error {
-	_, err := call(o.stored.with(ctx, nil), o.stored.client)
-	if wrong, ok := errors.AsType[*whozex.ParamError](err); ok {
-		return wrong
+// checkParams returns the client's error for invalid parameters. It sends nothing.
+func checkParams[T any](ctx context.Context, o *Once, call callFunc[T]) error {
+	_, err := call(o.replayer.with(ctx, nil), o.replayer.client)
+	if invalid, ok := errors.AsType[*whozex.ParamError](err); ok {
+		return invalid
 	}
 	return nil
 }
 
-// after looks at once for what became of a request whose response was lost.
-func after[T any](ctx context.Context, o *Once, key string, call caller[T], complete completer[T], cause error) (*T, error) {
+// settleLost tries to resolve the key of a lost response at once. cause is the
+// error of the call.
+func settleLost[T any](ctx context.Context, o *Once, key string, call callFunc[T], complete completeFunc[T], cause error) (*T, error) {
 	r, err := o.store.get(ctx, key)
 	if err != nil || r == nil {
 		return nil, errors.Join(cause, err)
 	}
 	if r.State == Indeterminate && ctx.Err() == nil {
-		if found, err := o.settleOwn(ctx, r); err == nil {
-			r = found
+		if settled, err := o.settle(ctx, r); err == nil {
+			r = settled
 		}
 	}
 	switch r.State {
@@ -177,106 +191,106 @@ func after[T any](ctx context.Context, o *Once, key string, call caller[T], comp
 	return nil, errors.Join(&IndeterminateError{r}, cause)
 }
 
-// sending is one attempt of a key, from its claim to its end.
-type sending struct {
+// attempt is one call with a key, from its claim to its stored outcome.
+type attempt struct {
 	*Once
-	claim    claim
-	spec     *spec
-	after    int64 // attempts of the key before
-	buying   buyer
-	packages *int
+	claim         claim
+	spec          *spec
+	priorAttempts int64
+	buyer         buyer
+	packages      *int
 
-	tried, claimed bool
-	ended          chan struct{}
+	started, claimed bool
+	done             chan struct{} // closed when the call has returned
 }
 
-// before is called before each request, and may be called again if it was slow. A
-// process that was stopped in it for so long that its lease may be over renews the
-// claim, or finds that it is gone.
-func (s *sending) before(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
-	unknown.PackagesBefore = s.packages
-	s.tried = true
-	for range mostHolds {
-		began := time.Now()
-		if err := s.hold(ctx, unknown); err != nil || elapsed(began) < s.lease/2 {
+// beforeSend runs before each request of the call. If storing the claim took longer
+// than half the lease, for instance because the process was suspended, the lease
+// may be over. It then renews the claim, or finds that another process has taken
+// over the key.
+func (a *attempt) beforeSend(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
+	unknown.PackagesBefore = a.packages
+	a.started = true
+	for range maxClaims {
+		start := time.Now()
+		if err := a.storeClaim(ctx, unknown); err != nil || elapsed(start) < a.lease/2 {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	return keyError(ErrFenced, s.claim.key, "the store is slower than half the lease, nothing was sent")
+	return keyError(ErrFenced, a.claim.key, "the store is slower than half the lease, nothing was sent")
 }
 
-// mostHolds bounds how often a slow claim is renewed.
-const mostHolds = 3
-
-// elapsed is the time since t by the clock that says more: the monotonic one stops
-// while the machine is suspended, and the wall clock may be set back.
+// elapsed returns the time since t by the monotonic or the wall clock, whichever
+// shows more: the monotonic clock stops while the machine is suspended, and the wall
+// clock can be set back.
 func elapsed(t time.Time) time.Duration {
 	now := time.Now()
 	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }
 
-func (s *sending) hold(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
-	s.step(StepClaim)
-	if err := s.store.db.Gone(); err != nil {
-		return fmt.Errorf("idempotency: claim key %s, nothing was sent: %w", s.claim.key, err)
+func (a *attempt) storeClaim(ctx context.Context, unknown *whozex.OutcomeUnknownError) error {
+	a.step(StepClaim)
+	if err := a.store.db.Gone(); err != nil {
+		return fmt.Errorf("idempotency: claim key %s, nothing was sent: %w", a.claim.key, err)
 	}
-	won, err := s.claimOrRenew(ctx, unknown)
+	won, err := a.claimOrRenew(ctx, unknown)
 	switch {
 	case errors.Is(err, ErrUserBusy) || errors.Is(err, errRaced):
 		return err
 	case err != nil:
-		return fmt.Errorf("idempotency: claim key %s, nothing was sent: %w", s.claim.key, err)
-	case !won && !s.claimed:
+		return fmt.Errorf("idempotency: claim key %s, nothing was sent: %w", a.claim.key, err)
+	case !won && !a.claimed:
 		return errRaced
 	case !won:
-		return keyError(ErrFenced, s.claim.key, "nothing was sent")
+		return keyError(ErrFenced, a.claim.key, "nothing was sent")
 	}
-	if !s.claimed {
-		s.claimed = true
-		go s.renew()
+	if !a.claimed {
+		a.claimed = true
+		go a.extendLease()
 	}
-	s.step(StepClaimed)
+	a.step(StepClaimed)
 	return nil
 }
 
-func (s *sending) claimOrRenew(ctx context.Context, unknown *whozex.OutcomeUnknownError) (bool, error) {
+func (a *attempt) claimOrRenew(ctx context.Context, unknown *whozex.OutcomeUnknownError) (bool, error) {
 	switch {
-	case s.claimed:
-		return s.store.renew(ctx, &s.claim, unknown)
-	case s.spec.operation == whozex.OpPurchasePackage:
-		return s.store.purchase(ctx, &s.claim, s.spec, s.after, unknown, s.buying)
+	case a.claimed:
+		return a.store.renewClaim(ctx, &a.claim, unknown)
+	case a.spec.operation == whozex.OpPurchasePackage:
+		return a.store.claimPurchase(ctx, &a.claim, a.spec, a.priorAttempts, unknown, a.buyer)
 	}
-	return s.store.insert(ctx, s.store.db, &s.claim, s.spec, s.after, unknown)
+	return a.store.insertClaim(ctx, a.store.db, &a.claim, a.spec, a.priorAttempts, unknown)
 }
 
-// renew keeps the lease while the call goes on. That it fails is no harm: then
-// the claim may be lost, and before says so.
-func (s *sending) renew() {
-	ticks := time.NewTicker(s.lease / 3)
-	defer ticks.Stop()
+// extendLease extends the lease until the call returns. An error does no harm: if
+// the claim is lost, beforeSend or storeOutcome reports it.
+func (a *attempt) extendLease() {
+	ticker := time.NewTicker(a.lease / 3)
+	defer ticker.Stop()
 	for {
 		select {
-		case <-ticks.C:
-			ctx, cancel := context.WithTimeout(context.Background(), s.lease/3)
-			_ = s.store.extend(ctx, &s.claim)
+		case <-ticker.C:
+			ctx, cancel := context.WithTimeout(context.Background(), a.lease/3)
+			_ = a.store.extendLease(ctx, &a.claim)
 			cancel()
-		case <-s.ended:
+		case <-a.done:
 			return
 		}
 	}
 }
 
-// persist stores the end of the call, even if the caller's context has ended and
-// while a database restarts. Where the claim failed it may have been committed all
-// the same; one try gives it back, and otherwise its lease runs out.
-func (s *sending) persist(ctx context.Context, end outcome) (stored bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+// storeOutcome stores the outcome of the call, even if the caller's context has
+// ended, and retries while the database is down. A claim whose commit returned an
+// error may exist all the same. storeOutcome then tries once to end it; if that
+// fails, its lease expires.
+func (a *attempt) storeOutcome(ctx context.Context, end outcome) (stored bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		if stored, err = s.store.end(ctx, &s.claim, end); err == nil || !s.claimed {
+		if stored, err = a.store.finish(ctx, &a.claim, end); err == nil || !a.claimed {
 			return stored, err
 		}
 		select {

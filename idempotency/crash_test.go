@@ -17,9 +17,10 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// TestMain is a process of its own, to be killed, when a test starts it as one.
+// TestMain runs one of the child programs if a test has started this binary as a
+// child process.
 func TestMain(m *testing.M) {
-	for name, child := range map[string]func(context.Context) error{"CRASH_STEP": crash, "WORK_KEYS": work} {
+	for name, child := range map[string]func(context.Context) error{"CRASH_STEP": callAndCrash, "WORK_KEYS": runWorker} {
 		if os.Getenv(name) != "" {
 			if err := child(context.Background()); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -31,8 +32,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// process starts this test program as a child with settings of its environment.
-func process(t *testing.T, env ...string) *exec.Cmd {
+// startChild starts this test binary as a child process with more environment
+// variables.
+func startChild(t *testing.T, env ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), env...)
@@ -45,13 +47,13 @@ func process(t *testing.T, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// env is what a child needs of the world.
+// env returns the environment variables that a child needs to use the fixture.
 func (w *world) env() []string {
 	return []string{"WHOZEX_API_KEY=" + w.server.APIKey, "WHOZEX_BASE_URL=" + w.server.URL, "STORE=" + w.source, "USER_ID=" + w.user, "PACKAGE_ID=" + w.pkg}
 }
 
-// crash makes one call, and kills its process at a step.
-func crash(ctx context.Context) error {
+// callAndCrash makes one call and kills its process at a step.
+func callAndCrash(ctx context.Context) error {
 	client, err := whozex.FromEnv(whozex.WithGrace(0))
 	if err != nil {
 		return err
@@ -68,18 +70,18 @@ func crash(ctx context.Context) error {
 	}))
 	calls := callsOf(ctx, os.Getenv("USER_ID"), os.Getenv("PACKAGE_ID"))
 	_, err = calls[whozex.Operation(os.Getenv("CRASH_OPERATION"))](once, "order-1")
-	return fmt.Errorf("it was not killed: %w", err)
+	return fmt.Errorf("the process was not killed: %w", err)
 }
 
 var steps = []idempotency.Step{idempotency.StepClaim, idempotency.StepClaimed, idempotency.StepEnded, idempotency.StepStored}
 
-func TestAProcessThatIsKilledAtAnyStep(t *testing.T) {
+func TestOnce_ProcessKilledAtStep(t *testing.T) {
 	for _, step := range steps {
 		for op := range newWorld(t).calls() {
 			t.Run(string(step)+"/"+string(op), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
-				child := process(t, append(w.env(), "CRASH_STEP="+string(step), "CRASH_OPERATION="+string(op))...)
+				child := startChild(t, append(w.env(), "CRASH_STEP="+string(step), "CRASH_OPERATION="+string(op))...)
 				killed, ok := errors.AsType[*exec.ExitError](child.Wait())
 				require.True(t, ok)
 				require.Equal(t, syscall.SIGKILL, killed.Sys().(syscall.WaitStatus).Signal())
@@ -87,50 +89,50 @@ func TestAProcessThatIsKilledAtAnyStep(t *testing.T) {
 				call, once := w.calls()[op], w.open()
 				if step == idempotency.StepClaimed || step == idempotency.StepEnded {
 					_, err := call(once, "order-1")
-					require.ErrorIs(t, err, idempotency.ErrInProgress, "for all that is known it lives")
-					leasesRunOut(t, once)
+					require.ErrorIs(t, err, idempotency.ErrInProgress, "the process counts as alive until its lease is over")
+					expireLeases(t, once)
 				}
-				var last error
+				var lastErr error
 				for range 3 {
 					once = w.open()
-					_, last = call(once, "order-1")
+					_, lastErr = call(once, "order-1")
 				}
-				w.agrees(once, op, "order-1", last)
+				w.checkAgainstServer(once, op, "order-1", lastErr)
 			})
 		}
 	}
 }
 
-// A process that was stopped for longer than its lease, and whose key was carried
-// out by another, does not send when it goes on.
-func TestAProcessThatWakesTooLateIsFenced(t *testing.T) {
+// A process is suspended for longer than its lease, and another process makes the
+// call. The first process must not send when it continues.
+func TestOnce_SuspendedProcessIsFenced(t *testing.T) {
 	const lease = 100 * time.Millisecond
 	for op := range newWorld(t).calls() {
 		if op == whozex.OpCreateWebhook {
-			continue // nothing tells what became of a webhook, so no other process sends it
+			continue // Reconcile cannot decide about webhooks, so no other process sends it
 		}
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			call, other := w.calls()[op], w.open()
-			asleep := false
-			sleeper := w.open(idempotency.WithLease(lease), idempotency.WithStepHook(func(step idempotency.Step) {
-				if step != idempotency.StepClaimed || asleep {
+			suspended := false
+			first := w.open(idempotency.WithLease(lease), idempotency.WithStepHook(func(step idempotency.Step) {
+				if step != idempotency.StepClaimed || suspended {
 					return
 				}
-				asleep = true
-				stopped := time.Now()
+				suspended = true
+				start := time.Now()
 				require.Eventually(t, func() bool {
-					leasesRunOut(t, other) // a process that is stopped renews nothing
+					expireLeases(t, other) // a suspended process does not renew its lease
 					_, err := call(other, "order-1")
 					return err == nil
 				}, 20*time.Second, time.Millisecond)
-				require.Eventually(t, func() bool { return time.Since(stopped) > lease }, time.Minute, time.Millisecond)
+				require.Eventually(t, func() bool { return time.Since(start) > lease }, time.Minute, time.Millisecond)
 			}))
-			_, err := call(sleeper, "order-1")
+			_, err := call(first, "order-1")
 			require.ErrorIs(t, err, idempotency.ErrFenced)
 			assert.Equal(t, 1, w.commits(op))
-			again, err := call(sleeper, "order-1")
+			again, err := call(first, "order-1")
 			require.NoError(t, err)
 			require.NotEmpty(t, again)
 			assert.Equal(t, 1, w.requests(op))

@@ -7,52 +7,51 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// The errors of this package, for [errors.Is]. With all of them but
-// [ErrIndeterminate], [ErrResultLost] and [ErrNotStored] the call at hand sent
-// nothing.
+// The errors of this package, for [errors.Is]. With all of them except
+// [ErrIndeterminate], [ErrResultLost], [ErrNotApplied] and [ErrNotStored], this
+// call sent nothing.
 var (
 	// ErrInvalidKey means that the idempotency key is empty, longer than 64
-	// characters, or holds others than letters, digits and -_.:
+	// characters, or has characters other than letters, digits and -_.:
 	ErrInvalidKey = errors.New("idempotency: invalid key")
-	// ErrKeyReused means that the key belongs to another operation, or to the same
-	// with other parameters.
+	// ErrKeyReused means that the key was used for another operation or with other
+	// parameters.
 	ErrKeyReused = errors.New("idempotency: the key was used with other parameters")
-	// ErrInProgress means that a process that lives is carrying out the key.
+	// ErrInProgress means that a process is making the call right now.
 	ErrInProgress = errors.New("idempotency: the key is in progress")
 	// ErrUserBusy means that another purchase of the same user is in progress or
 	// indeterminate.
-	ErrUserBusy = errors.New("idempotency: another purchase of the user is not settled")
-	// ErrIndeterminate means that nothing tells whether the key was carried out,
+	ErrUserBusy = errors.New("idempotency: another purchase of the user is in progress or indeterminate")
+	// ErrIndeterminate means that it is unknown whether the call was carried out,
 	// see [IndeterminateError].
 	ErrIndeterminate = errors.New("idempotency: outcome indeterminate")
-	// ErrNotApplied means that a request of this key was lost and has certainly not
-	// been carried out. The key may be tried again.
-	ErrNotApplied = errors.New("idempotency: not carried out")
-	// ErrFenced means that the process lost its claim to the key, since it was
-	// stopped for longer than its lease, and did not send.
+	// ErrNotApplied means that the response was lost, and that the call was
+	// certainly not carried out. It can be made again with the same key.
+	ErrNotApplied = errors.New("idempotency: the call was not carried out")
+	// ErrFenced means that the process was suspended for longer than its lease,
+	// lost its claim to the key, and did not send the request.
 	ErrFenced = errors.New("idempotency: the claim to the key was lost")
-	// ErrResultLost means that the call succeeded, once, and that the response with
-	// the package's id or the webhook's secret was lost. The result that comes with
-	// it holds what is known. A package.created event completes it, see
-	// [Once.HandleEvent].
-	ErrResultLost = errors.New("idempotency: it succeeded, but the result was lost")
-	// ErrNotStored means that the call has ended and the store did not take how.
-	// The result, or the other error in the chain, is that of the call. The key
-	// stays pending, and is settled once its lease is over.
+	// ErrResultLost means that the call succeeded, but the response with the
+	// package's id or the webhook's secret was lost. The returned result has only
+	// what is known. A package.created event completes it, see [Once.HandleEvent].
+	ErrResultLost = errors.New("idempotency: the call succeeded, but its result was lost")
+	// ErrNotStored means that the call has ended, but its outcome could not be
+	// stored. The returned result, or the other error in the chain, is that of the
+	// call. The key stays pending until its lease is over and is then resolved.
 	ErrNotStored = errors.New("idempotency: the outcome could not be stored")
-	// ErrUnknownKey means that the store has no row of the key.
+	// ErrUnknownKey means that the store has no row for the key.
 	ErrUnknownKey = errors.New("idempotency: unknown key")
 )
 
-// IndeterminateError is a key of which nothing tells whether it was carried out.
-// It matches [ErrIndeterminate] and [whozex.ErrOutcomeUnknown].
+// IndeterminateError means that it is unknown whether the call of a key was carried
+// out. It matches [ErrIndeterminate] and [whozex.ErrOutcomeUnknown].
 type IndeterminateError struct {
-	// Record says what a person needs: the operation, the user or package, when it
-	// was sent, the reason, and when it is worth asking again.
+	// Record has what a person needs to decide: the operation, the user or
+	// package, the time of the request, the reason, and when to ask again.
 	Record *Record
 }
 
-// Error says what is not known and why.
+// Error returns the operation, the key, the time of the request and the reason.
 func (e *IndeterminateError) Error() string {
 	sent := ""
 	if unknown := e.Record.Unknown; unknown != nil {

@@ -12,20 +12,22 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// clocksApart is what the clocks of the API and of this machine may differ by.
-const clocksApart = time.Minute
+// maxClockSkew is the accepted difference between the clocks of the API and of this
+// machine.
+const maxClockSkew = time.Minute
 
-// HandleEvent settles a purchase by its package.created event, which is the only
-// way to learn the package's id when the response was lost. It fits
-// [webhookverify.Verifier.Handler]. Events of other names are ignored, and an
-// event may come before the response, and more than once.
+// HandleEvent resolves a purchase with its package.created event. If the response
+// was lost, only the event has the package's id. HandleEvent can be passed to
+// [webhookverify.Verifier.Handler]. It ignores other events, and it accepts an
+// event before the response and more than once.
 //
-// An event is the open purchase's if user and size are, if it is not older than
-// the request, and if no other key has the package. What remains is that someone
-// else buys the same size for the user outside this store: do not. A package that
-// no key accounts for is left alone; [Once.FindResult] tells of it afterwards.
+// An event belongs to the user's open purchase if the size is the same, if it is
+// not older than the request, and if no other key has the package. A purchase of
+// the same size for the same user outside this store would be taken for it, see
+// [WithOtherBuyers]. A package without a key is ignored: [Once.FindResult] returns
+// [ErrUnknownKey] for it.
 func (o *Once) HandleEvent(ctx context.Context, event *webhookverify.Event) error {
-	if event.Name != whozex.EventPackageCreated || o.shared {
+	if event.Name != whozex.EventPackageCreated || o.otherBuyers {
 		return nil
 	}
 	var created whozex.PackageCreated
@@ -33,32 +35,32 @@ func (o *Once) HandleEvent(ctx context.Context, event *webhookverify.Event) erro
 		return fmt.Errorf("idempotency: %w", err)
 	}
 	if created.PackageID == "" || created.UserID == "" {
-		return fmt.Errorf("idempotency: %w: %s names no package or no user", webhookverify.ErrMalformedEvent, event.Name)
+		return fmt.Errorf("idempotency: %w: %s has no package id or no user id", webhookverify.ErrMalformedEvent, event.Name)
 	}
-	known, err := o.store.one(ctx, `WHERE result_id = $1 AND result_id <> '' AND operation = 'PurchasePackage'`, created.PackageID)
+	known, err := o.store.queryOne(ctx, `WHERE result_id = $1 AND result_id <> '' AND operation = 'PurchasePackage'`, created.PackageID)
 	if err != nil || known != nil {
 		return err
 	}
 	r, err := o.store.openPurchase(ctx, created.UserID)
-	if err != nil || r == nil || !fits(r, created, event.Timestamp) {
+	if err != nil || r == nil || !matchesPurchase(r, created, event.Timestamp) {
 		return err
 	}
-	if !slices.Contains(r.heard, created.PackageID) {
-		if _, err := o.store.hear(ctx, r, created.PackageID); err != nil {
-			return fmt.Errorf("idempotency: hear of package %s: %w", created.PackageID, err)
+	if !slices.Contains(r.eventPackages, created.PackageID) {
+		if _, err := o.store.addEventPackage(ctx, r, created.PackageID); err != nil {
+			return fmt.Errorf("idempotency: store event of package %s: %w", created.PackageID, err)
 		}
 	}
-	// The call may have ended meanwhile, without having seen that.
+	// The call may have ended before it could see the event: read the row again.
 	if r, err = o.store.get(ctx, r.Key); err != nil || r == nil || r.InProgress || !r.open() {
 		return err
 	}
-	_, err = o.settle(ctx, r)
+	_, err = o.settleAndNotify(ctx, r)
 	return err
 }
 
-func fits(r *Record, created whozex.PackageCreated, at time.Time) bool {
-	if !created.GB.Equal(decimal.NewFromInt(paramsOf(r).GB)) {
+func matchesPurchase(r *Record, created whozex.PackageCreated, at time.Time) bool {
+	if !created.GB.Equal(decimal.NewFromInt(parseParams(r).GB)) {
 		return false
 	}
-	return at.IsZero() || r.Unknown == nil || !at.Before(r.Unknown.SentAt.Add(-clocksApart))
+	return at.IsZero() || r.Unknown == nil || !at.Before(r.Unknown.SentAt.Add(-maxClockSkew))
 }

@@ -19,11 +19,12 @@ import (
 
 func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
 
-// world is an account on the sandbox, with a user who has $1000 and a package.
+// world is a test fixture: a fake server, a user with a balance of $1000 and one
+// package, and a database.
 type world struct {
 	t      *testing.T
 	server *whozextest.Server
-	opts   []whozex.Option // of the clients
+	opts   []whozex.Option // options of all clients
 	user   string
 	pkg    string
 	source string
@@ -31,10 +32,10 @@ type world struct {
 
 func newWorld(t *testing.T, opts ...whozex.Option) *world {
 	t.Helper()
-	var ago atomic.Int64
-	ago.Store(int64(30 * time.Hour)) // or Reconcile may take the first purchase for the next
+	var age atomic.Int64
+	age.Store(int64(30 * time.Hour)) // else Reconcile could take this purchase for that of a test
 	server := whozextest.NewServer(whozextest.WithBalance(dec("100000")),
-		whozextest.WithClock(func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }))
+		whozextest.WithClock(func() time.Time { return time.Now().Add(-time.Duration(age.Load())) }))
 	t.Cleanup(server.Close)
 	w := &world{t: t, server: server, source: "sqlite:" + filepath.Join(t.TempDir(), "orders.db")}
 	w.opts = append([]whozex.Option{
@@ -47,13 +48,14 @@ func newWorld(t *testing.T, opts ...whozex.Option) *world {
 	bought, err := server.Client().PurchasePackage(t.Context(), w.user, whozex.PurchasePackageParams{GB: 1})
 	require.NoError(t, err)
 	w.pkg = bought.ID
-	ago.Store(0)
-	_, err = server.Client().AddBalance(t.Context(), w.user, dec("1"), "the clock is right")
+	age.Store(0)
+	_, err = server.Client().AddBalance(t.Context(), w.user, dec("1"), "sets the clients' clock")
 	require.NoError(t, err)
 	return w
 }
 
-// open is a process on the store, with a client of its own; it ends with the test.
+// open opens the database with another client, as another process would. The test
+// closes it.
 func (w *world) open(opts ...idempotency.Option) *idempotency.Once {
 	w.t.Helper()
 	return w.openWith(nil, opts...)
@@ -69,7 +71,7 @@ func (w *world) openWith(client []whozex.Option, opts ...idempotency.Option) *id
 
 func (w *world) calls() calls { return callsOf(w.t.Context(), w.user, w.pkg) }
 
-// calls are the operations, each with the id of its result.
+// calls has a function for each operation, which returns the id of the result.
 type calls = map[whozex.Operation]func(once *idempotency.Once, key string) (id string, err error)
 
 func callsOf(ctx context.Context, user, pkg string) calls {
@@ -96,8 +98,8 @@ func callsOf(ctx context.Context, user, pkg string) calls {
 	}
 }
 
-// leasesRunOut is what the minute after a crash brings.
-func leasesRunOut(t *testing.T, once *idempotency.Once) {
+// expireLeases ends all leases, as waiting for a minute would.
+func expireLeases(t *testing.T, once *idempotency.Once) {
 	t.Helper()
 	_, err := once.Store().Database().ExecContext(t.Context(), `UPDATE whozex_operations SET lease_until = 0`)
 	require.NoError(t, err)
@@ -112,9 +114,9 @@ func idOf[T any](result *T, err error) func(func(*T) string) (string, error) {
 	}
 }
 
-// before is what the sandbox had carried out when the world was made.
-var before = map[whozex.Operation]int{whozex.OpPurchasePackage: 1, whozex.OpAddBalance: 1}
+// setupCalls counts the calls that newWorld makes.
+var setupCalls = map[whozex.Operation]int{whozex.OpPurchasePackage: 1, whozex.OpAddBalance: 1}
 
-func (w *world) commits(op whozex.Operation) int { return w.server.Commits(op) - before[op] }
+func (w *world) commits(op whozex.Operation) int { return w.server.Commits(op) - setupCalls[op] }
 
-func (w *world) requests(op whozex.Operation) int { return w.server.Requests(op) - before[op] }
+func (w *world) requests(op whozex.Operation) int { return w.server.Requests(op) - setupCalls[op] }

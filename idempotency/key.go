@@ -9,22 +9,22 @@ const keyCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return keyError(ErrInvalidKey, `""`, "it is empty")
+		return keyError(ErrInvalidKey, `""`, "empty")
 	case len(key) > maxKey:
-		return keyError(ErrInvalidKey, key[:maxKey]+"…", "it is longer than 64 characters")
+		return keyError(ErrInvalidKey, key[:maxKey]+"…", "longer than 64 characters")
 	case strings.Trim(key, keyCharacters) != "":
-		return keyError(ErrInvalidKey, "", "it holds others than letters, digits and -_.:")
+		return keyError(ErrInvalidKey, "", "characters other than letters, digits and -_.:")
 	}
 	return nil
 }
 
-// noteOf puts the key into a note. The words around it keep the note of one key
-// from being part of another's, order-1 of order-10, which would leave both
-// undecided.
-func noteOf(note, key string) string {
-	own := "key " + key + " once"
+// noteWithKey adds the key to a note. The words around the key keep one note from
+// containing another: without them Reconcile would find the note of order-1 in that
+// of order-10, and could decide neither.
+func noteWithKey(note, key string) string {
+	keyNote := "key " + key + " once"
 	if note == "" {
-		return own
+		return keyNote
 	}
-	return note + " " + own
+	return note + " " + keyNote
 }

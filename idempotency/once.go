@@ -13,40 +13,42 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// DefaultLease is how long a process may be out of touch with the database
-// before its pending keys are taken for abandoned.
+// DefaultLease is how long a process may lose contact with the database before its
+// pending keys count as abandoned.
 const DefaultLease = time.Minute
 
-// Once makes the mutating calls of a [whozex.Client] by idempotency keys. It is
-// safe for concurrent use. Every process that writes with the same keys needs one
-// on the same store.
+// Once makes the mutating calls of a [whozex.Client] with idempotency keys. It is
+// safe for concurrent use. Processes that use the same keys must use the same
+// store.
 //
-// Before the first call a process reads the account, if it did not read anything
-// else: without the server's time a crash in that call could not be settled.
+// Before its first mutating call, a process reads the account to learn the
+// server's time. Without it, a crash during that call could not be resolved.
 //
-// Each method takes the key first, and then what the client's method of that name
-// takes. See the package's documentation for what happens when a key comes again.
-// Of the options [whozex.BeforeSend] and [whozex.CaptureResponse] are replaced.
+// Each method takes the key, followed by the parameters of the client's method of
+// the same name. The package documentation describes what happens when a key is
+// used again. The options [whozex.BeforeSend] and [whozex.CaptureResponse] are
+// overridden.
 type Once struct {
-	client *whozex.Client
-	store  *Store
-	stored *replayer
-	buyers queue
-	owner  string
-	timed  atomic.Bool // the client has seen the server's time
-	lease  time.Duration
-	shared bool                           // others buy for the same users
-	news   func(context.Context, *Record) // see WithOnSettled
-	step   func(Step)                     // of tests
+	client      *whozex.Client
+	store       *Store
+	replayer    *replayer
+	purchases   purchaseQueue
+	owner       string      // identifies this process in the store
+	clockSynced atomic.Bool // the client knows the server's time
+	lease       time.Duration
+	otherBuyers bool                           // see WithOtherBuyers
+	onSettled   func(context.Context, *Record) // see WithOnSettled
+	step        func(Step)                     // see WithStepHook
 }
 
-// Option changes what [New] returns.
+// Option configures a [Once].
 type Option func(*Once)
 
-// WithLease sets how long a process may be out of touch with the database before
-// its pending keys are taken for abandoned; [DefaultLease] if not positive. It is
-// renewed every third of that while a call goes on. A shorter one finds a crash
-// sooner; one that is too short costs a slow process its claim, and never money.
+// WithLease sets how long a process may lose contact with the database before its
+// pending keys count as abandoned. If d is not positive, it is [DefaultLease]. The
+// lease is renewed every d/3 during a call. With a shorter lease a crash is detected
+// sooner. If the lease is too short, a slow process may lose its claim and return
+// [ErrFenced]; the call is still made at most once.
 func WithLease(d time.Duration) Option {
 	return func(o *Once) {
 		if d > 0 {
@@ -55,73 +57,74 @@ func WithLease(d time.Duration) Option {
 	}
 }
 
-// WithOnSettled has settled called when an open key has come to an end, or its
-// result is known at last, by [Once.Settle], [Once.HandleEvent], [Once.Resolve] or a
-// purchase of another key: to let whoever waits for it know. It is called after the
-// commit, once, by the process that found out; a crash in between loses that.
+// WithOnSettled sets a function that is called when the outcome of an open key
+// becomes known, or the missing result of a purchase, through [Once.Settle],
+// [Once.HandleEvent], [Once.Resolve] or another purchase for the user. Use it to
+// notify whoever waits for the result. The process that resolved the key calls it
+// once, after the commit. If the process crashes in between, the call is lost.
 func WithOnSettled(settled func(context.Context, *Record)) Option {
-	return func(o *Once) { o.news = settled }
+	return func(o *Once) { o.onSettled = settled }
 }
 
-// WithOtherBuyers says that others buy packages for the same users without this
-// store, such as a person at the panel. Then a package that turns up proves nothing:
-// a purchase whose response was lost is not attributed by its user's packages nor by
-// events, and stays indeterminate until [Once.Resolve], unless no purchase was made
-// at all.
+// WithOtherBuyers declares that packages for the same users are also bought without
+// this store, for instance in the panel. A new package then does not prove that a
+// purchase succeeded: neither the user's packages nor events resolve a purchase whose
+// response was lost. It stays indeterminate until [Once.Resolve], unless the user
+// has no new package at all.
 func WithOtherBuyers() Option {
-	return func(o *Once) { o.shared = true }
+	return func(o *Once) { o.otherBuyers = true }
 }
 
-// Step is a moment in a call, see [WithStepHook].
+// Step is a point in a call, see [WithStepHook].
 type Step string
 
 // The steps, in order.
 const (
-	StepClaim   Step = "claim"   // the row is about to be committed
-	StepClaimed Step = "claimed" // it is committed, and the request about to leave
-	StepEnded   Step = "ended"   // the request has ended, however
-	StepStored  Step = "stored"  // how it ended is committed
+	StepClaim   Step = "claim"   // before the claim is committed
+	StepClaimed Step = "claimed" // the claim is committed, before the request is sent
+	StepEnded   Step = "ended"   // the call has returned a response or an error
+	StepStored  Step = "stored"  // the outcome is committed
 )
 
-// WithStepHook calls hook at each step of a call, to test what a program does if
-// it is killed just then.
+// WithStepHook sets a function that is called at each step of a call, to test what
+// a program does if it is killed there.
 func WithStepHook(hook func(Step)) Option {
 	return func(o *Once) { o.step = hook }
 }
 
-// New returns a Once that sends by client and remembers in store. The client must
-// be of the account that the store was written for.
+// New returns a Once that sends with client and keeps its keys in store. A store
+// must be used with one Whozex account only.
 func New(client *whozex.Client, store *Store, opts ...Option) *Once {
-	o := &Once{client: client, store: store, stored: newReplayer(), owner: rand.Text(), lease: DefaultLease,
-		news: func(context.Context, *Record) {}, step: func(Step) {}}
+	o := &Once{client: client, store: store, replayer: newReplayer(), owner: rand.Text(), lease: DefaultLease,
+		onSettled: func(context.Context, *Record) {}, step: func(Step) {}}
 	for _, opt := range opts {
 		opt(o)
 	}
 	return o
 }
 
-// Client is the client that it was made with, for reading calls.
+// Client returns the client passed to [New], for calls that only read.
 func (o *Once) Client() *whozex.Client { return o.client }
 
-// Store is the store that it was made with.
+// Store returns the store passed to [New].
 func (o *Once) Store() *Store { return o.store }
 
-// PurchasePackage is [whozex.Client.PurchasePackage], once for each key.
+// PurchasePackage calls [whozex.Client.PurchasePackage] once for each key.
 //
-// Purchases of one user run one at a time, over all processes: only then can a
-// package whose response was lost be attributed to its key. Within a process they
-// queue; if another process has one open, or one is indeterminate, this is
-// [ErrUserBusy]. Whoever buys for the user without this store breaks that, see
-// [WithOtherBuyers].
+// The purchases of one user run one at a time over all processes, so that a package
+// whose response was lost can be attributed to its key. Within a process they wait
+// in a queue. If another process has an open purchase, or a purchase is
+// indeterminate, PurchasePackage returns [ErrUserBusy]. If packages for the user are
+// also bought without this store, use [WithOtherBuyers].
 //
-// The user's packages are counted first, which costs a reading call, or as many as
-// it takes to find the user when it is the first purchase.
+// Before the purchase, the user's packages are counted. That takes one ListUsers
+// call, or for the first purchase as many as it takes to find the user.
 func (o *Once) PurchasePackage(ctx context.Context, key, userID string, params whozex.PurchasePackageParams, opts ...whozex.CallOption) (*whozex.Package, error) {
-	same := params
-	if same.ProxyType == "" {
-		same.ProxyType = whozex.ProxyResidential
+	canonical := params
+	if canonical.ProxyType == "" {
+		canonical.ProxyType = whozex.ProxyResidential
 	}
-	return do(ctx, o, key, newSpec(whozex.OpPurchasePackage, userID, same), opts,
+	return do(ctx, o, key, newSpec(whozex.OpPurchasePackage, userID, canonical), opts,
 		func(ctx context.Context, c *whozex.Client, opts ...whozex.CallOption) (*whozex.Package, error) {
 			return c.PurchasePackage(ctx, userID, params, opts...)
 		}, func(p *whozex.Package, id string) (string, bool) {
@@ -132,14 +135,14 @@ func (o *Once) PurchasePackage(ctx context.Context, key, userID string, params w
 		})
 }
 
-// AddGB is [whozex.Client.AddGB], once for each key, which goes into the note. If
-// the response was lost the result holds the package's id alone.
+// AddGB calls [whozex.Client.AddGB] once for each key. The key is added to the
+// note. If the response was lost, the result has only the package's id.
 func (o *Once) AddGB(ctx context.Context, key, packageID string, params whozex.AddGBParams, opts ...whozex.CallOption) (*whozex.Package, error) {
-	noted := params
-	noted.Note = noteOf(params.Note, key)
+	withKey := params
+	withKey.Note = noteWithKey(params.Note, key)
 	return do(ctx, o, key, newSpec(whozex.OpAddGB, packageID, params), opts,
 		func(ctx context.Context, c *whozex.Client, opts ...whozex.CallOption) (*whozex.Package, error) {
-			return c.AddGB(ctx, packageID, noted, opts...)
+			return c.AddGB(ctx, packageID, withKey, opts...)
 		}, func(p *whozex.Package, _ string) (string, bool) {
 			if p.ID == "" {
 				p.ID = packageID
@@ -148,21 +151,22 @@ func (o *Once) AddGB(ctx context.Context, key, packageID string, params whozex.A
 		})
 }
 
-// AddBalance is [whozex.Client.AddBalance], once for each key, which goes into the
-// note. If the response was lost the result holds user, action and amount, and
-// the balances are zero where they are not known.
+// AddBalance calls [whozex.Client.AddBalance] once for each key. The key is added to
+// the note. If the response was lost, the result has the user, action and amount;
+// balances (in USD) that are not known are zero.
 func (o *Once) AddBalance(ctx context.Context, key, userID string, amount decimal.Decimal, note string, opts ...whozex.CallOption) (*whozex.BalanceChange, error) {
 	return do(ctx, o, key, newSpec(whozex.OpAddBalance, userID, balanceParams{amount.String(), note}), opts,
 		func(ctx context.Context, c *whozex.Client, opts ...whozex.CallOption) (*whozex.BalanceChange, error) {
-			return c.AddBalance(ctx, userID, amount, noteOf(note, key), opts...)
+			return c.AddBalance(ctx, userID, amount, noteWithKey(note, key), opts...)
 		}, func(*whozex.BalanceChange, string) (string, bool) { return userID, true })
 }
 
-// DeductBalance is [whozex.Client.DeductBalance], as [Once.AddBalance].
+// DeductBalance calls [whozex.Client.DeductBalance] once for each key. Note and
+// result are as for [Once.AddBalance].
 func (o *Once) DeductBalance(ctx context.Context, key, userID string, amount decimal.Decimal, note string, opts ...whozex.CallOption) (*whozex.BalanceChange, error) {
 	return do(ctx, o, key, newSpec(whozex.OpDeductBalance, userID, balanceParams{amount.String(), note}), opts,
 		func(ctx context.Context, c *whozex.Client, opts ...whozex.CallOption) (*whozex.BalanceChange, error) {
-			return c.DeductBalance(ctx, userID, amount, noteOf(note, key), opts...)
+			return c.DeductBalance(ctx, userID, amount, noteWithKey(note, key), opts...)
 		}, func(*whozex.BalanceChange, string) (string, bool) { return userID, true })
 }
 
@@ -171,7 +175,7 @@ type balanceParams struct {
 	Note   string `json:"note,omitempty"`
 }
 
-// CreateUser is [whozex.Client.CreateUser], once for each key.
+// CreateUser calls [whozex.Client.CreateUser] once for each key.
 func (o *Once) CreateUser(ctx context.Context, key string, params whozex.CreateUserParams, opts ...whozex.CallOption) (*whozex.User, error) {
 	return do(ctx, o, key, newSpec(whozex.OpCreateUser, "", params), opts,
 		func(ctx context.Context, c *whozex.Client, opts ...whozex.CallOption) (*whozex.User, error) {
@@ -184,13 +188,13 @@ func (o *Once) CreateUser(ctx context.Context, key string, params whozex.CreateU
 		})
 }
 
-// CreateWebhook is [whozex.Client.CreateWebhook], once for each key. The secret is
-// in the store. Nothing in the API tells what became of a webhook whose response
-// was lost: it stays indeterminate for [Once.Resolve].
+// CreateWebhook calls [whozex.Client.CreateWebhook] once for each key. The store
+// contains the webhook's secret. The API has no route that lists webhooks, so if the
+// response was lost the key stays indeterminate until [Once.Resolve].
 func (o *Once) CreateWebhook(ctx context.Context, key string, params whozex.CreateWebhookParams, opts ...whozex.CallOption) (*whozex.Webhook, error) {
-	same := params
-	same.Events = slices.Sorted(slices.Values(params.Events))
-	return do(ctx, o, key, newSpec(whozex.OpCreateWebhook, "", same), opts,
+	canonical := params
+	canonical.Events = slices.Sorted(slices.Values(params.Events))
+	return do(ctx, o, key, newSpec(whozex.OpCreateWebhook, "", canonical), opts,
 		func(ctx context.Context, c *whozex.Client, opts ...whozex.CallOption) (*whozex.Webhook, error) {
 			return c.CreateWebhook(ctx, params, opts...)
 		}, func(w *whozex.Webhook, id string) (string, bool) {
@@ -201,7 +205,7 @@ func (o *Once) CreateWebhook(ctx context.Context, key string, params whozex.Crea
 		})
 }
 
-// spec is what makes two calls of a key the same.
+// spec identifies a call: two calls with the same key must have an equal spec.
 type spec struct {
 	operation whozex.Operation
 	subject   string
@@ -211,11 +215,11 @@ type spec struct {
 func newSpec(op whozex.Operation, subject string, params any) *spec {
 	data, err := json.Marshal(params)
 	if err != nil {
-		panic(err) // strings and numbers
+		panic(err) // params consist of strings and numbers
 	}
-	return &spec{op, subject, string(data)}
+	return &spec{operation: op, subject: subject, params: string(data)}
 }
 
-func (s *spec) of(r *Record) bool {
+func (s *spec) matches(r *Record) bool {
 	return r.Operation == s.operation && r.SubjectID == s.subject && r.params == s.params
 }

@@ -23,7 +23,7 @@ var faults = []whozextest.Fault{
 	whozextest.TooManyRequests("0"), whozextest.Garbage(),
 }
 
-func TestTheSameKeyIsCarriedOutOnce(t *testing.T) {
+func TestOnce_SameKey(t *testing.T) {
 	for op, call := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
 			w := newWorld(t)
@@ -46,21 +46,21 @@ func TestTheSameKeyIsCarriedOutOnce(t *testing.T) {
 			assert.Equal(t, requests, w.requests(op))
 			_, err = call(w.open(), "order-2")
 			require.NoError(t, err)
-			assert.Equal(t, 2, w.commits(op), "another key is another call")
+			assert.Equal(t, 2, w.commits(op), "another key makes another call")
 		})
 	}
 }
 
-// Whatever goes wrong with the request, the ledger has it once or not at all, and
-// the row does not say otherwise.
-func TestNoFaultCarriesItOutTwice(t *testing.T) {
+// With any fault, the server carries out the call at most once, and the row agrees
+// with the server.
+func TestOnce_Faults(t *testing.T) {
 	for _, fault := range faults {
 		for op := range newWorld(t).calls() {
 			t.Run(fault.String()+"/"+string(op), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				w.server.Inject(op, fault, 1)
-				var last error
+				var lastErr error
 				var once *idempotency.Once
 				for i := range 3 {
 					timeout := whozex.WithTimeout(time.Minute)
@@ -68,16 +68,17 @@ func TestNoFaultCarriesItOutTwice(t *testing.T) {
 						timeout = whozex.WithTimeout(200 * time.Millisecond)
 					}
 					once = w.openWith([]whozex.Option{timeout})
-					_, last = w.calls()[op](once, "order-1")
+					_, lastErr = w.calls()[op](once, "order-1")
 				}
-				w.agrees(once, op, "order-1", last)
+				w.checkAgainstServer(once, op, "order-1", lastErr)
 			})
 		}
 	}
 }
 
-// agrees checks a row, and the error that came with it, against the ledger.
-func (w *world) agrees(once *idempotency.Once, op whozex.Operation, key string, err error) {
+// checkAgainstServer compares the row of a key, and the error of its last call, with
+// the number of calls that the server carried out.
+func (w *world) checkAgainstServer(once *idempotency.Once, op whozex.Operation, key string, err error) {
 	w.t.Helper()
 	r, getErr := once.Get(w.t.Context(), key)
 	if errors.Is(getErr, idempotency.ErrUnknownKey) {
@@ -102,13 +103,13 @@ func (w *world) agrees(once *idempotency.Once, op whozex.Operation, key string, 
 		assert.ErrorIs(w.t, err, idempotency.ErrIndeterminate)
 		assert.ErrorIs(w.t, err, whozex.ErrOutcomeUnknown)
 		assert.NotEmpty(w.t, r.Reason)
-		assert.Contains(w.t, []whozex.Operation{whozex.OpPurchasePackage, whozex.OpCreateWebhook}, op, "Reconcile can tell: %s", r.Reason)
+		assert.Contains(w.t, []whozex.Operation{whozex.OpPurchasePackage, whozex.OpCreateWebhook}, op, "Reconcile can decide this operation: %s", r.Reason)
 	default:
-		assert.Fail(w.t, "not settled", r.String())
+		assert.Fail(w.t, "not resolved", r.String())
 	}
 }
 
-func TestTheSameKeyWithOtherParametersIsRefused(t *testing.T) {
+func TestOnce_KeyReused(t *testing.T) {
 	w := newWorld(t)
 	once, ctx := w.open(), t.Context()
 	_, err := once.AddBalance(ctx, "order-1", w.user, dec("5"), "")
@@ -126,7 +127,7 @@ func TestTheSameKeyWithOtherParametersIsRefused(t *testing.T) {
 	assert.Equal(t, 1, w.requests(whozex.OpAddBalance)+w.requests(whozex.OpDeductBalance))
 }
 
-func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
+func TestOnce_InvalidKey(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
 	for _, key := range []string{"", "a b", "é", "a\x00", "<b>", fmt.Sprintf("%065d", 1)} {
@@ -136,22 +137,22 @@ func TestKeysThatFitNoNoteAreRefused(t *testing.T) {
 	assert.Zero(t, w.requests(whozex.OpAddBalance))
 }
 
-func TestWhatTheClientRefusesLeavesNoRowAndCostsNoRequest(t *testing.T) {
+func TestOnce_InvalidParams(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
-	journal := len(w.server.RequestLog())
+	requests := len(w.server.RequestLog())
 	_, err := once.PurchasePackage(t.Context(), "order-1", w.user, whozex.PurchasePackageParams{GB: 0})
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
 	_, err = once.PurchasePackage(t.Context(), "order-1", "..", whozex.PurchasePackageParams{GB: 1})
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
 	_, err = once.AddBalance(t.Context(), "order-1", w.user, dec("-5"), "")
 	require.ErrorIs(t, err, whozex.ErrInvalidParams)
-	assert.Len(t, w.server.RequestLog(), journal)
+	assert.Len(t, w.server.RequestLog(), requests)
 	_, err = once.Get(t.Context(), "order-1")
 	require.ErrorIs(t, err, idempotency.ErrUnknownKey)
 }
 
-func TestADefiniteErrorMayBeTriedAgain(t *testing.T) {
+func TestOnce_FailedCallIsRetried(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
 	buy := w.calls()[whozex.OpPurchasePackage]
@@ -171,20 +172,20 @@ func TestADefiniteErrorMayBeTriedAgain(t *testing.T) {
 	assert.EqualValues(t, 2, r.Attempts)
 }
 
-func TestTheSameKeyAtOnce(t *testing.T) {
+func TestOnce_SameKeyConcurrently(t *testing.T) {
 	for op := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			call := w.calls()[op]
-			var taps sync.WaitGroup
+			var group sync.WaitGroup
 			for range 4 {
 				once := w.open()
 				for range 4 {
-					taps.Go(func() {
+					group.Go(func() {
 						if _, err := call(once, "order-1"); err != nil {
-							for _, is := range []error{idempotency.ErrInProgress, idempotency.ErrUserBusy} {
-								if errors.Is(err, is) {
+							for _, expected := range []error{idempotency.ErrInProgress, idempotency.ErrUserBusy} {
+								if errors.Is(err, expected) {
 									return
 								}
 							}
@@ -193,7 +194,7 @@ func TestTheSameKeyAtOnce(t *testing.T) {
 					})
 				}
 			}
-			taps.Wait()
+			group.Wait()
 			assert.Equal(t, 1, w.commits(op))
 			_, err := call(w.open(), "order-1")
 			require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/whozex/whozex-go/internal/pgtest"
 )
 
-// postgres is a real server of its own, and a database on it.
+// postgres is a PostgreSQL server started by the test, with a database.
 type postgres struct {
 	*pgtest.Server
 
@@ -35,7 +35,7 @@ func startPostgres(t testing.TB) *postgres {
 	return p
 }
 
-// create makes another database and returns its URL.
+// create creates another database and returns its URL.
 func (p *postgres) create() string {
 	p.t.Helper()
 	url, err := p.Create("pgx")
@@ -43,7 +43,7 @@ func (p *postgres) create() string {
 	return url
 }
 
-// restart starts the server again, until it answers.
+// restart starts the server again and waits until it accepts connections.
 func (p *postgres) restart() {
 	p.t.Helper()
 	require.NoError(p.t, p.Run())
@@ -53,7 +53,7 @@ func (p *postgres) restart() {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-func TestPostgresHoldsWhatSQLiteHolds(t *testing.T) {
+func TestOnce_Postgres(t *testing.T) {
 	p := startPostgres(t)
 	for op := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestPostgresHoldsWhatSQLiteHolds(t *testing.T) {
 			}
 			once := w.open()
 			_, err := call(once, key)
-			w.agrees(once, op, key, err)
+			w.checkAgainstServer(once, op, key, err)
 			_, err = once.AddBalance(t.Context(), key, w.user, dec("99"), "other")
 			require.ErrorIs(t, err, idempotency.ErrKeyReused)
 		})
@@ -78,9 +78,9 @@ func TestPostgresHoldsWhatSQLiteHolds(t *testing.T) {
 	counts, err := once.Store().Counts(t.Context())
 	require.NoError(t, err)
 	assert.EqualValues(t, len(w.calls()), counts.Succeeded+counts.Failed+counts.Indeterminate)
-	gone, err := once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
+	purged, err := once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
-	assert.Equal(t, counts.Succeeded+counts.Failed, gone)
+	assert.Equal(t, counts.Succeeded+counts.Failed, purged)
 
 	p.Crash()
 	for op, call := range w.calls() {
@@ -91,5 +91,5 @@ func TestPostgresHoldsWhatSQLiteHolds(t *testing.T) {
 	}
 	p.restart()
 	_, err = once.AddBalance(t.Context(), "after", w.user, dec("1"), "")
-	require.NoError(t, err, "the store comes back by itself")
+	require.NoError(t, err, "the store must reconnect")
 }

@@ -9,48 +9,48 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// queue lets one purchase of a user at a time through, of this process.
-type queue struct {
+// purchaseQueue runs the purchases of one user one at a time within this process.
+type purchaseQueue struct {
 	mu    sync.Mutex
-	users map[string]*place
+	users map[string]*userLock
 }
 
-type place struct {
-	taken   chan struct{} // holds one while a purchase is under way
-	waiting int
+type userLock struct {
+	held chan struct{} // a mutex whose lock can be cancelled
+	refs int           // callers that hold it or wait for it
 }
 
-func (q *queue) enter(ctx context.Context, user string) (leave func(), err error) {
+func (q *purchaseQueue) enter(ctx context.Context, user string) (leave func(), err error) {
 	q.mu.Lock()
 	if q.users == nil {
-		q.users = map[string]*place{}
+		q.users = map[string]*userLock{}
 	}
-	p := q.users[user]
-	if p == nil {
-		p = &place{taken: make(chan struct{}, 1)}
-		q.users[user] = p
+	lock := q.users[user]
+	if lock == nil {
+		lock = &userLock{held: make(chan struct{}, 1)}
+		q.users[user] = lock
 	}
-	p.waiting++
+	lock.refs++
 	q.mu.Unlock()
-	gone := func() {
+	release := func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		if p.waiting--; p.waiting == 0 {
+		if lock.refs--; lock.refs == 0 {
 			delete(q.users, user)
 		}
 	}
 	select {
-	case p.taken <- struct{}{}:
-		return func() { <-p.taken; gone() }, nil
+	case lock.held <- struct{}{}:
+		return func() { <-lock.held; release() }, nil
 	case <-ctx.Done():
-		gone()
+		release()
 		return nil, ctx.Err()
 	}
 }
 
-// beforePurchase makes sure that no other purchase of the user is open, and counts
-// the user's packages, which Reconcile needs. The claim checks that no purchase
-// began since.
+// beforePurchase makes sure that the user has no other open purchase, and counts the
+// user's packages for Reconcile. The claim later checks that no purchase began in
+// the meantime.
 func (o *Once) beforePurchase(ctx context.Context, key, userID string) (buyer, *int, error) {
 	failed := func(err error) (buyer, *int, error) {
 		return buyer{}, nil, fmt.Errorf("idempotency: before the purchase of key %s, nothing was sent: %w", key, err)
@@ -65,7 +65,7 @@ func (o *Once) beforePurchase(ctx context.Context, key, userID string) (buyer, *
 	}
 	if open != nil && open.Key != key {
 		if !open.InProgress {
-			if open, err = o.settle(ctx, open); err != nil {
+			if open, err = o.settleAndNotify(ctx, open); err != nil {
 				return failed(err)
 			}
 		}
@@ -73,24 +73,24 @@ func (o *Once) beforePurchase(ctx context.Context, key, userID string) (buyer, *
 			return buyer{}, nil, keyError(ErrUserBusy, key, open.String())
 		}
 	}
-	if o.shared {
+	if o.otherBuyers {
 		return b, nil, nil
 	}
-	user, err := o.find(ctx, userID, b.email)
+	user, err := o.findUser(ctx, userID, b.email)
 	if err != nil {
 		return failed(err)
 	}
-	o.timed.Store(true)
+	o.clockSynced.Store(true)
 	if user == nil {
-		return b, nil, nil // the API says what is wrong with the id
+		return b, nil, nil // the API will return an error for the id
 	}
 	b.email = user.Email
 	return b, &user.PackageCount, nil
 }
 
-// find reads a user afresh: by a search for the email, where it is known. The API
-// has no route to a user by id.
-func (o *Once) find(ctx context.Context, userID, email string) (*whozex.User, error) {
+// findUser reads a user past the cache. The API has no route that returns a user
+// by id, so it searches for the email, if known, and then through all users.
+func (o *Once) findUser(ctx context.Context, userID, email string) (*whozex.User, error) {
 	searches := []string{""}
 	if email != "" {
 		searches = []string{email, ""}
@@ -109,7 +109,7 @@ func (o *Once) find(ctx context.Context, userID, email string) (*whozex.User, er
 			if !users.Pagination.HasNext || len(users.Items) == 0 {
 				break
 			}
-			if page == mostPages {
+			if page == maxPages {
 				return nil, errors.New("the list of users does not end")
 			}
 		}
@@ -117,5 +117,5 @@ func (o *Once) find(ctx context.Context, userID, email string) (*whozex.User, er
 	return nil, nil
 }
 
-// mostPages bounds the search for a user.
-const mostPages = 10_000
+// maxPages limits the search for a user.
+const maxPages = 10_000

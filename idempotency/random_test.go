@@ -19,59 +19,58 @@ import (
 
 var (
 	runs = flag.Int("runs", 200, "`number` of random runs")
-	seed = flag.Uint64("seed", 0, "seed of the random runs; 0 draws one")
+	seed = flag.Uint64("seed", 0, "seed of the random runs; 0 means a random one")
 )
 
-// perWorld bounds the transactions that every look for a lost call has to read.
-const perWorld = 50
+// runsPerWorld limits the number of transactions that Reconcile has to read.
+const runsPerWorld = 50
 
-// lossy are the faults that take no time.
-var lossy = slices.DeleteFunc(slices.Clone(faults), func(f whozextest.Fault) bool { return strings.HasPrefix(f.String(), "stall") })
+// fastFaults are the faults that need no timeout.
+var fastFaults = slices.DeleteFunc(slices.Clone(faults), func(f whozextest.Fault) bool { return strings.HasPrefix(f.String(), "stall") })
 
-// Random keys are called again and again, by processes that die at random steps,
-// over a network that loses what it likes. Whatever the row says at last is what
-// the server's ledger says.
-func TestRandomRuns(t *testing.T) {
+// Random calls are repeated by processes that die at random steps, with random
+// faults. In the end each row must agree with the server.
+func TestOnce_RandomRuns(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	chance := rand.New(rand.NewPCG(*seed, 23))
+	rng := rand.New(rand.NewPCG(*seed, 23))
 	t.Logf("-seed %d", *seed)
 	states := map[idempotency.State]int{}
-	for first := 0; first < *runs; first += perWorld {
+	for first := 0; first < *runs; first += runsPerWorld {
 		t.Run(fmt.Sprint(first), func(t *testing.T) {
 			w := newWorld(t)
-			for i := first; i < min(first+perWorld, *runs); i++ {
-				states[w.randomRun(chance, fmt.Sprintf("order-%d", i))]++
+			for i := first; i < min(first+runsPerWorld, *runs); i++ {
+				states[w.randomRun(rng, fmt.Sprintf("order-%d", i))]++
 			}
 		})
 	}
 	t.Logf("%d runs: %v", *runs, states)
 }
 
-// randomRun calls a key some times, and returns the state that it came to.
-func (w *world) randomRun(chance *rand.Rand, key string) idempotency.State {
+// randomRun makes calls with a key and returns its final state.
+func (w *world) randomRun(rng *rand.Rand, key string) idempotency.State {
 	t := w.t
 	ops := slices.Sorted(maps.Keys(w.calls()))
-	op := ops[chance.IntN(len(ops))]
+	op := ops[rng.IntN(len(ops))]
 	commits := w.commits(op)
-	for range 2 + chance.IntN(4) {
+	for range 2 + rng.IntN(4) {
 		w.server.ClearFaults()
-		if chance.IntN(2) == 0 {
-			w.server.Inject(op, lossy[chance.IntN(len(lossy))], 1+chance.IntN(2))
+		if rng.IntN(2) == 0 {
+			w.server.Inject(op, fastFaults[rng.IntN(len(fastFaults))], 1+rng.IntN(2))
 		}
-		var dies idempotency.Step
-		if chance.IntN(3) == 0 {
-			dies = steps[chance.IntN(len(steps))]
+		var crashAt idempotency.Step
+		if rng.IntN(3) == 0 {
+			crashAt = steps[rng.IntN(len(steps))]
 		}
-		w.dare(op, key, dies)
+		w.callAndPanic(op, key, crashAt)
 	}
 	w.server.ClearFaults()
 	once := w.open()
-	leasesRunOut(t, once)
-	var last error
-	if chance.IntN(2) == 0 {
-		_, last = w.calls()[op](once, key)
+	expireLeases(t, once)
+	var lastErr error
+	if rng.IntN(2) == 0 {
+		_, lastErr = w.calls()[op](once, key)
 	} else {
 		_, err := once.Settle(t.Context())
 		require.NoError(t, err)
@@ -84,29 +83,29 @@ func (w *world) randomRun(chance *rand.Rand, key string) idempotency.State {
 	require.LessOrEqual(t, w.commits(op), commits+1)
 	switch r.State {
 	case idempotency.Succeeded:
-		require.Equal(t, commits+1, w.commits(op), "%s: %v", r, last)
+		require.Equal(t, commits+1, w.commits(op), "%s: %v", r, lastErr)
 	case idempotency.Failed:
-		require.Equal(t, commits, w.commits(op), "%s: %v", r, last)
+		require.Equal(t, commits, w.commits(op), "%s: %v", r, lastErr)
 	default:
 		require.Equal(t, idempotency.Indeterminate, r.State)
 	}
 	if r.State == idempotency.Indeterminate || r.ResultID == "" && r.State == idempotency.Succeeded {
-		// A person looks, and the next purchase of the user may go on.
+		// A person decides, so that the user's next purchase is possible.
 		_, err := once.Resolve(t.Context(), key, idempotency.Resolution{Applied: w.commits(op) > commits, ResultID: "PKG-" + key})
 		require.NoError(t, err)
 	}
 	return r.State
 }
 
-// dare makes a call by a process that may die at a step, after the lease of the
-// process before has run out.
-func (w *world) dare(op whozex.Operation, key string, dies idempotency.Step) {
+// callAndPanic ends all leases and makes a call in a new process, which panics at a
+// step.
+func (w *world) callAndPanic(op whozex.Operation, key string, panicAt idempotency.Step) {
 	once := w.open(idempotency.WithStepHook(func(step idempotency.Step) {
-		if step == dies {
-			panic(dies)
+		if step == panicAt {
+			panic(panicAt)
 		}
 	}))
-	leasesRunOut(w.t, once)
+	expireLeases(w.t, once)
 	defer func() { _ = recover() }()
 	_, _ = w.calls()[op](once, key)
 }

@@ -10,13 +10,12 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// replayer decodes stored responses by the client's own decoder, so that the
-// same key gives the same result, raw JSON and all, whatever that decoder makes of
-// a response.
+// replayer decodes stored responses with a whozex.Client, so that the same key
+// returns the same result as the original call, RawJSON included.
 type replayer struct{ client *whozex.Client }
 
 func newReplayer() *replayer {
-	client, err := whozex.New("stored", whozex.WithHTTPClient(&http.Client{Transport: fromContext{}}), whozex.WithMaxRetries(0))
+	client, err := whozex.New("stored", whozex.WithHTTPClient(&http.Client{Transport: contextTransport{}}), whozex.WithMaxRetries(0))
 	if err != nil {
 		panic(err) // the options are constant
 	}
@@ -25,15 +24,16 @@ func newReplayer() *replayer {
 
 type responseKey struct{}
 
-// with returns a context whose calls by the replayer's client end with response.
+// with returns a context in which the calls of the replayer's client receive
+// response.
 func (*replayer) with(ctx context.Context, response []byte) context.Context {
 	return context.WithValue(context.WithoutCancel(ctx), responseKey{}, response)
 }
 
-// fromContext sends nothing.
-type fromContext struct{}
+// contextTransport sends nothing. Its responses come from the request's context.
+type contextTransport struct{}
 
-func (fromContext) RoundTrip(r *http.Request) (*http.Response, error) {
+func (contextTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_ = r.Body.Close()
@@ -47,11 +47,11 @@ func (fromContext) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// envelope is a response made of what is known when the real one was lost.
+// envelope builds a response from what is known, for when the real one was lost.
 func envelope(data any) []byte {
 	body, err := json.Marshal(map[string]any{"success": true, "data": data, "meta": map[string]string{}})
 	if err != nil {
-		panic(err) // strings, numbers and times
+		panic(err) // data consists of strings, numbers and times
 	}
 	return body
 }

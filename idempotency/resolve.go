@@ -7,24 +7,24 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// Resolution is a person's decision about a key, made by looking at the panel or
-// asking the API's support.
+// Resolution is a person's decision about a key, made for instance after a look at
+// the panel.
 type Resolution struct {
-	// Applied says that the call was carried out. If not, the key may be tried
-	// again, and that is then sent.
+	// Applied means that the call was carried out. If it is false, the next call
+	// with the key is sent.
 	Applied bool
 	// ResultID is the id of the package, user or webhook, if it is known.
 	ResultID string
-	// Secret is the webhook's.
+	// Secret is the secret of a webhook, if it is known.
 	Secret whozex.Secret
-	// Reason is kept in the row: who decided, and by what.
+	// Reason is stored in the row. It should name who decided and why.
 	Reason string
 }
 
-// Resolve settles an open key by a person's decision and returns the row as it is
-// then. It is [ErrInProgress] while a process that lives carries out the key, and
-// [ErrUnknownKey] if there is no such key. What is final stays as it is, and is
-// [ErrKeyReused] if the decision says otherwise.
+// Resolve sets the outcome of an open key by a person's decision, and returns the
+// new row. The error is [ErrInProgress] while a process is making the call, and
+// [ErrUnknownKey] if there is no such key. A final row is not changed; if it
+// contradicts the decision, the error is [ErrKeyReused].
 func (o *Once) Resolve(ctx context.Context, key string, decision Resolution) (*Record, error) {
 	r, err := o.Get(ctx, key)
 	switch {
@@ -34,7 +34,7 @@ func (o *Once) Resolve(ctx context.Context, key string, decision Resolution) (*R
 		return r, keyError(ErrInProgress, key, "")
 	case !r.open():
 		if (r.State == Succeeded) != decision.Applied {
-			return r, keyError(ErrKeyReused, key, "it is final: "+r.String())
+			return r, keyError(ErrKeyReused, key, "the outcome is final: "+r.String())
 		}
 		return r, nil
 	}
@@ -50,7 +50,7 @@ func (o *Once) Resolve(ctx context.Context, key string, decision Resolution) (*R
 		if decision.Secret != "" {
 			data["secret"] = string(decision.Secret)
 		}
-		end = outcome{state: Succeeded, source: FromPerson, reason: decision.Reason, resultID: id, response: orNew(r, data)}
+		end = outcome{state: Succeeded, source: FromPerson, reason: decision.Reason, resultID: id, response: newResponse(r, data)}
 	}
 	won, err := o.store.settle(ctx, r, end)
 	if err != nil {
@@ -58,7 +58,7 @@ func (o *Once) Resolve(ctx context.Context, key string, decision Resolution) (*R
 	}
 	now, err := o.Get(ctx, key)
 	if err == nil && !won {
-		return now, keyError(ErrInProgress, key, "it changed meanwhile: "+now.String())
+		return now, keyError(ErrInProgress, key, "the row has changed: "+now.String())
 	}
 	if err == nil {
 		o.notify(ctx, r, now)

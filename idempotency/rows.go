@@ -34,7 +34,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*Record, error) {
 	if r.response, err = s.unseal("response", r.Key, response); err != nil {
 		return nil, err
 	}
-	r.Params, r.heard = json.RawMessage(r.params), strings.Fields(heard)
+	r.Params, r.eventPackages = json.RawMessage(r.params), strings.Fields(heard)
 	r.NotBefore, r.CreatedAt, r.UpdatedAt = fromMillis(notBefore), fromMillis(created), fromMillis(updated)
 	return &r, nil
 }
@@ -53,12 +53,12 @@ func toMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// get returns the row of a key, nil if there is none.
+// get returns the row of a key, or nil if there is none.
 func (s *Store) get(ctx context.Context, key string) (*Record, error) {
-	return s.one(ctx, `WHERE idempotency_key = $1`, key)
+	return s.queryOne(ctx, `WHERE idempotency_key = $1`, key)
 }
 
-func (s *Store) one(ctx context.Context, where string, args ...any) (*Record, error) {
+func (s *Store) queryOne(ctx context.Context, where string, args ...any) (*Record, error) {
 	r, err := s.scan(s.db.QueryRowContext(ctx, s.db.SQL(`SELECT `+columns+` `+where), args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -66,7 +66,7 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (*Record, er
 	return r, err
 }
 
-func (s *Store) all(ctx context.Context, where string, args ...any) (found []*Record, err error) {
+func (s *Store) queryAll(ctx context.Context, where string, args ...any) (records []*Record, err error) {
 	rows, err := s.db.QueryContext(ctx, s.db.SQL(`SELECT `+columns+` `+where), args...)
 	if err != nil {
 		return nil, err
@@ -77,19 +77,19 @@ func (s *Store) all(ctx context.Context, where string, args ...any) (found []*Re
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, r)
+		records = append(records, r)
 	}
-	return found, rows.Err()
+	return records, rows.Err()
 }
 
 const isOpen = `is_open = 1`
 
-// openPurchase returns the one purchase of a user that is not settled.
+// openPurchase returns the open purchase of a user, or nil. There is at most one.
 func (s *Store) openPurchase(ctx context.Context, userID string) (*Record, error) {
-	return s.one(ctx, `WHERE subject_id = $1 AND operation = 'PurchasePackage' AND `+isOpen, userID)
+	return s.queryOne(ctx, `WHERE subject_id = $1 AND operation = 'PurchasePackage' AND `+isOpen, userID)
 }
 
-// claim is a call's right to send, from the commit of its row on.
+// claim is the right of one attempt to send the request, once it is committed.
 type claim struct {
 	key     string
 	attempt int64
@@ -97,9 +97,9 @@ type claim struct {
 	lease   time.Duration
 }
 
-// insert claims a key that is new, or failed after the attempts given; false means
-// that another process was faster.
-func (s *Store) insert(ctx context.Context, db execer, c *claim, of *spec, after int64, unknown *whozex.OutcomeUnknownError) (bool, error) {
+// insertClaim claims a key that is new or whose last attempt failed. It returns
+// false if another process has claimed it since priorAttempts was read.
+func (s *Store) insertClaim(ctx context.Context, db execer, c *claim, spec *spec, priorAttempts int64, unknown *whozex.OutcomeUnknownError) (bool, error) {
 	record, err := s.record(c.key, unknown)
 	if err != nil {
 		return false, err
@@ -112,12 +112,13 @@ func (s *Store) insert(ctx context.Context, db execer, c *claim, of *spec, after
 			reason = '', not_before = 0, updated_at = excluded.updated_at
 		WHERE o.state = 'failed' AND o.attempt = $9 AND o.operation = excluded.operation
 			AND o.subject_id = excluded.subject_id AND o.params = excluded.params`),
-		c.key, string(of.operation), of.subject, of.params, c.attempt, c.owner, c.lease.Milliseconds(), record, after)
-	return changed(result, err)
+		c.key, string(spec.operation), spec.subject, spec.params, c.attempt, c.owner, c.lease.Milliseconds(), record, priorAttempts)
+	return rowsChanged(result, err)
 }
 
-// renew writes a later attempt's record, by the process that still has the claim.
-func (s *Store) renew(ctx context.Context, c *claim, unknown *whozex.OutcomeUnknownError) (bool, error) {
+// renewClaim stores the record of a retry and renews the lease. It returns false if
+// the claim is lost.
+func (s *Store) renewClaim(ctx context.Context, c *claim, unknown *whozex.OutcomeUnknownError) (bool, error) {
 	record, err := s.record(c.key, unknown)
 	if err != nil {
 		return false, err
@@ -126,18 +127,18 @@ func (s *Store) renew(ctx context.Context, c *claim, unknown *whozex.OutcomeUnkn
 		SET record = $1, lease_until = {now} + $2, updated_at = {now}
 		WHERE idempotency_key = $3 AND attempt = $4 AND owner = $5 AND state = 'pending'`),
 		record, c.lease.Milliseconds(), c.key, c.attempt, c.owner)
-	return changed(result, err)
+	return rowsChanged(result, err)
 }
 
-// extend says that the process lives.
-func (s *Store) extend(ctx context.Context, c *claim) error {
+// extendLease renews the lease of a claim.
+func (s *Store) extendLease(ctx context.Context, c *claim) error {
 	_, err := s.db.ExecContext(ctx, s.db.SQL(`UPDATE whozex_operations SET lease_until = {now} + $1
 		WHERE idempotency_key = $2 AND attempt = $3 AND owner = $4 AND state = 'pending'`),
 		c.lease.Milliseconds(), c.key, c.attempt, c.owner)
 	return err
 }
 
-// outcome is what a row comes to.
+// outcome is what was found out about a call.
 type outcome struct {
 	state     State
 	source    Source
@@ -148,9 +149,10 @@ type outcome struct {
 	unknown   *whozex.OutcomeUnknownError // nil keeps the record
 }
 
-// end writes what the call of a claim came to. A success is written whatever
-// others have made of the row meanwhile, all else only if nobody has.
-func (s *Store) end(ctx context.Context, c *claim, o outcome) (bool, error) {
+// finish stores the outcome of the claim's own call. A success is stored even if
+// another process has resolved the row in the meantime, any other outcome only if
+// none has.
+func (s *Store) finish(ctx context.Context, c *claim, o outcome) (bool, error) {
 	where := ` AND state = 'pending' AND owner = $11`
 	if o.state == Succeeded {
 		where = ` AND owner = $11`
@@ -158,12 +160,12 @@ func (s *Store) end(ctx context.Context, c *claim, o outcome) (bool, error) {
 	return s.write(ctx, c.key, c.attempt, o, where, c.owner)
 }
 
-// settle writes what was found out about an open row that nobody carries out.
+// settle stores the outcome of an open row that is not in progress.
 func (s *Store) settle(ctx context.Context, r *Record, o outcome) (bool, error) {
 	return s.write(ctx, r.Key, r.Attempts, o, ` AND state = $11 AND (state <> 'pending' OR lease_until <= {now}) AND `+isOpen, string(r.State))
 }
 
-func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome, where string, last string) (bool, error) {
+func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome, where string, whereArg string) (bool, error) {
 	var record []byte
 	if o.unknown != nil {
 		var err error
@@ -175,9 +177,9 @@ func (s *Store) write(ctx context.Context, key string, attempt int64, o outcome,
 		SET state = $1, source = $2, response = COALESCE($3, response), result_id = $4, reason = $5, not_before = $6,
 			record = COALESCE($7, record), updated_at = {now}, lease_until = CASE WHEN $8 = 'pending' THEN lease_until ELSE 0 END
 		WHERE idempotency_key = $9 AND attempt = $10`+where),
-		string(o.state), string(o.source), blob(s.seal("response", key, o.response)), o.resultID, o.reason, toMillis(o.notBefore),
-		blob(record), string(o.state), key, attempt, last)
-	return changed(result, err)
+		string(o.state), string(o.source), nullable(s.seal("response", key, o.response)), o.resultID, o.reason, toMillis(o.notBefore),
+		nullable(record), string(o.state), key, attempt, whereArg)
+	return rowsChanged(result, err)
 }
 
 func (s *Store) record(key string, unknown *whozex.OutcomeUnknownError) ([]byte, error) {
@@ -185,15 +187,16 @@ func (s *Store) record(key string, unknown *whozex.OutcomeUnknownError) ([]byte,
 	return s.seal("record", key, data), err
 }
 
-// hear notes that an event named a package while the row was open.
-func (s *Store) hear(ctx context.Context, r *Record, packageID string) (bool, error) {
+// addEventPackage stores that an event named a package while the row was open.
+func (s *Store) addEventPackage(ctx context.Context, r *Record, packageID string) (bool, error) {
 	result, err := s.db.ExecContext(ctx, s.db.SQL(`UPDATE whozex_operations SET heard = heard || ' ' || $1
 		WHERE idempotency_key = $2 AND attempt = $3 AND `+isOpen), packageID, r.Key, r.Attempts)
-	return changed(result, err)
+	return rowsChanged(result, err)
 }
 
-// blob makes nothing NULL, whatever a driver makes of an empty slice.
-func blob(data []byte) any {
+// nullable returns nil for a nil slice, which some drivers would store as an empty
+// value and not as NULL.
+func nullable(data []byte) any {
 	if data == nil {
 		return nil
 	}
@@ -204,7 +207,7 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-func changed(result sql.Result, err error) (bool, error) {
+func rowsChanged(result sql.Result, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -212,10 +215,10 @@ func changed(result sql.Result, err error) (bool, error) {
 	return n > 0, err
 }
 
-// buyer is what the store knows of a user that buys.
+// buyer is what the store knows about a user with purchases.
 type buyer struct {
 	email     string
-	purchases int64 // begun
+	purchases int64 // number of purchases begun
 }
 
 func (s *Store) buyer(ctx context.Context, userID string) (b buyer, err error) {
@@ -226,21 +229,21 @@ func (s *Store) buyer(ctx context.Context, userID string) (b buyer, err error) {
 	return b, err
 }
 
-// purchase claims a key and the user's one place for a purchase. It is refused
-// with ErrUserBusy if another was begun since b was read.
-func (s *Store) purchase(ctx context.Context, c *claim, of *spec, after int64, unknown *whozex.OutcomeUnknownError, b buyer) (won bool, err error) {
+// claimPurchase claims a key and reserves the user, who can have one open purchase.
+// It returns ErrUserBusy if another purchase began since b was read.
+func (s *Store) claimPurchase(ctx context.Context, c *claim, spec *spec, priorAttempts int64, unknown *whozex.OutcomeUnknownError, b buyer) (won bool, err error) {
 	err = s.db.InTx(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, s.db.SQL(`INSERT INTO whozex_users AS u (user_id, email, purchases) VALUES ($1, $2, $3)
 			ON CONFLICT (user_id) DO UPDATE SET purchases = excluded.purchases, email = excluded.email WHERE u.purchases = $4`),
-			of.subject, b.email, b.purchases+1, b.purchases)
-		free, err := changed(result, err)
+			spec.subject, b.email, b.purchases+1, b.purchases)
+		reserved, err := rowsChanged(result, err)
 		if err != nil {
 			return err
 		}
-		if !free {
-			return keyError(ErrUserBusy, c.key, "another purchase began meanwhile")
+		if !reserved {
+			return keyError(ErrUserBusy, c.key, "another purchase has just begun")
 		}
-		if won, err = s.insert(ctx, tx, c, of, after, unknown); err == nil && !won {
+		if won, err = s.insertClaim(ctx, tx, c, spec, priorAttempts, unknown); err == nil && !won {
 			return errRaced
 		}
 		return err

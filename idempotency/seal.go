@@ -6,16 +6,17 @@ import (
 	"fmt"
 )
 
-// minNonce is the shortest nonce that may be drawn at random for every row.
+// minNonce is the shortest nonce, in bytes, that can safely be random for each row.
 const minNonce = 12
 
-// What is stored begins with {, as JSON does, or with this.
+// sealedMark is the first byte of encrypted values. Others are JSON and begin
+// with {.
 const sealedMark = 0x01
 
 var errSealed = errors.New("the row is sealed, and the store was opened without its key")
 
-// seal encrypts data for one column of one key: moved to another row it does not
-// open.
+// seal encrypts a value and binds it to its column and key: copied to another row,
+// it cannot be decrypted.
 func (s *Store) seal(column, key string, data []byte) []byte {
 	if s.aead == nil || data == nil {
 		return data
@@ -34,7 +35,7 @@ func (s *Store) unseal(column, key string, data []byte) ([]byte, error) {
 	}
 	sealed := data[1:]
 	if len(sealed) < s.aead.NonceSize() {
-		return nil, errors.New("the row is cut short")
+		return nil, errors.New("the sealed value is truncated")
 	}
 	nonce, sealed := sealed[:s.aead.NonceSize()], sealed[s.aead.NonceSize():]
 	plain, err := s.aead.Open(nil, nonce, sealed, []byte(column+"\x00"+key))

@@ -11,23 +11,22 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// Report counts what [Once.Settle] came to.
+// Report counts the rows that [Once.Settle] looked at.
 type Report struct {
-	// Succeeded and Failed were open and are final now.
+	// Succeeded and Failed were open and are now final.
 	Succeeded, Failed int
-	// Indeterminate are still open: look at them with [Once.Pending].
+	// Indeterminate are still open. [Once.Pending] lists them.
 	Indeterminate int
-	// InProgress are carried out by processes that live.
+	// InProgress are calls that a process is making right now.
 	InProgress int
 }
 
-// Settle goes through all that is open, finds out what can be found out, and
-// sends nothing again. Call it when the program starts, and every half minute or
-// so: a response that was lost can be looked for again after the client's grace,
-// see [whozex.WithGrace]. Several processes may do so at once.
+// Settle resolves the open rows as far as possible. It does not repeat any call.
+// Run it when the program starts, and then about every 30 seconds: Reconcile can
+// often tell once the client's grace period is over, see [whozex.WithGrace].
+// Several processes may run it at the same time.
 //
-// The error joins those of rows that could not be looked at; the others are
-// settled all the same.
+// An error in one row does not stop the others. Settle returns all errors joined.
 func (o *Once) Settle(ctx context.Context) (Report, error) {
 	var report Report
 	open, err := o.Pending(ctx)
@@ -40,7 +39,7 @@ func (o *Once) Settle(ctx context.Context) (Report, error) {
 			return report, errors.Join(append(errs, ctx.Err())...)
 		}
 		if !r.InProgress {
-			if r, err = o.settle(ctx, r); err != nil {
+			if r, err = o.settleAndNotify(ctx, r); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -58,71 +57,71 @@ func (o *Once) Settle(ctx context.Context) (Report, error) {
 	return report, errors.Join(errs...)
 }
 
-// Pending lists what is open, the longest untouched first: in progress,
-// indeterminate, and purchases that succeeded without it being known which
-// package they bought.
+// Pending lists the open rows, the least recently updated first. Open are calls in
+// progress, indeterminate calls, and successful purchases whose package id is
+// unknown.
 func (o *Once) Pending(ctx context.Context) ([]*Record, error) {
-	found, err := o.store.all(ctx, `WHERE `+isOpen+` ORDER BY updated_at, idempotency_key`)
+	records, err := o.store.queryAll(ctx, `WHERE `+isOpen+` ORDER BY updated_at, idempotency_key`)
 	if err != nil {
-		return nil, fmt.Errorf("idempotency: list what is open: %w", err)
+		return nil, fmt.Errorf("idempotency: list open keys: %w", err)
 	}
-	return found, nil
+	return records, nil
 }
 
-// Get returns the row of a key; [ErrUnknownKey] if there is none.
+// Get returns the row of a key, or [ErrUnknownKey] if there is none.
 func (o *Once) Get(ctx context.Context, key string) (*Record, error) {
-	return found(o.store.get(ctx, key))(key)
+	r, err := o.store.get(ctx, key)
+	return requireRecord(r, err, key)
 }
 
-// ListSubject returns the rows about a user or a package, the oldest first: the API
-// has no route that lists a user's packages.
+// ListSubject returns the rows of a user or a package, the oldest first. The API has
+// no route that lists a user's packages.
 func (o *Once) ListSubject(ctx context.Context, subjectID string) ([]*Record, error) {
-	found, err := o.store.all(ctx, `WHERE subject_id = $1 AND subject_id <> '' ORDER BY created_at, idempotency_key`, subjectID)
+	records, err := o.store.queryAll(ctx, `WHERE subject_id = $1 AND subject_id <> '' ORDER BY created_at, idempotency_key`, subjectID)
 	if err != nil {
 		return nil, fmt.Errorf("idempotency: list %s: %w", subjectID, err)
 	}
-	return found, nil
+	return records, nil
 }
 
-// FindResult returns the row whose result has an id, such as that of a package;
-// [ErrUnknownKey] if there is none. AddGB and changes of a balance have the id of
-// what they changed, and are not found.
+// FindResult returns the row that created the package, user or webhook with an id,
+// or [ErrUnknownKey] if there is none. It does not find calls that only changed it,
+// such as AddGB.
 func (o *Once) FindResult(ctx context.Context, id string) (*Record, error) {
-	return found(o.store.one(ctx, `WHERE result_id = $1 AND result_id <> '' AND operation IN ('PurchasePackage', 'CreateUser', 'CreateWebhook')
-		ORDER BY created_at LIMIT 1`, id))(id)
+	r, err := o.store.queryOne(ctx, `WHERE result_id = $1 AND result_id <> '' AND operation IN ('PurchasePackage', 'CreateUser', 'CreateWebhook')
+		ORDER BY created_at LIMIT 1`, id)
+	return requireRecord(r, err, id)
 }
 
-func found(r *Record, err error) func(string) (*Record, error) {
-	return func(what string) (*Record, error) {
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("idempotency: read %s: %w", what, err)
-		case r == nil:
-			return nil, keyError(ErrUnknownKey, what, "")
-		}
-		return r, nil
+func requireRecord(r *Record, err error, id string) (*Record, error) {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("idempotency: read %s: %w", id, err)
+	case r == nil:
+		return nil, keyError(ErrUnknownKey, id, "")
 	}
+	return r, nil
 }
 
-// settle is settleOwn, and lets know whoever waits for the key.
-func (o *Once) settle(ctx context.Context, r *Record) (*Record, error) {
-	now, err := o.settleOwn(ctx, r)
+// settleAndNotify is settle followed by the call of WithOnSettled.
+func (o *Once) settleAndNotify(ctx context.Context, r *Record) (*Record, error) {
+	now, err := o.settle(ctx, r)
 	o.notify(ctx, r, now)
 	return now, err
 }
 
-// notify calls the hook if a row was settled.
+// notify calls the function of WithOnSettled if the row was resolved.
 func (o *Once) notify(ctx context.Context, before, now *Record) {
-	if now.State != before.State && !now.awaited() || before.open() && !now.open() {
-		o.news(ctx, now)
+	if now.State != before.State && !now.outcomeUnknown() || before.open() && !now.open() {
+		o.onSettled(ctx, now)
 	}
 }
 
-// settleOwn finds out what became of an open row that nobody carries out, and returns
-// the row as it is then. With an error it is as it was.
-func (o *Once) settleOwn(ctx context.Context, r *Record) (*Record, error) {
+// settle finds out the outcome of an open row that is not in progress, stores it
+// and returns the new row. With an error it returns the old one.
+func (o *Once) settle(ctx context.Context, r *Record) (*Record, error) {
 	for {
-		end, err := o.findOut(ctx, r)
+		end, err := o.findOutcome(ctx, r)
 		if err != nil {
 			return r, fmt.Errorf("idempotency: settle key %s: %w", r.Key, err)
 		}
@@ -139,57 +138,59 @@ func (o *Once) settleOwn(ctx context.Context, r *Record) (*Record, error) {
 		if won || !now.open() || now.InProgress {
 			return now, nil
 		}
-		r = now // another process settled it meanwhile, and knew less
+		r = now // another process changed the row, but could not resolve it
 	}
 }
 
-// findOut is what an open row comes to; nil if there is nothing new to say.
-func (o *Once) findOut(ctx context.Context, r *Record) (*outcome, error) {
-	switch len(r.heard) {
+// findOutcome finds out the outcome of an open row. It returns nil if there is
+// nothing new.
+func (o *Once) findOutcome(ctx context.Context, r *Record) (*outcome, error) {
+	switch len(r.eventPackages) {
 	case 0:
 	case 1:
 		return &outcome{
-			state: Succeeded, source: FromEvent, resultID: r.heard[0], response: orNew(r, bought(r, r.heard[0])),
+			state: Succeeded, source: FromEvent, resultID: r.eventPackages[0], response: newResponse(r, packageData(r, r.eventPackages[0])),
 		}, nil
 	default:
 		state := r.State
 		if state == Pending {
 			state = Indeterminate
 		}
-		return &outcome{state: state, source: r.Source, reason: fmt.Sprintf("events named more than one package: %v", r.heard)}, nil
+		return &outcome{state: state, source: r.Source, reason: fmt.Sprintf("events named more than one package: %v", r.eventPackages)}, nil
 	}
 	if r.State == Succeeded {
-		return nil, nil // which package it is only an event or a person can tell
+		return nil, nil // only an event or a person can tell which package it is
 	}
-	traces, err := o.client.Reconcile(ctx, r.Unknown)
+	found, err := o.client.Reconcile(ctx, r.Unknown)
 	if err != nil {
 		return nil, err
 	}
-	switch traces.Verdict {
+	switch found.Verdict {
 	case whozex.OutcomeApplied:
-		data, id := resultOf(r, traces)
-		return &outcome{state: Succeeded, source: FromReconcile, reason: traces.Reason, resultID: id, response: envelope(data)}, nil
+		data, id := resultOf(r, found)
+		return &outcome{state: Succeeded, source: FromReconcile, reason: found.Reason, resultID: id, response: envelope(data)}, nil
 	case whozex.OutcomeNotApplied:
-		return &outcome{state: Failed, source: FromReconcile, reason: traces.Reason}, nil
+		return &outcome{state: Failed, source: FromReconcile, reason: found.Reason}, nil
 	}
-	return &outcome{state: Indeterminate, reason: traces.Reason, notBefore: traces.NotBefore}, nil
+	return &outcome{state: Indeterminate, reason: found.Reason, notBefore: found.NotBefore}, nil
 }
 
-// orNew keeps a response that is there; it holds more.
-func orNew(r *Record, data any) []byte {
+// newResponse builds a response to store from data. It returns nil, to keep the
+// stored one, if the row has the real response.
+func newResponse(r *Record, data any) []byte {
 	if r.State == Succeeded && r.Source == FromResponse {
 		return nil
 	}
 	return envelope(data)
 }
 
-// resultOf is what is known of the result of a call that was carried out, and
+// resultOf returns what is known about the result of a call that succeeded and
 // whose response was lost.
-func resultOf(r *Record, traces whozex.Outcome) (data map[string]any, id string) {
+func resultOf(r *Record, found whozex.Outcome) (data map[string]any, id string) {
 	data = map[string]any{}
 	switch r.Operation {
 	case whozex.OpCreateUser:
-		if u := traces.User; u != nil {
+		if u := found.User; u != nil {
 			return map[string]any{
 				"id": u.ID, "email": u.Email, "name": u.Name, "balance": u.Balance, "package_count": u.PackageCount, "created_at": u.CreatedAt,
 			}, u.ID
@@ -199,23 +200,23 @@ func resultOf(r *Record, traces whozex.Outcome) (data map[string]any, id string)
 		if r.Operation == whozex.OpDeductBalance {
 			data["action"] = "deduct"
 		}
-		data["amount"] = paramsOf(r).Amount
-		if len(traces.Transactions) == 1 && traces.Transactions[0].BalanceAfter.Valid {
-			data["user_balance"] = traces.Transactions[0].BalanceAfter.Decimal
+		data["amount"] = parseParams(r).Amount
+		if len(found.Transactions) == 1 && found.Transactions[0].BalanceAfter.Valid {
+			data["user_balance"] = found.Transactions[0].BalanceAfter.Decimal
 		}
 		return data, r.SubjectID
 	case whozex.OpAddGB:
 		data["id"] = r.SubjectID
 		return data, r.SubjectID
 	case whozex.OpPurchasePackage:
-		return bought(r, ""), ""
+		return packageData(r, ""), ""
 	}
 	return data, ""
 }
 
-// bought is what is known of a package without its response.
-func bought(r *Record, id string) map[string]any {
-	params := paramsOf(r)
+// packageData returns what is known about a bought package without its response.
+func packageData(r *Record, id string) map[string]any {
+	params := parseParams(r)
 	data := map[string]any{"total_gb": params.GB, "proxy_type": params.ProxyType}
 	if id != "" {
 		data["id"] = id
@@ -223,14 +224,14 @@ func bought(r *Record, id string) map[string]any {
 	return data
 }
 
-// changes are the parameters of whichever call.
-type changes struct {
+// callParams are the parameters of all operations together.
+type callParams struct {
 	Amount    decimal.Decimal  `json:"amount"`
 	GB        int64            `json:"gb"`
 	ProxyType whozex.ProxyType `json:"proxy_type"`
 }
 
-func paramsOf(r *Record) (c changes) {
-	_ = json.Unmarshal(r.Params, &c) // our own
-	return c
+func parseParams(r *Record) (p callParams) {
+	_ = json.Unmarshal(r.Params, &p) // this package has written them
+	return p
 }

@@ -16,20 +16,21 @@ import (
 var schema embed.FS
 
 // Store keeps a row for each idempotency key, in SQLite or PostgreSQL. It is safe
-// for concurrent use, by any number of processes too. Keep one store for each
-// Whozex account: keys of one account mean nothing to another.
+// for concurrent use, also by several processes. Use one store for each Whozex
+// account.
 type Store struct {
 	db   *database.DB
 	aead cipher.AEAD
 }
 
-// StoreOption changes what [Open] opens.
+// StoreOption configures a [Store].
 type StoreOption func(*Store)
 
-// WithEncryption seals what may hold a secret, the records and responses of the
-// rows, with a random nonce each. Keys, parameters, states and reasons stay
-// readable. The AEAD's nonce must be 12 bytes or longer, as that of AES-GCM is.
-// A store that was written without reads on; one written with needs the same key.
+// WithEncryption encrypts the columns that may contain secrets, record and
+// response, each with a random nonce. Keys, parameters, states and reasons stay
+// readable. The AEAD's nonce must have at least 12 bytes, as in AES-GCM. Rows
+// written without encryption can still be read. Rows written with it need the same
+// encryption key.
 func WithEncryption(aead cipher.AEAD) StoreOption {
 	return func(s *Store) { s.aead = aead }
 }
@@ -39,17 +40,16 @@ func WithEncryption(aead cipher.AEAD) StoreOption {
 //	sqlite:orders.db                 a file, created with mode 0600; one machine
 //	postgres://user@host/database    any number of processes and machines
 //
-// After the file a question mark may follow with SQLite's URI parameters. A
-// commit is on the disk before a request leaves: SQLite runs with WAL and
-// synchronous FULL, PostgreSQL with synchronous_commit on unless the data source
-// says otherwise.
+// SQLite's URI parameters may follow the file name after a question mark. A commit
+// is on disk before a request is sent: SQLite runs with WAL and synchronous=FULL,
+// PostgreSQL with synchronous_commit=on unless the data source sets it.
 func Open(ctx context.Context, dataSource string, opts ...StoreOption) (*Store, error) {
 	s := new(Store)
 	for _, opt := range opts {
 		opt(s)
 	}
 	if s.aead != nil && s.aead.NonceSize() < minNonce {
-		return nil, fmt.Errorf("idempotency: a nonce of %d bytes is too short to be random", s.aead.NonceSize())
+		return nil, fmt.Errorf("idempotency: a random nonce of %d bytes is too short", s.aead.NonceSize())
 	}
 	files, err := fs.Sub(schema, "schema")
 	if err != nil {
@@ -64,15 +64,15 @@ func Open(ctx context.Context, dataSource string, opts ...StoreOption) (*Store, 
 	return s, nil
 }
 
-// Close closes the database. Calls under way must have ended.
+// Close closes the database. All calls must have returned.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Database is for the other packages of this module.
+// Database returns the database, for the other packages of this module.
 func (s *Store) Database() *database.DB { return s.db }
 
-// Purge deletes the rows that ended before a time, by the database's clock, and
-// returns how many. What is open is never deleted. A key that was purged is new
-// again: keep rows for longer than a key can come back.
+// Purge deletes the rows that have been final since before the given time, by the
+// database's clock, and returns their number. It never deletes an open row. A
+// purged key counts as new, so keep rows for as long as their keys may be used again.
 func (s *Store) Purge(ctx context.Context, before time.Time) (int64, error) {
 	result, err := s.db.ExecContext(ctx, s.db.SQL(`DELETE FROM whozex_operations
 		WHERE state IN ('succeeded', 'failed') AND updated_at < $1 AND is_open = 0`), before.UnixMilli())
@@ -82,13 +82,13 @@ func (s *Store) Purge(ctx context.Context, before time.Time) (int64, error) {
 	return result.RowsAffected()
 }
 
-// Counts are the rows of each state.
+// Counts has the number of rows in each state.
 type Counts struct {
 	Pending, Succeeded, Failed, Indeterminate int64
 }
 
-// Counts counts the rows, for metrics. It reads an index from end to end: once a
-// minute is fine, once a call is not.
+// Counts counts the rows, for metrics. It reads a whole index, so do not use it
+// more often than about once a minute.
 func (s *Store) Counts(ctx context.Context) (Counts, error) {
 	var c Counts
 	rows, err := s.db.QueryContext(ctx, `SELECT state, COUNT(*) FROM whozex_operations GROUP BY state`)

@@ -22,17 +22,17 @@ import (
 
 func (w *world) file() string { return strings.TrimPrefix(w.source, "sqlite:") }
 
-// A store that cannot be written makes every call fail before anything is sent.
-func TestAStoreThatFailsSendsNothing(t *testing.T) {
+// If the store cannot be written, every call fails before anything is sent.
+func TestOnce_StoreFails(t *testing.T) {
 	for _, tt := range []struct {
 		name, params string
-		spoil        func(t *testing.T, w *world)
+		damage       func(t *testing.T, w *world)
 		want         string
 	}{
 		{name: "disk full", params: "?_pragma=max_page_count(1)", want: "full"},
 		{name: "file read-only", params: "?mode=ro", want: "readonly"},
-		{name: "file removed", spoil: func(t *testing.T, w *world) { require.NoError(t, os.Remove(w.file())) }, want: "no such file"},
-		{name: "file replaced", spoil: func(t *testing.T, w *world) {
+		{name: "file removed", damage: func(t *testing.T, w *world) { require.NoError(t, os.Remove(w.file())) }, want: "no such file"},
+		{name: "file replaced", damage: func(t *testing.T, w *world) {
 			require.NoError(t, os.Rename(w.file(), w.file()+".old"))
 			require.NoError(t, os.WriteFile(w.file(), nil, 0o600))
 		}, want: "was replaced"},
@@ -44,10 +44,10 @@ func TestAStoreThatFailsSendsNothing(t *testing.T) {
 				w.source += tt.params
 				once := w.open()
 				if tt.name == "disk full" {
-					fill(t, once)
+					fillDisk(t, once)
 				}
-				if tt.spoil != nil {
-					tt.spoil(t, w)
+				if tt.damage != nil {
+					tt.damage(t, w)
 				}
 				_, err := w.calls()[op](once, "order-1")
 				require.ErrorContains(t, err, tt.want)
@@ -59,8 +59,8 @@ func TestAStoreThatFailsSendsNothing(t *testing.T) {
 	}
 }
 
-// fill adds rows until there is no room for another.
-func fill(t *testing.T, once *idempotency.Once) {
+// fillDisk adds rows until the database is full.
+func fillDisk(t *testing.T, once *idempotency.Once) {
 	t.Helper()
 	var err error
 	for i := 0; err == nil; i++ {
@@ -71,7 +71,7 @@ func fill(t *testing.T, once *idempotency.Once) {
 	require.ErrorContains(t, err, "full")
 }
 
-func TestAClosedStoreSendsNothing(t *testing.T) {
+func TestOnce_StoreClosed(t *testing.T) {
 	for op := range newWorld(t).calls() {
 		t.Run(string(op), func(t *testing.T) {
 			w := newWorld(t)
@@ -86,11 +86,11 @@ func TestAClosedStoreSendsNothing(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestOpen_Errors(t *testing.T) {
 	dir := t.TempDir()
 	for name, source := range map[string]string{
-		"empty": "", "no file": "sqlite:", "another database": "mysql://localhost/x", "no folder": "sqlite:" + filepath.Join(dir, "none", "x.db"),
-		"a folder": "sqlite:" + dir, "no server": "postgres://127.0.0.1:1/x?connect_timeout=1",
+		"empty": "", "no file": "sqlite:", "another database": "mysql://localhost/x", "no directory": "sqlite:" + filepath.Join(dir, "none", "x.db"),
+		"a directory": "sqlite:" + dir, "no server": "postgres://127.0.0.1:1/x?connect_timeout=1",
 	} {
 		store, err := idempotency.Open(t.Context(), source)
 		assert.Error(t, err, name)
@@ -102,7 +102,7 @@ func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 	require.ErrorContains(t, err, "not a database")
 }
 
-func TestALaterSchemaIsRefused(t *testing.T) {
+func TestOpen_LaterSchema(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.open().Store().Database().ExecContext(t.Context(), `INSERT INTO whozex_schema VALUES ('operations', 99, 0)`)
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestALaterSchemaIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "the schema is version 99")
 }
 
-func TestTheFileIsForItsOwnerAlone(t *testing.T) {
+func TestOpen_FileMode(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.calls()[whozex.OpCreateWebhook](w.open(), "hook")
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestTheFileIsForItsOwnerAlone(t *testing.T) {
 	}
 }
 
-func TestEncryptionSealsSecrets(t *testing.T) {
+func TestWithEncryption(t *testing.T) {
 	w := newWorld(t)
 	block, err := aes.NewCipher(bytes.Repeat([]byte{7}, 32))
 	require.NoError(t, err)
@@ -130,16 +130,16 @@ func TestEncryptionSealsSecrets(t *testing.T) {
 	ctx, params := t.Context(), whozex.CreateWebhookParams{URL: "https://example.com", Events: []string{"package.created"}}
 
 	plain := w.open()
-	open, err := plain.CreateWebhook(ctx, "plain", params)
+	plainWebhook, err := plain.CreateWebhook(ctx, "plain", params)
 	require.NoError(t, err)
 	store, err := idempotency.Open(ctx, w.source, idempotency.WithEncryption(aead))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	sealing := idempotency.New(w.server.Client(), store)
-	sealed, err := sealing.CreateWebhook(ctx, "sealed", params)
+	encrypted := idempotency.New(w.server.Client(), store)
+	sealedWebhook, err := encrypted.CreateWebhook(ctx, "sealed", params)
 	require.NoError(t, err)
-	for key, want := range map[string]*whozex.Webhook{"plain": open, "sealed": sealed} {
-		got, err := sealing.CreateWebhook(ctx, key, params)
+	for key, want := range map[string]*whozex.Webhook{"plain": plainWebhook, "sealed": sealedWebhook} {
+		got, err := encrypted.CreateWebhook(ctx, key, params)
 		require.NoError(t, err, key)
 		assert.Equal(t, want.Secret, got.Secret, key)
 	}
@@ -147,7 +147,7 @@ func TestEncryptionSealsSecrets(t *testing.T) {
 	require.ErrorContains(t, err, "sealed")
 	assert.Equal(t, 2, w.commits(whozex.OpCreateWebhook))
 
-	bytesOf := func() (all []byte) {
+	fileContent := func() (all []byte) {
 		for _, suffix := range []string{"", "-wal"} {
 			data, err := os.ReadFile(w.file() + suffix)
 			require.NoError(t, err)
@@ -155,14 +155,14 @@ func TestEncryptionSealsSecrets(t *testing.T) {
 		}
 		return all
 	}
-	assert.True(t, bytes.Contains(bytesOf(), []byte(open.Secret)))
-	assert.False(t, bytes.Contains(bytesOf(), []byte(sealed.Secret)))
+	assert.True(t, bytes.Contains(fileContent(), []byte(plainWebhook.Secret)))
+	assert.False(t, bytes.Contains(fileContent(), []byte(sealedWebhook.Secret)))
 
 	_, err = store.Database().ExecContext(ctx, `UPDATE whozex_operations SET response =
 		(SELECT response FROM whozex_operations WHERE idempotency_key = 'sealed') WHERE idempotency_key = 'plain'`)
 	require.NoError(t, err)
-	_, err = sealing.CreateWebhook(ctx, "plain", params)
-	require.ErrorContains(t, err, "unseal", "a row's secret does not open in another row")
+	_, err = encrypted.CreateWebhook(ctx, "plain", params)
+	require.ErrorContains(t, err, "unseal", "a sealed value is bound to its row")
 }
 
 func TestARecordMayBeLogged(t *testing.T) {
@@ -186,18 +186,18 @@ func TestARecordMayBeLogged(t *testing.T) {
 	}
 }
 
-func TestPurgeLeavesWhatIsOpen(t *testing.T) {
+func TestStore_Purge(t *testing.T) {
 	w := newWorld(t, whozex.WithGrace(time.Hour))
-	once := w.seeded()
-	gone, err := once.Store().Purge(t.Context(), time.Now().Add(-time.Hour))
+	once := w.openWithKeys()
+	purged, err := once.Store().Purge(t.Context(), time.Now().Add(-time.Hour))
 	require.NoError(t, err)
-	assert.Zero(t, gone)
+	assert.Zero(t, purged)
 	counts, err := once.Store().Counts(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, idempotency.Counts{Pending: 1, Succeeded: 1, Failed: 1, Indeterminate: 1}, counts)
-	gone, err = once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
+	purged, err = once.Store().Purge(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
-	assert.EqualValues(t, 2, gone)
+	assert.EqualValues(t, 2, purged)
 	counts, err = once.Store().Counts(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, idempotency.Counts{Pending: 1, Indeterminate: 1}, counts)

@@ -1,5 +1,5 @@
-// Package database opens the databases that this module keeps its rows in, and
-// hides what differs between them.
+// Package database opens the SQLite or PostgreSQL database of this module and hides
+// the differences between them.
 package database
 
 import (
@@ -19,19 +19,19 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// Dialect names a database; it is also the folder of its schema files.
+// Dialect is a kind of database, and the folder of its schema files.
 type Dialect string
 
-// The databases.
+// The dialects.
 const (
 	SQLite   Dialect = "sqlite"
 	Postgres Dialect = "postgres"
 )
 
-// ErrDSN means that a data source name is of no database that this module knows.
+// ErrDSN means that the scheme of a data source name is not supported.
 var ErrDSN = errors.New(`the data source must begin with "sqlite:" or "postgres://"`)
 
-// postgresConnections bounds what one process takes of a server's connections.
+// postgresConnections limits the connections of one process.
 const postgresConnections = 16
 
 // DB is an open database.
@@ -39,14 +39,14 @@ type DB struct {
 	*sql.DB
 	Dialect Dialect
 
-	path string      // of SQLite's file; empty in memory
-	file os.FileInfo // as it was when it was opened
+	path string      // the file of SQLite; empty for a database in memory
+	file os.FileInfo // the file when it was opened
 
-	statements sync.Map // of a query as written to the dialect's
+	statements sync.Map // from a query to its translation, see SQL
 }
 
-// Open opens "sqlite:FILE", with SQLite's URI parameters after a question mark,
-// or "postgres://…", and makes sure that it is there.
+// Open opens "sqlite:FILE", optionally with SQLite's URI parameters after a question
+// mark, or "postgres://…", and checks the connection.
 func Open(ctx context.Context, dsn string) (*DB, error) {
 	var db *DB
 	var err error
@@ -72,8 +72,8 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	return db, nil
 }
 
-// Gone is an error if SQLite's file was removed or replaced since it was opened:
-// what is written would be lost without one.
+// Gone returns an error if the file of SQLite was removed or replaced since it was
+// opened. Writes would otherwise be lost without an error.
 func (db *DB) Gone() error {
 	if db.path == "" {
 		return nil
@@ -85,19 +85,20 @@ func (db *DB) Gone() error {
 	return err
 }
 
-// openSQLite commits by WAL and one fsync. One connection is enough: SQLite has
-// one writer, and a queue in Go is shorter than its busy loop.
+// openSQLite uses WAL, so that a commit takes one fsync. It uses one connection:
+// SQLite has one writer at a time, and waiting in database/sql is faster than its
+// busy loop.
 func openSQLite(rest string) (*DB, error) {
 	file, query, _ := strings.Cut(rest, "?")
 	if file == "" {
-		return nil, fmt.Errorf("%w, with a file after it", ErrDSN)
+		return nil, fmt.Errorf("%w, followed by a file", ErrDSN)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, fmt.Errorf("parameters of the data source: %w", err)
 	}
 	if file != ":memory:" && values.Get("mode") == "" {
-		if err := private(file); err != nil {
+		if err := createPrivate(file); err != nil {
 			return nil, err
 		}
 	}
@@ -117,9 +118,9 @@ func openSQLite(rest string) (*DB, error) {
 	return &DB{DB: pool, Dialect: SQLite, path: file}, nil
 }
 
-// private creates a missing file so that nobody else can read it: SQLite would
-// leave that to the umask.
-func private(file string) error {
+// createPrivate creates a missing file that only its owner can read. SQLite would
+// use the umask.
+func createPrivate(file string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -135,8 +136,8 @@ func openPostgres(dsn string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A commit must be on the disk before a request leaves, whatever the server's
-	// default is.
+	// A commit must be on disk before a request is sent, so do not use the server's
+	// default.
 	if config.RuntimeParams["synchronous_commit"] == "" {
 		config.RuntimeParams["synchronous_commit"] = "on"
 	}
@@ -154,11 +155,11 @@ var (
 	}
 )
 
-// SQL translates a query: $1 is a parameter and {now} the database's clock, in
-// milliseconds since 1970.
+// SQL translates a query to the dialect. In the query, $1 is a parameter and {now}
+// is the time of the database's clock, in milliseconds since 1970.
 func (db *DB) SQL(query string) string {
-	if done, ok := db.statements.Load(query); ok {
-		return done.(string)
+	if cached, ok := db.statements.Load(query); ok {
+		return cached.(string)
 	}
 	translated := strings.ReplaceAll(query, "{now}", now[db.Dialect])
 	if db.Dialect == SQLite {
@@ -168,14 +169,14 @@ func (db *DB) SQL(query string) string {
 	return translated
 }
 
-// InTx runs do in a transaction.
+// InTx runs do in a transaction. It commits if do returns nil.
 func (db *DB) InTx(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	if err := do(tx); err != nil {
-		_ = tx.Rollback() // the first error says more
+		_ = tx.Rollback() // err is the cause
 		return err
 	}
 	return tx.Commit()

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// schemaLock is the advisory lock under which PostgreSQL's schema changes.
+// schemaLock is the advisory lock for changes of the schema in PostgreSQL.
 const schemaLock = 0x77686f7a // "whoz"
 
-// Migrate brings the tables of a component up to date by the dialect's folder of
-// files, whose names begin with their version: 001_operations.sql. It refuses a
-// database that a later version of this module has changed.
+// Migrate applies the schema files of a component that the database does not have
+// yet. File names begin with their version, as in 001_operations.sql. Migrate
+// returns an error if the database has a later version than this module.
 func (db *DB) Migrate(ctx context.Context, component string, files fs.FS) error {
 	names, err := fs.Glob(files, path.Join(string(db.Dialect), "*.sql"))
 	if err != nil {
 		return err
 	}
-	done, err := db.version(ctx, component)
-	if err == nil && done == len(names) {
-		return nil // also where the user may not create tables
+	version, err := db.version(ctx, component)
+	if err == nil && version == len(names) {
+		return nil // before CREATE TABLE, which the user may lack the right to do
 	}
 	err = db.InTx(ctx, func(tx *sql.Tx) error {
 		if db.Dialect == Postgres {
@@ -35,14 +35,14 @@ func (db *DB) Migrate(ctx context.Context, component string, files fs.FS) error 
 			(component TEXT NOT NULL, version INTEGER NOT NULL, applied_at BIGINT NOT NULL, PRIMARY KEY (component, version))`); err != nil {
 			return err
 		}
-		var done int
-		if err := tx.QueryRowContext(ctx, db.SQL(currentVersion), component).Scan(&done); err != nil {
+		var version int
+		if err := tx.QueryRowContext(ctx, db.SQL(currentVersion), component).Scan(&version); err != nil {
 			return err
 		}
-		if done > len(names) {
-			return fmt.Errorf("the schema is version %d, this program knows %d", done, len(names))
+		if version > len(names) {
+			return fmt.Errorf("the schema is version %d, this program supports up to %d", version, len(names))
 		}
-		for _, name := range names[done:] {
+		for _, name := range names[version:] {
 			if err := db.apply(ctx, tx, component, files, name); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

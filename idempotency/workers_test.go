@@ -24,18 +24,18 @@ import (
 const (
 	workers  = 4
 	workKeys = 1000
-	// workGrace and workLease are short, so that the test is.
+	// workGrace and workLease are short to keep the test short.
 	workGrace = 2 * time.Second
 	workLease = time.Second
 )
 
 func workKey(k int) string { return fmt.Sprintf("work-%d", k) }
 
-// workCall is what the k-th key stands for.
+// workCall makes the call of the k-th key.
 func workCall(ctx context.Context, once *idempotency.Once, k int, users []string) error {
 	var err error
 	switch user := users[k%len(users)]; k % 20 {
-	case 0: // each for another user
+	case 0: // a different user for each purchase
 		_, err = once.PurchasePackage(ctx, workKey(k), users[k/20], whozex.PurchasePackageParams{GB: 1})
 	case 1:
 		_, err = once.AddGB(ctx, workKey(k), os.Getenv("PACKAGE_ID"), whozex.AddGBParams{GB: 1})
@@ -49,9 +49,9 @@ func workCall(ctx context.Context, once *idempotency.Once, k int, users []string
 	return err
 }
 
-// work is a process that works off the half of the keys that it shares with another.
-func work(ctx context.Context) error {
-	me, err := strconv.Atoi(os.Getenv("WORKER"))
+// runWorker makes the calls of half of the keys. Another worker makes the same calls.
+func runWorker(ctx context.Context) error {
+	worker, err := strconv.Atoi(os.Getenv("WORKER"))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func work(ctx context.Context) error {
 			case "suspended":
 				last := time.Now()
 				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-				for now := last; now.Sub(last) < workLease; now = time.Now() { // until it was
+				for now := last; now.Sub(last) < workLease; now = time.Now() { // SIGSTOP may take effect with a delay
 					last = now
 					time.Sleep(time.Millisecond)
 				}
@@ -87,38 +87,38 @@ func work(ctx context.Context) error {
 		}
 	}))
 	users := strings.Fields(os.Getenv("WORK_KEYS"))
-	var todo []int
+	var keys []int
 	for k := range workKeys {
-		if k%workers == me || (k+2)%workers == me {
-			todo = append(todo, k)
+		if k%workers == worker || (k+2)%workers == worker {
+			keys = append(keys, k)
 		}
 	}
 	fenced := 0
-	for began := time.Now(); len(todo) > 0; {
-		var later []int
-		for _, k := range todo {
+	for start := time.Now(); len(keys) > 0; {
+		var retry []int
+		for _, k := range keys {
 			err := workCall(ctx, once, k, users)
-			open, indeterminate := errors.AsType[*idempotency.IndeterminateError](err)
+			indeterminate, ok := errors.AsType[*idempotency.IndeterminateError](err)
 			if errors.Is(err, idempotency.ErrFenced) {
 				fenced++
 			}
 			switch {
 			case err == nil, errors.Is(err, idempotency.ErrResultLost):
-			case indeterminate && open.Record.NotBefore.IsZero() && open.Record.Operation == whozex.OpPurchasePackage:
-				// a person's
-			case time.Since(began) > 2*time.Minute:
+			case ok && indeterminate.Record.NotBefore.IsZero() && indeterminate.Record.Operation == whozex.OpPurchasePackage:
+				// only a person can decide
+			case time.Since(start) > 2*time.Minute:
 				return err
 			default:
-				later = append(later, k)
+				retry = append(retry, k)
 			}
 		}
-		todo = later
-		time.Sleep(20 * time.Millisecond) // before the next round over what others are at
+		keys = retry
+		time.Sleep(20 * time.Millisecond) // the other worker is making some of these calls
 	}
 	return os.WriteFile(os.Getenv("WORKER_REPORT"), []byte(strconv.Itoa(fenced)), 0o600)
 }
 
-func TestManyProcessesOnPostgres(t *testing.T) {
+func TestOnce_ManyProcessesOnPostgres(t *testing.T) {
 	p := startPostgres(t)
 	w := newWorld(t)
 	w.source = p.url
@@ -133,7 +133,7 @@ func TestManyProcessesOnPostgres(t *testing.T) {
 	report := func(i int) string { return filepath.Join(dir, strconv.Itoa(i)) }
 	var children []*exec.Cmd
 	for i, fate := range []string{"killed", "suspended", "", ""} {
-		children = append(children, process(t, append(w.env(), "WORK_KEYS="+strings.Join(users, " "), "WORKER="+strconv.Itoa(i),
+		children = append(children, startChild(t, append(w.env(), "WORK_KEYS="+strings.Join(users, " "), "WORKER="+strconv.Itoa(i),
 			"WORKER_FATE="+fate, "WORKER_REPORT="+report(i))...))
 	}
 	requests := func() (n int) {
@@ -150,7 +150,7 @@ func TestManyProcessesOnPostgres(t *testing.T) {
 	require.Equal(t, syscall.SIGKILL, killed.Sys().(syscall.WaitStatus).Signal())
 	require.NoError(t, children[2].Wait())
 	require.NoError(t, children[3].Wait())
-	// All that the suspended process had begun is another's by now.
+	// The other workers have finished the calls of the suspended process.
 	require.NoError(t, children[1].Process.Signal(syscall.SIGCONT))
 	require.NoError(t, children[1].Wait())
 	fenced, err := os.ReadFile(report(1))
@@ -165,14 +165,14 @@ func TestManyProcessesOnPostgres(t *testing.T) {
 	t.Logf("%d keys, %d requests: %+v", workKeys, requests(), counts)
 	w.audit(once, users)
 	assert.Zero(t, counts.Pending)
-	assert.Less(t, counts.Indeterminate, int64(10), "nearly all is known")
+	assert.Less(t, counts.Indeterminate, int64(10), "almost all outcomes are known")
 }
 
-// audit holds each key's row against what the server has of it.
+// audit compares the row of each key with the server's data.
 func (w *world) audit(once *idempotency.Once, users []string) {
 	t := w.t
 	client := w.server.Client()
-	notes, carriedOut := map[string]int{}, map[string]int{}
+	notes, created := map[string]int{}, map[string]int{}
 	for entry, err := range client.AllTransactions(t.Context(), whozex.ListTransactionsParams{Limit: 100}) {
 		require.NoError(t, err)
 		notes[entry.Note]++
@@ -180,17 +180,17 @@ func (w *world) audit(once *idempotency.Once, users []string) {
 	for user, err := range client.AllUsers(t.Context(), whozex.ListUsersParams{Limit: 100}) {
 		require.NoError(t, err)
 		key, _, _ := strings.Cut(user.Email, "@")
-		carriedOut[key] = 1
+		created[key] = 1
 		for i, id := range users {
 			if id == user.ID {
-				carriedOut[workKey(20*i)] = user.PackageCount
+				created[workKey(20*i)] = user.PackageCount
 			}
 		}
 	}
 	for k := range workKeys {
 		r, err := once.Get(t.Context(), workKey(k))
-		require.NoError(t, err, "nothing is lost")
-		n := notes["key "+workKey(k)+" once"] + carriedOut[workKey(k)]
+		require.NoError(t, err, "no key may be lost")
+		n := notes["key "+workKey(k)+" once"] + created[workKey(k)]
 		switch r.State {
 		case idempotency.Succeeded:
 			assert.Equal(t, 1, n, r)
