@@ -27,9 +27,7 @@ type overview struct {
 	Account        *whozex.Account
 	AccountProblem string
 	Pricing        *whozex.Pricing
-	Chart          []day
-	ChartProblem   string
-	Spent, GB      decimal.Decimal
+	Spend          spend
 	Users          userPage
 	Packages       []packageView
 	PackagesKnown  int
@@ -88,7 +86,7 @@ func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
 	var all sync.WaitGroup
 	all.Go(func() { o.Account, o.AccountProblem = tell(d.client.GetAccount(ctx)) })
 	all.Go(func() { o.Pricing, o.Calculator.Problem = tell(d.client.GetPricing(ctx)) })
-	all.Go(func() { o.Chart, o.ChartProblem = tell(d.chart(ctx)) })
+	all.Go(func() { o.Spend = d.lastDays(ctx, 30) })
 	all.Go(func() { o.Users = d.search(ctx, query, number) })
 	known := d.shelf.list(nil)
 	all.Go(func() { o.Packages = d.views(ctx, known[:min(onDesk, len(known))]) })
@@ -97,9 +95,6 @@ func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
 		all.Go(func() { quote = d.calculate(ctx, size) })
 	}
 	all.Wait()
-	for _, day := range o.Chart {
-		o.Spent, o.GB = o.Spent.Add(day.Spent), o.GB.Add(day.GB)
-	}
 	if quote.Text != "" {
 		o.Calculator = quote
 	}
@@ -133,23 +128,18 @@ func (d *dashboard) chart(ctx context.Context) ([]day, error) {
 		}
 		points = account.Chart
 	}
-	days, found := make([]day, 0, len(points)), false
-	pick := func(p whozex.ChartPoint, names ...string) decimal.Decimal {
-		for _, name := range names {
-			if value, ok := p.Values[name]; ok {
-				found = true
-				return value
-			}
-		}
-		return decimal.Zero
-	}
+	var days []day
+	found := false
 	for _, p := range points {
+		spent, a := pick(p, "spent", "spending", "spend", "cost", "amount")
+		gb, b := pick(p, gbNames...)
+		found = found || a || b
 		if !p.Date.IsZero() {
-			days = append(days, day{p.Date, pick(p, "spent", "spending", "spend", "cost", "amount"), pick(p, "gb", "total_gb", "gb_used", "used_gb")})
+			days = append(days, day{p.Date, spent, gb})
 		}
 	}
 	if len(days) > 0 && !found {
-		return nil, plain("The API's chart has other names for its figures than this page knows.")
+		return nil, errNames
 	}
 	return days, nil
 }

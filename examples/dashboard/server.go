@@ -166,6 +166,7 @@ func (d *dashboard) handler() http.Handler {
 	pages.HandleFunc("GET /transactions.csv", d.transactionsCSV)
 	pages.HandleFunc("GET /users/{id}", d.user)
 	pages.HandleFunc("GET /packages", d.packages)
+	pages.HandleFunc("GET /charts", d.charts)
 	pages.HandleFunc("POST /packages/{id}/credentials", d.credentials)
 	pages.HandleFunc("POST /users/{id}/top-up", d.writing(d.quoteMove("top-up")))
 	pages.HandleFunc("POST /users/{id}/deduct", d.writing(d.quoteMove("deduction")))

@@ -15,6 +15,9 @@ var functions = template.FuncMap{
 	"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"utc":       func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
 	"date":      func(t time.Time) string { return t.Format(time.DateOnly) },
+	"hour":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
+	"add":       func(a, b int) int { return a + b },
+	"series":    series,
 	"short":     func(s string) string { return cut(s, 8) },
 	"thousands": func(n int) string { return num(decimal.NewFromInt(int64(n))) },
 }

@@ -12,57 +12,6 @@
     t.title = at.toISOString();
   });
 
-  // Charts read the table beside them, which is also what a screen reader gets.
-  const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
-  const money = (v) => "$" + v.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  let drawn = [];
-  const chart = (figure, rows) => {
-    const plot = figure.querySelector(".plot"), column = +figure.dataset.series;
-    if (!plot) return; // nothing to show
-    const xs = rows.map((r) => Date.parse(r.querySelector("time").dateTime) / 1000);
-    const ys = rows.map((r) => +$$("data", r)[column - 1].value);
-    const readout = figure.querySelector("[data-readout]"), when = figure.querySelector("[data-when]");
-    const total = readout.textContent, all = when.textContent;
-    const spell = (v) => figure.dataset.unit === "$" ? money(v) : v.toLocaleString("en-US") + " GB";
-    const ink = colour("--muted"), line = colour("--line"), fill = colour(column === 1 ? "--series-1" : "--series-2");
-    const font = "12px system-ui, sans-serif";
-    const u = new uPlot({
-      width: plot.clientWidth, height: plot.clientHeight, legend: { show: false },
-      padding: [8, 20, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-      scales: { x: { time: false, range: [xs[0] - 64800, xs.at(-1) + 64800] }, y: { range: (_, __, max) => [0, max * 1.08] } },
-      axes: [
-        { stroke: ink, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4,
-          splits: (self) => xs.filter((_, i) => (xs.length - 1 - i) % (self.width < 420 ? 7 : 5) === 0),
-          values: (_, ticks) => ticks.map((t) => short.format(t * 1000)) },
-        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 48, gap: 6, space: 40,
-          values: (_, ticks) => ticks.map((t) => column === 1 ? (ticks.at(-1) < 5 ? money(t) : "$" + t.toLocaleString("en-US")) : t.toLocaleString("en-US")) },
-      ],
-      series: [{}, { fill, stroke: fill, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.66, 40], radius: 0.25 }) }],
-      hooks: { setCursor: [(self) => {
-        const i = self.cursor.idx, on = self.cursor.left >= 0 && i != null;
-        readout.textContent = on ? spell(ys[i]) : total;
-        when.textContent = on ? "on " + short.format(xs[i] * 1000) : all;
-      }] },
-    }, [xs, ys], plot);
-    drawn.push({ u, reset() { readout.textContent = total; when.textContent = all; } });
-  };
-  const charts = () => {
-    drawn.forEach(({ u, reset }) => { u.destroy(); reset(); });
-    drawn = [];
-    const rows = $$("[data-chart] tbody tr");
-    if (rows.length) $$("[data-charts] figure").forEach((figure) => chart(figure, rows));
-  };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", charts);
-  let width = innerWidth, resizing;
-  addEventListener("resize", () => {
-    if (innerWidth === width) return; // phones resize while scrolling
-    width = innerWidth;
-    clearTimeout(resizing);
-    resizing = setTimeout(charts, 150);
-  });
-
   // Parts that change are taken from the page as the server draws it now.
   const fetchPage = async (url, options) => {
     const answer = await fetch(url, { credentials: "same-origin", ...options });
@@ -76,14 +25,14 @@
     try { page = await fetchPage(location.href); } catch { return; } // the state of the stream tells
     $$("[data-live]").forEach((part) => {
       const fresh = page.getElementById(part.id);
-      const busy = part.contains(document.activeElement) || part.querySelector("[data-hide], [aria-busy=true], .u-hover");
+      const busy = part.contains(document.activeElement) || part.querySelector("[data-hide], [aria-busy=true], [data-reading]");
       if (!fresh || busy || seen.get(part.id) === fresh.innerHTML) return;
       const open = $$("details[open]", part).length > 0;
       seen.set(part.id, fresh.innerHTML);
       part.innerHTML = fresh.innerHTML;
       $$("details", part).forEach((d) => { d.open = open; });
       localise(part);
-      if (part.matches("[data-charts]")) charts();
+      part.dispatchEvent(new Event("fresh", { bubbles: true })); // for the charts
     });
   };
 
@@ -158,7 +107,6 @@
   };
 
   localise(document);
-  charts();
   if (list) listen();
   setInterval(refresh, 15000);
   document.addEventListener("visibilitychange", refresh);
