@@ -104,7 +104,7 @@ func TestCache_Copies(t *testing.T) {
 }
 
 func TestCache_MutatingCallEmptiesIt(t *testing.T) {
-	spends := map[string]func(*whozex.Client) error{
+	calls := map[string]func(*whozex.Client) error{
 		"success": func(c *whozex.Client) error {
 			_, err := c.AddBalance(t.Context(), "u", dec("1"), "")
 			return err
@@ -114,11 +114,11 @@ func TestCache_MutatingCallEmptiesIt(t *testing.T) {
 		},
 		"new key": func(c *whozex.Client) error { return c.SetAPIKey("wx_live_other") },
 	}
-	for name, spend := range spends {
+	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			client := over(t, (&countingServer{}).RoundTrip, whozex.WithCache(time.Hour))
 			before := total(t, client, 1)
-			require.NoError(t, spend(client))
+			require.NoError(t, call(client))
 			assert.Greater(t, total(t, client, 1), before)
 		})
 	}

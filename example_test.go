@@ -406,20 +406,20 @@ func ExampleBeforeSend() {
 	stored := make(map[string][]byte) // a database, in a real shop
 	server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	_, err := client.AddBalance(ctx, userID, decimal.NewFromInt(10), "payment 1001",
-		whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
-			record, err := doubt.Reveal()
+		whozex.BeforeSend(func(unknown *whozex.OutcomeUnknownError) error {
+			record, err := unknown.Reveal()
 			stored["payment 1001"] = record
 			return err
 		}))
 	fmt.Println(errors.Is(err, whozex.ErrOutcomeUnknown))
 
 	// The program may have crashed in between.
-	var doubt whozex.OutcomeUnknownError
-	if err := json.Unmarshal(stored["payment 1001"], &doubt); err != nil {
+	var unknown whozex.OutcomeUnknownError
+	if err := json.Unmarshal(stored["payment 1001"], &unknown); err != nil {
 		fmt.Println(err)
 		return
 	}
-	outcome, err := client.Reconcile(ctx, &doubt)
+	outcome, err := client.Reconcile(ctx, &unknown)
 	fmt.Println(outcome.Verdict, err)
 	// Output:
 	// true

@@ -87,7 +87,7 @@ func FuzzResponses(f *testing.F) {
 		assert.Less(t, len(err.Error()), 2000)
 		if unreadable != nil {
 			assert.Equal(t, string(body), string(unreadable.Body))
-			assert.Equal(t, op.spends, errors.Is(err, whozex.ErrOutcomeUnknown), "a 2xx without a word that can be read")
+			assert.Equal(t, op.mutating, errors.Is(err, whozex.ErrOutcomeUnknown), "a 2xx without a word that can be read")
 		}
 		if status/100 == 4 && http.StatusText(status) != "" && status != http.StatusRequestTimeout && !claims(body) {
 			assert.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)

@@ -267,11 +267,11 @@ func (m mutation) checkError(t *testing.T, body string, err error) string {
 	default:
 		assert.Fail(t, "another error", "%s: %v", m.what, err)
 	}
-	assert.False(t, m.spends && !isUnknown && m.at.String() != "success", "a definite error of what may have been done: %s: %v", m.what, err)
+	assert.False(t, m.mutating && !isUnknown && m.at.String() != "success", "a definite error of what may have been done: %s: %v", m.what, err)
 	if m.path != "" {
 		due := m.op == whozex.OpRegenerateKey || m.op == whozex.OpListUsers && within(m.path, "users") || m.op == whozex.OpListTransactions
 		for path, v := range m.wanted {
-			vital := ids.MatchString(path) && inPath[m.op] != path || !m.spends && isAmount(v, path) && promised(m.op, path)
+			vital := ids.MatchString(path) && inPath[m.op] != path || !m.mutating && isAmount(v, path) && promised(m.op, path)
 			due = due || vital && within(path, m.path)
 		}
 		assert.True(t, due, "%s: %v", m.what, err)
@@ -420,7 +420,7 @@ func (m mutation) checkResult(t *testing.T, result any, unread []string) {
 		case same(want, have):
 			continue
 		case isNamed:
-			if !m.spends && promised(m.op, path) {
+			if !m.mutating && promised(m.op, path) {
 				assert.False(t, isAmount(want, path), "%s: a read without %s", m.what, path)
 			}
 			continue

@@ -70,14 +70,14 @@ const packageData = `{"id":"PKG-A1B2C3","proxy_type":"residential","total_gb":20
 
 // operation is one of the API's calls: what it sends and what it reads.
 type operation struct {
-	op     whozex.Operation
-	method string
-	uri    string
-	body   string // as sent, empty for none
-	data   string
-	spends bool
-	call   func(context.Context, *whozex.Client, ...whozex.CallOption) (any, error)
-	check  func(*testing.T, any)
+	op       whozex.Operation
+	method   string
+	uri      string
+	body     string // as sent, empty for none
+	data     string
+	mutating bool
+	call     func(context.Context, *whozex.Client, ...whozex.CallOption) (any, error)
+	check    func(*testing.T, any)
 }
 
 var operations = []operation{
@@ -134,7 +134,7 @@ var operations = []operation{
 		},
 	},
 	{
-		op: whozex.OpRegenerateKey, method: "POST", uri: "/v1/account/regenerate-key", spends: true,
+		op: whozex.OpRegenerateKey, method: "POST", uri: "/v1/account/regenerate-key", mutating: true,
 		data: `{"credential":{"value":"wx_live_second"}}`,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
 			return c.RegenerateKey(ctx, o...)
@@ -160,7 +160,7 @@ var operations = []operation{
 		},
 	},
 	{
-		op: whozex.OpCreateUser, method: "POST", uri: "/v1/users", spends: true,
+		op: whozex.OpCreateUser, method: "POST", uri: "/v1/users", mutating: true,
 		body: `{"email":"john@example.com","name":"John Doe"}`,
 		data: `{"id":"uuid...","name":"John Doe","email":"john@example.com","balance":0.00,"package_count":0,"created_at":"..."}`,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
@@ -173,7 +173,7 @@ var operations = []operation{
 		},
 	},
 	{
-		op: whozex.OpAddBalance, method: "POST", uri: "/v1/users/USER_ID/balance", spends: true,
+		op: whozex.OpAddBalance, method: "POST", uri: "/v1/users/USER_ID/balance", mutating: true,
 		body: `{"action":"add","amount":50.00,"note":"TRX <payment> received"}`,
 		data: `{"user_id":"USER_ID","action":"add","amount":50.00,"user_balance":50.00,"reseller_balance":100.00}`,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
@@ -186,7 +186,7 @@ var operations = []operation{
 		},
 	},
 	{
-		op: whozex.OpDeductBalance, method: "POST", uri: "/v1/users/a%2Fb%20%3F/balance", spends: true,
+		op: whozex.OpDeductBalance, method: "POST", uri: "/v1/users/a%2Fb%20%3F/balance", mutating: true,
 		body: `{"action":"deduct","amount":123456789012345678.90}`,
 		data: `{"user_id":"a/b ?","action":"deduct","amount":123456789012345678.90,"user_balance":0.10,"reseller_balance":0.30}`,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
@@ -197,7 +197,7 @@ var operations = []operation{
 		},
 	},
 	{
-		op: whozex.OpPurchasePackage, method: "POST", uri: "/v1/users/USER_ID/packages", spends: true,
+		op: whozex.OpPurchasePackage, method: "POST", uri: "/v1/users/USER_ID/packages", mutating: true,
 		body: `{"gb":20,"proxy_type":"residential"}`, data: packageData,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
 			return c.PurchasePackage(ctx, "USER_ID", whozex.PurchasePackageParams{GB: 20, ProxyType: whozex.ProxyResidential}, o...)
@@ -212,7 +212,7 @@ var operations = []operation{
 		check: checkPackage,
 	},
 	{
-		op: whozex.OpAddGB, method: "POST", uri: "/v1/packages/PKG-A1B2C3/add-gb", spends: true,
+		op: whozex.OpAddGB, method: "POST", uri: "/v1/packages/PKG-A1B2C3/add-gb", mutating: true,
 		body: `{"gb":10}`, data: packageData,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {
 			return c.AddGB(ctx, "PKG-A1B2C3", whozex.AddGBParams{GB: 10}, o...)
@@ -297,7 +297,7 @@ var operations = []operation{
 		},
 	},
 	{
-		op: whozex.OpCreateWebhook, method: "POST", uri: "/v1/webhooks", spends: true,
+		op: whozex.OpCreateWebhook, method: "POST", uri: "/v1/webhooks", mutating: true,
 		body: `{"url":"https://bot.example.com/webhook","events":["package.low_gb","balance.added","user.created"]}`,
 		data: `{"id":"WH-A1B2C3D4","url":"https://bot.example.com/webhook","events":["package.low_gb","balance.added"],"secret":"wxsec_a1b2c3","note":"Save the secret"}`,
 		call: func(ctx context.Context, c *whozex.Client, o ...whozex.CallOption) (any, error) {

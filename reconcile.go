@@ -10,7 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Verdict says whether a call with an unknown outcome was carried out.
+// Verdict is whether a call with an unknown outcome was carried out.
 type Verdict string
 
 // The verdicts of [Client.Reconcile].
@@ -20,11 +20,11 @@ const (
 	OutcomeUndecided  Verdict = "undecided"
 )
 
-// Outcome is what [Client.Reconcile] found out about a call.
+// Outcome is the result of [Client.Reconcile].
 type Outcome struct {
 	Verdict Verdict `json:"verdict"`
-	// Reason says in one sentence what the verdict rests on or, when undecided,
-	// what a person should look at.
+	// Reason is one sentence: what the verdict is based on or, if undecided, what a person
+	// should look at.
 	Reason string `json:"reason"`
 	// User is the sub-user that CreateUser asked for, or the one who was to buy;
 	// nil when not looked for or not found. Read from a response that arrived in
@@ -33,16 +33,16 @@ type Outcome struct {
 	// Transactions are the entries of the history that may be the call's own; the
 	// only one when the history says "applied".
 	Transactions []Transaction `json:"transactions,omitempty"`
-	// Package is what the response in hand says of a package bought or extended;
-	// nil when no response arrived that says success, or none of its fields.
+	// Package is the package bought or extended, from a response that was received; nil
+	// without a response that reports success, or without any of its fields.
 	Package *Package `json:"package,omitempty"`
 	// Change is the same for AddBalance and DeductBalance.
 	Change *BalanceChange `json:"change,omitempty"`
 	// Webhook is the same for CreateWebhook.
 	Webhook *Webhook `json:"webhook,omitempty"`
-	// APIKey is the same for RegenerateKey; empty when it did not arrive.
+	// APIKey is the same for RegenerateKey; empty if it was not received.
 	APIKey Secret `json:"api_key,omitempty"`
-	// NotBefore is set when it is only too early to say "not applied": ask again
+	// NotBefore is set if it is only too early for "not applied": call Reconcile again
 	// then. By the local clock.
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
@@ -56,12 +56,12 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(o))
 }
 
-// Reconcile looks for traces of a call that ended with an
-// [OutcomeUnknownError]. It only reads, and never from [WithCache].
+// Reconcile looks for evidence of a call that ended with an [OutcomeUnknownError]. It only
+// reads, and bypasses [WithCache].
 //
 //   - CreateUser: by the email, among all sub-users.
 //   - AddBalance, DeductBalance, AddGB: by the note, among all transactions.
-//     Without a note they stay undecided.
+//     Without a note the outcome is undecided.
 //   - PurchasePackage: not applied when no transaction since can be the purchase
 //     and the user has as many packages as PackagesBefore, or none if it is not set.
 //     Applied only if it is set, the user has one package more, and just one
@@ -69,7 +69,7 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 //     comes with the package.created webhook, see [EventPackageCreated].
 //   - CreateWebhook, RegenerateKey, [Client.Do]: nothing in the API shows them.
 //
-// A response that arrived, even in part, and says success decides any of them.
+// A response that was received, even in part, and reports success decides any of them.
 //
 // "Applied" and "not applied" are never guesses. docs/reconcile.md lists, for each
 // operation, what must be true for either to follow; what can be checked of that
@@ -103,19 +103,19 @@ func (c *Client) Reconcile(ctx context.Context, unknown *OutcomeUnknownError) (O
 	return outcome, nil
 }
 
-// reconcile decides without regard to the grace. seen is the list whose reading
-// began first, nil if none was read.
+// reconcile decides without the grace. seen is the list that was read first, nil without
+// one.
 func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (outcome Outcome, seen *listing, err error) {
 	if unknown == nil {
 		return Outcome{}, nil, missing("unknown outcome")
 	}
-	if outcome, ok := inHand(unknown); ok {
+	if outcome, ok := receivedOutcome(unknown); ok {
 		return outcome, nil, nil
 	}
-	var asked details
+	var asked callDetails
 	_ = json.Unmarshal(unknown.Request, &asked)
 	asked.op, asked.id = unknown.Operation, unknown.ID
-	var look func(context.Context, *OutcomeUnknownError, details) (Outcome, *listing, error)
+	var look func(context.Context, *OutcomeUnknownError, callDetails) (Outcome, *listing, error)
 	switch unknown.Operation {
 	case OpCreateUser:
 		look = c.reconcileUser
@@ -145,8 +145,8 @@ func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (o
 	return outcome, seen, err
 }
 
-// details are what Reconcile needs of the request.
-type details struct {
+// callDetails is what Reconcile needs of the request.
+type callDetails struct {
 	op Operation
 	id string // of the user or package in the path
 

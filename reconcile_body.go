@@ -8,9 +8,9 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// inHand is the outcome by a response that arrived, whole or in part, and says
-// that the call succeeded. That beats whatever a list shows.
-func inHand(unknown *OutcomeUnknownError) (outcome Outcome, ok bool) {
+// receivedOutcome returns the outcome from a response that was received, at least in part,
+// and reports success. It takes precedence over the lists.
+func receivedOutcome(unknown *OutcomeUnknownError) (outcome Outcome, ok bool) {
 	success, data := responseFields(unknown.Body)
 	if unknown.StatusCode/100 != 2 || !success {
 		return Outcome{}, false
@@ -18,26 +18,26 @@ func inHand(unknown *OutcomeUnknownError) (outcome Outcome, ok bool) {
 	outcome = Outcome{Verdict: OutcomeApplied, Reason: "the response that arrived says so"}
 	switch unknown.Operation {
 	case OpCreateUser:
-		outcome.User = fill[User](data)
+		outcome.User = decodeFields[User](data)
 	case OpPurchasePackage, OpAddGB:
-		outcome.Package = fill[Package](data)
+		outcome.Package = decodeFields[Package](data)
 	case OpAddBalance, OpDeductBalance:
-		outcome.Change = fill[BalanceChange](data)
+		outcome.Change = decodeFields[BalanceChange](data)
 	case OpCreateWebhook:
-		outcome.Webhook = fill[Webhook](data)
+		outcome.Webhook = decodeFields[Webhook](data)
 	case OpRegenerateKey:
-		if key, err := findKey(object(data...)); err == nil {
+		if key, err := findKey(encodeFields(data...)); err == nil {
 			outcome.APIKey = Secret(key)
 		}
 	}
 	return outcome, true
 }
 
-// responseFields reads as much of an envelope as there is: whether it says
-// success, and the fields of its data that arrived whole.
+// responseFields reads an envelope that may be truncated: whether it reports success, and
+// the complete fields of its data.
 func responseFields(body []byte) (success bool, data []field) {
 	start := bytes.IndexByte(body, '{')
-	// A byte order mark or a guard against scripts may come first, no markup.
+	// A byte order mark or a guard against scripts may precede it, but no markup.
 	if start < 0 || start > 16 || bytes.ContainsAny(body[:start], "<[") && !bytes.HasPrefix(body, []byte(")]}'")) {
 		return false, nil
 	}
@@ -45,8 +45,8 @@ func responseFields(body []byte) (success bool, data []field) {
 	readObject(body[start:], func(name string, value json.RawMessage, rest []byte) {
 		switch strings.ToLower(name) {
 		case "success":
-			success = success || says(value)
-			refused = refused || !says(value)
+			success = success || saysSuccess(value)
+			refused = refused || !saysSuccess(value)
 		case "error":
 			refused = refused || !isEmpty(value)
 		case "data":
@@ -60,8 +60,8 @@ func responseFields(body []byte) (success bool, data []field) {
 	return success && !refused, data
 }
 
-// says reports whether the value of "success" is yes, in any of its spellings.
-func says(value json.RawMessage) bool {
+// saysSuccess reports whether a value of "success" means yes.
+func saysSuccess(value json.RawMessage) bool {
 	switch strings.ToLower(strings.Trim(string(value), `"`)) {
 	case "true", "1", "1.0", "yes", "ok":
 		return true
@@ -69,7 +69,7 @@ func says(value json.RawMessage) bool {
 	return false
 }
 
-// isEmpty reports whether a value says nothing.
+// isEmpty reports whether a value is empty.
 func isEmpty(value json.RawMessage) bool {
 	switch string(bytes.TrimSpace(value)) {
 	case "", "null", "false", `""`, "{}", "[]", "0":
@@ -78,15 +78,14 @@ func isEmpty(value json.RawMessage) bool {
 	return false
 }
 
-// field is one of an object's, in the order of the text.
+// field is a field of an object.
 type field struct {
 	name  string
 	value json.RawMessage
 }
 
-// readObject calls next with each field of an object; the value of one that is
-// cut short is nil, and rest is the text from its beginning on. It reports whether
-// the object was whole.
+// readObject calls next with each field of an object. The value of a truncated one is nil,
+// and rest is the text from its beginning. It reports whether the object was complete.
 func readObject(text []byte, next func(name string, value json.RawMessage, rest []byte)) (whole bool) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
@@ -110,17 +109,17 @@ func readObject(text []byte, next func(name string, value json.RawMessage, rest 
 	return err == nil && end == json.Delim('}')
 }
 
-// fill makes a T of the fields that fit; nil if there are none.
-func fill[T any](data []field) *T {
+// decodeFields returns a T with the fields that can be decoded; nil without any.
+func decodeFields[T any](data []field) *T {
 	into := new(T)
-	report, err := lenient.Decode(object(data...), into, lenient.Source{})
+	report, err := lenient.Decode(encodeFields(data...), into, lenient.Source{})
 	if err != nil || report.Filled == 0 {
 		return nil
 	}
 	return into
 }
 
-func object(fields ...field) []byte {
+func encodeFields(fields ...field) []byte {
 	var text bytes.Buffer
 	text.WriteByte('{')
 	for i, f := range fields {

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// clockSlack is how far two readings of one clock may differ: the way of a
-	// response, and the whole seconds of a Date.
+	// clockSlack is how far two readings of one clock may differ, by the latency of a
+	// response and the whole seconds of a Date.
 	clockSlack = 5 * time.Second
 	// farSlack is what must lie between the call and something "too old" to be
 	// the call's: a local time marked as UTC jumps by an hour twice a year.
-	farSlack = 2 * time.Hour
+	sameKindSlack = 2 * time.Hour
 	// zoneSlack is the same if only items of another kind show the clock: two
 	// kinds may be stored in two time zones, at most 26 hours apart.
-	zoneSlack = 28 * time.Hour
+	otherKindSlack = 28 * time.Hour
 	// dateError is what two Dates, in whole seconds, may be wrong by together.
 	dateError = 2 * time.Second
 	// slowResponse is the longest way of a response by which a clock is read.
 	slowResponse = 30 * time.Second
 )
 
-// serverClock keeps the Date of the last response, so that the record of a
-// mutating call does not depend on the local clock alone.
+// serverClock has the Date of the last response, so that the record of a mutating call
+// does not depend on the local clock alone.
 type serverClock struct {
 	mu   sync.Mutex
 	date string
@@ -41,9 +41,9 @@ func (s *serverClock) observe(sent time.Time, header http.Header) {
 	s.mu.Unlock()
 }
 
-// at is the server's time at the local time t, at the latest: the Date is from
-// between request and response. It is zero if no response has shown it, or if
-// the local clock was set or stood still since.
+// at returns the latest server time at the local time t: the Date is from between request
+// and response. It is zero without a Date, or if the local clock was set or stood still
+// since.
 func (s *serverClock) at(t time.Time) time.Time {
 	s.mu.Lock()
 	date, sent := s.date, s.sent
@@ -59,18 +59,18 @@ func (s *serverClock) at(t time.Time) time.Time {
 	return server.Add(max(passed, 0))
 }
 
-// stale reports whether a cache between here and the server gave the response.
+// stale reports whether the response is from a cache in between.
 func stale(header http.Header) bool {
 	age := header.Get("Age")
 	return age != "" && age != "0"
 }
 
-// sameProcess reports whether t was read from this process's clock, so that the
-// time since does not change when the clock is set. A time out of storage was not.
+// sameProcess reports whether t is from this process's monotonic clock, which does not
+// change when the wall clock is set. A stored time is not.
 func sameProcess(t time.Time) bool { return t != t.Round(0) }
 
-// onItsWay is how long after SentAt the request can last have been on its way.
-func (c *Client) onItsWay(unknown *OutcomeUnknownError) time.Duration {
+// timeInFlight is how long after SentAt the request can have been in flight.
+func (c *Client) timeInFlight(unknown *OutcomeUnknownError) time.Duration {
 	took := unknown.Until.Sub(unknown.SentAt)
 	if unknown.Until.IsZero() || took < 0 { // not stated, or the clock was set meanwhile
 		took = c.timeout
@@ -78,17 +78,17 @@ func (c *Client) onItsWay(unknown *OutcomeUnknownError) time.Duration {
 	return took
 }
 
-// settled is how long after SentAt the request can last be carried out.
-func (c *Client) settled(unknown *OutcomeUnknownError) time.Duration {
-	way := c.onItsWay(unknown)
+// timeToCommit is how long after SentAt the request can still be carried out.
+func (c *Client) timeToCommit(unknown *OutcomeUnknownError) time.Duration {
+	way := c.timeInFlight(unknown)
 	if c.grace > math.MaxInt64-way {
 		return math.MaxInt64
 	}
 	return way + c.grace
 }
 
-// tooEarly says why "not applied" cannot be said yet; empty if it can. began is
-// when the reading of seen began.
+// tooEarly returns why it is too early for "not applied"; empty if it is not. began is when
+// the reading of seen began.
 func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *listing) (reason string, notBefore time.Time) {
 	if c.grace == 0 {
 		return "", time.Time{}
@@ -105,24 +105,23 @@ func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *l
 	case seen.date.IsZero():
 		return "the server does not say its time, and the local clock may have been set since: make sure that the call is over, then look again;", time.Time{}
 	default:
-		// Either clock may have been set: both must say that it is over.
+		// Either clock may have been set, so both must agree.
 		passed = min(passed, byServer)
 	}
-	needed := c.settled(unknown)
+	needed := c.timeToCommit(unknown)
 	if passed >= needed {
 		return "", time.Time{}
 	}
 	return "not yet:", began.Add(needed).Add(-passed)
 }
 
-// window is when something of the call's own can have been created, by the
-// clock of the lists' responses.
+// window is the time in which the call can have created an item, by the clock of the
+// lists' responses.
 type window struct {
 	known    bool
 	sent     time.Time // as well as is known
 	from, to time.Time
-	// earliest is from if that is certain, and zero otherwise: then nothing is
-	// too old to be the call's.
+	// earliest is from if that is certain, and zero otherwise: then no item is too old.
 	earliest time.Time
 }
 
@@ -144,26 +143,26 @@ func (c *Client) window(unknown *OutcomeUnknownError, seen *listing) window {
 		earliest = time.Time{}
 	}
 	w := window{known: true, sent: sent, from: sent.Add(-clockSlack), to: seen.latest.Add(2 * clockSlack), earliest: earliest}
-	if last := sent.Add(c.settled(unknown)).Add(2 * clockSlack); c.grace > 0 && last.Before(w.to) && last.After(sent) {
+	if last := sent.Add(c.timeToCommit(unknown)).Add(2 * clockSlack); c.grace > 0 && last.Before(w.to) && last.After(sent) {
 		w.to = last
 	}
 	return w
 }
 
-// holds reports whether something created at the time at can be the call's.
+// holds reports whether an item created at the time at can be the call's.
 func (w window) holds(at time.Time) bool {
 	return w.known && !at.IsZero() && !at.Before(w.from) && !at.After(w.to)
 }
 
 // ages compares the clock of a list's created_at with that of its responses.
-type ages struct {
+type itemAges struct {
 	newest     map[string]time.Time // by kind
 	newestEver time.Time
 	now        time.Time
-	mingled    bool // the times contradict one another
+	mixed      bool // the times contradict one another
 }
 
-func (a *ages) see(kind string, at time.Time) {
+func (a *itemAges) add(kind string, at time.Time) {
 	if a.newest == nil {
 		a.newest = map[string]time.Time{}
 	}
@@ -174,28 +173,28 @@ func (a *ages) see(kind string, at time.Time) {
 		a.newestEver = at
 	}
 	if at.After(a.now.Add(2 * clockSlack)) {
-		a.mingled = true
+		a.mixed = true
 	}
 }
 
-// behind is how far the clock of created_at can be behind: no more than the
-// newest item seems old.
-func (a *ages) behind(newest time.Time) time.Duration { return max(a.now.Sub(newest), 0) }
+// behind returns how far the clock of created_at can be behind: no more than the age of
+// the newest item.
+func (a *itemAges) behind(newest time.Time) time.Duration { return max(a.now.Sub(newest), 0) }
 
-// tooOld reports whether something of a kind created at the time at is certainly
-// older than the call. The time alone does not say so: a local time marked as UTC
-// is hours behind, and a date hides up to a day.
-func (a *ages) tooOld(kind string, at time.Time, w window) bool {
-	if w.earliest.IsZero() || a.mingled || at.IsZero() {
+// tooOld reports whether an item of a kind created at the time at is certainly older than
+// the call. The time alone does not prove that: a local time marked as UTC is hours
+// behind, and a date without a time up to a day.
+func (a *itemAges) tooOld(kind string, at time.Time, w window) bool {
+	if w.earliest.IsZero() || a.mixed || at.IsZero() {
 		return false
 	}
 	at = latest(at)
-	return at.Add(a.behind(a.newest[kind])+farSlack).Before(w.earliest) ||
-		at.Add(a.behind(a.newestEver)+zoneSlack).Before(w.earliest)
+	return at.Add(a.behind(a.newest[kind])+sameKindSlack).Before(w.earliest) ||
+		at.Add(a.behind(a.newestEver)+otherKindSlack).Before(w.earliest)
 }
 
-// latest is the latest time that at may stand for: one on a quarter of an hour may
-// be a date without a time, as zones differ by quarters.
+// latest returns the latest time that at can mean. A time on a quarter of an hour may be a
+// date without a time, since time zones differ by quarters.
 func latest(at time.Time) time.Time {
 	if at.Equal(at.Truncate(15 * time.Minute)) {
 		return at.Add(24 * time.Hour)

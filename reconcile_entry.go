@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// history is what Reconcile knows of the account's transactions.
+// history is the account's transactions, as far as they were read.
 type history struct {
 	*listing
 	entries []entry
-	ages    ages
+	ages    itemAges
 	window  window
 }
 
@@ -29,7 +29,7 @@ func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError) (*hi
 	if err != nil {
 		return nil, err
 	}
-	h := &history{listing: l, ages: ages{now: l.latest}, window: c.window(unknown, l)}
+	h := &history{listing: l, ages: itemAges{now: l.latest}, window: c.window(unknown, l)}
 	if l.gap == "" && l.now.IsZero() {
 		l.gap = "the server does not say its time"
 	}
@@ -40,32 +40,30 @@ func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError) (*hi
 		if (!readable || e.CreatedAt.IsZero() || !e.Amount.Valid) && l.gap == "" {
 			l.gap = "there are transactions whose fields cannot be read: look at the history"
 		}
-		h.ages.see(string(e.Type), e.CreatedAt)
+		h.ages.add(string(e.Type), e.CreatedAt)
 		h.entries = append(h.entries, e)
 	}
 	return h, nil
 }
 
 const (
-	// A history that shows nothing from before the call must be this short and
-	// the call this recent, lest the entry was dropped from its far end.
+	// A history without an entry from before the call must be this short, and the call
+	// this recent: otherwise the call's entry may have been dropped from its end.
 	shortHistory = 20
 	recentCall   = 24 * time.Hour
-	// livelyHistory is the age of the newest entry of a type up to which its clock is
-	// taken to agree with the server's, as far as it is only a matter of whether
-	// entries were dropped.
-	livelyHistory = 5 * time.Minute
+	// currentHistory is the age of the newest entry of a type up to which its clock
+	// counts as that of the server, to decide whether entries were dropped.
+	currentHistory = 5 * time.Minute
 )
 
-// incomplete says why nothing follows from what is not in the history; empty if
-// something does. A history may keep its latest entries only: it must show one from
-// before the call.
-func (h *history) incomplete() string {
+// whyIncomplete returns why a missing entry proves nothing; empty if it does. A server may
+// keep the latest entries only, so the history needs one from before the call.
+func (h *history) whyIncomplete() string {
 	if h.gap != "" {
 		return h.gap
 	}
 	for _, e := range h.entries {
-		lively := !h.window.earliest.IsZero() && h.ages.behind(h.ages.newest[string(e.Type)]) < livelyHistory
+		lively := !h.window.earliest.IsZero() && h.ages.behind(h.ages.newest[string(e.Type)]) < currentHistory
 		if h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) || lively && e.CreatedAt.Before(h.window.sent) {
 			return ""
 		}
@@ -76,8 +74,7 @@ func (h *history) incomplete() string {
 	return "the history may not reach back to the call: look for it there"
 }
 
-// fieldsOf reads the fields of an object; a name that comes twice makes it
-// unreadable.
+// fieldsOf reads the fields of an object. A repeated name makes it unreadable.
 func fieldsOf(item json.RawMessage, readable bool) (fields []field, ok bool) {
 	names := map[string]bool{}
 	whole := readObject(item, func(name string, value json.RawMessage, _ []byte) {
@@ -89,12 +86,12 @@ func fieldsOf(item json.RawMessage, readable bool) (fields []field, ok bool) {
 	return fields, readable && whole
 }
 
-// known reports whether the type is one of the documented.
+// known reports whether the type is documented.
 func (e entry) known() bool {
 	return e.Type == TransactionDeposit || e.Type == TransactionPurchase || e.Type == TransactionAddGB
 }
 
-// field is the value of a field; nil if there is none.
+// field returns the value of a field; nil without one.
 func (e entry) field(name string) json.RawMessage {
 	for _, f := range e.fields {
 		if f.name == name {
@@ -104,8 +101,8 @@ func (e entry) field(name string) json.RawMessage {
 	return nil
 }
 
-// noteField is the value of the field that holds notes. A server that has both may
-// write its own words into the description.
+// noteField returns the value of the field for notes. A server with both fields may write
+// its own text into the description.
 func (e entry) noteField() json.RawMessage {
 	if note := e.field("note"); note != nil {
 		return note
@@ -113,8 +110,8 @@ func (e entry) noteField() json.RawMessage {
 	return e.field("description")
 }
 
-// texts are all texts and numbers of the entry, at any depth, but for those that
-// hold no text of anyone's.
+// texts returns all texts and numbers of the entry, at any depth, except those of fields
+// that never contain a note.
 func (e entry) texts() []string {
 	var texts []string
 	for _, f := range e.fields {
@@ -155,8 +152,8 @@ func appendTexts(texts []string, value json.RawMessage) []string {
 	return texts
 }
 
-// mentions reports whether any text of the entry holds text, in any case and with
-// any spaces between.
+// mentions reports whether any text of the entry contains text, whatever its case and
+// spacing.
 func (e entry) mentions(text string) bool {
 	wanted := canonical(text)
 	for _, t := range e.texts() {
@@ -167,9 +164,9 @@ func (e entry) mentions(text string) bool {
 	return false
 }
 
-// cutShort reports whether any text of the entry may be what is left of text,
-// alone or behind words of the server.
-func (e entry) cutShort(text string) bool {
+// truncates reports whether any text of the entry may be text truncated, alone or after
+// words of the server.
+func (e entry) truncates(text string) bool {
 	const least = 3 // letters that do not meet by chance
 	wanted := canonical(text)
 	for _, t := range e.texts() {
@@ -189,10 +186,9 @@ func (e entry) cutShort(text string) bool {
 	return false
 }
 
-// spells reports whether any text of the entry holds the letters and digits of
-// text in their order, whatever stands between them: a blank may have become
-// "%20" or "&nbsp;".
-func (e entry) spells(text string) bool {
+// hasLettersOf reports whether any text of the entry contains the letters and digits of
+// text in order, with anything in between: a blank may have become "%20" or "&nbsp;".
+func (e entry) hasLettersOf(text string) bool {
 	wanted := []rune(canonical(text))
 	for _, t := range e.texts() {
 		found := 0
@@ -208,7 +204,7 @@ func (e entry) spells(text string) bool {
 	return false
 }
 
-// canonical leaves letters and digits of a text, in lower case.
+// canonical returns the letters and digits of a text in lower case.
 func canonical(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -218,7 +214,7 @@ func canonical(text string) string {
 	}, text)
 }
 
-// refersTo reports whether a text of the entry names the id of another.
+// refersTo reports whether a text of the entry contains the id of another.
 func (e entry) refersTo(id string) bool {
 	for _, t := range e.texts() {
 		for i := strings.Index(t, id); id != "" && i >= 0; i = strings.Index(t, id) {
@@ -242,11 +238,11 @@ func beginsWithWord(t string) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// mismatch says why an entry that may be the call's own does not prove that the
-// call was carried out and counted; empty if it does.
-func (h *history) mismatch(e *entry, asked details) string {
+// mismatch returns why an entry that may be the call's does not prove that the call was
+// carried out; empty if it does.
+func (h *history) mismatch(e *entry, asked callDetails) string {
 	for _, f := range e.fields {
-		if !e.understands(f, asked) {
+		if !e.isHarmless(f, asked) {
 			return "its field " + f.name + " is not understood, or says that it did not count"
 		}
 	}
@@ -278,24 +274,24 @@ func (h *history) mismatch(e *entry, asked details) string {
 	switch {
 	case e.Note != asked.Note:
 		return "it has another note"
-	case h.ages.mingled:
+	case h.ages.mixed:
 		return "the times of the history and of the server do not agree"
 	case !h.window.holds(e.CreatedAt):
 		return "it is of another time"
 	}
 	for i := range h.entries {
-		if other := &h.entries[i]; other != e && h.mayUndo(other, e) {
+		if other := &h.entries[i]; other != e && h.mayReverse(other, e) {
 			return "another transaction may take it back"
 		}
 	}
 	return ""
 }
 
-// mayUndo reports whether other may be what took e back, whose time agrees with the
-// server's. What its note says does not count: a reversal may say anything.
-func (h *history) mayUndo(other, e *entry) bool {
+// mayReverse reports whether other may be the reversal of e, whose time agrees with the
+// server's. Its note does not matter: a reversal may have any.
+func (h *history) mayReverse(other, e *entry) bool {
 	kind := string(other.Type)
-	// The clock cannot have gone back since by more than the newest entry seems old.
+	// The clock cannot have been set back since by more than the age of the newest entry.
 	before := other.Type == e.Type && latest(other.CreatedAt).Add(h.ages.behind(h.ages.newest[kind])+clockSlack).Before(e.CreatedAt)
 	if before || h.ages.tooOld(kind, other.CreatedAt, h.window) {
 		return false
@@ -304,9 +300,9 @@ func (h *history) mayUndo(other, e *entry) bool {
 	return sameID || other.Amount.Decimal.Equal(e.Amount.Decimal.Neg()) || other.refersTo(e.ID)
 }
 
-// understands reports whether a field of an entry says nothing that speaks
-// against the call, or cannot be understood to.
-func (e entry) understands(f field, asked details) bool {
+// isHarmless reports whether a field of an entry certainly does not mean that the entry
+// is another call's or does not count.
+func (e entry) isHarmless(f field, asked callDetails) bool {
 	text := textOf(f.value)
 	switch f.name {
 	case "id", "type", "amount", "created_at":
@@ -316,7 +312,7 @@ func (e entry) understands(f field, asked details) bool {
 	case "balance_after", "balance_before":
 		return string(f.value) == "null" || decimalOf(f.value).Valid
 	case "status":
-		return counted[strings.ToLower(text)]
+		return countedStates[strings.ToLower(text)]
 	case "success", "completed":
 		return string(f.value) == "true"
 	case "updated_at":
@@ -335,17 +331,17 @@ func (e entry) understands(f field, asked details) bool {
 	case "proxy_type":
 		return asked.op == OpPurchasePackage && (text == string(asked.ProxyType) || asked.ProxyType == "" && text == string(ProxyResidential))
 	}
-	return speaksAgainst[f.name] && isNo(f.value)
+	return negativeFields[f.name] && isNo(f.value)
 }
 
-// sameTime reports whether something was not changed since it was created.
+// sameTime reports whether an item has not changed since it was created.
 func sameTime(updated string, created time.Time) bool {
 	at, ok := dateOf(updated)
 	return ok && at.Sub(created).Abs() <= clockSlack
 }
 
-// speaksAgainst are fields that say nothing as long as their value is no.
-var speaksAgainst = map[string]bool{
+// negativeFields mean nothing if their value is no.
+var negativeFields = map[string]bool{
 	"failed": true, "reversed": true, "refunded": true, "voided": true, "cancelled": true, "canceled": true,
 	"deleted": true, "pending": true, "blocked": true, "error": true, "failure_reason": true,
 	"failed_at": true, "reversed_at": true, "refunded_at": true, "voided_at": true, "cancelled_at": true,
@@ -356,7 +352,7 @@ func isNo(value json.RawMessage) bool {
 	return string(value) == "null" || string(value) == "false" || string(value) == `""`
 }
 
-// counted are the states of an entry that counts.
-var counted = map[string]bool{
+// countedStates are the states of an entry that counts.
+var countedStates = map[string]bool{
 	"completed": true, "complete": true, "success": true, "successful": true, "succeeded": true, "done": true,
 }

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// readPages bounds how much of a list is read for one unknown outcome.
+	// readPages limits how many pages of a list are read for one unknown outcome.
 	readPages = 100
 	// readPasses bounds how often that is done until two readings agree.
 	readPasses = 4
 )
 
-// listing is what was read of a list.
+// listing is a list as it was read.
 type listing struct {
 	items []json.RawMessage
-	// gap says why something may be missing; empty if the list was read whole.
+	// gap is why an item may be missing; empty if the list was read completely.
 	gap string
 
 	// Of the first response.
@@ -102,7 +102,7 @@ func (c *Client) readPass(ctx context.Context, op Operation, route string, l *li
 				fresh++
 			}
 		}
-		switch more := paging.saysMore(page); {
+		switch more := paging.hasMore(page); {
 		case more && fresh == 0:
 			l.gap = "the server says that the list goes on, and does not give the rest: look at the list itself"
 			return nil, nil
@@ -125,7 +125,7 @@ func (c *Client) readPage(ctx context.Context, op Operation, route string, page 
 	if err := c.do(ctx, req, &data, []CallOption{Fresh(), CaptureResponse(&resp)}); err != nil {
 		return nil, paging{}, err
 	}
-	l.stamp(&resp, asked)
+	l.recordTimes(&resp, asked)
 	if stale(resp.Header) {
 		l.gap = "a cache in between answered for the server: look at the list itself"
 		return nil, paging{}, nil
@@ -142,7 +142,7 @@ func (c *Client) readPage(ctx context.Context, op Operation, route string, page 
 	return items, paging, nil
 }
 
-func (l *listing) stamp(resp *Response, asked time.Time) {
+func (l *listing) recordTimes(resp *Response, asked time.Time) {
 	date, _ := http.ParseTime(resp.Header.Get("Date"))
 	l.latest = resp.Meta.Timestamp
 	if l.latest.IsZero() {
@@ -154,7 +154,7 @@ func (l *listing) stamp(resp *Response, asked time.Time) {
 	}
 }
 
-// itemID is the item's id or, without one, its text.
+// itemID returns the item's id or, without one, its text.
 func itemID(item json.RawMessage) string {
 	var of struct {
 		ID json.RawMessage `json:"id"`
@@ -166,17 +166,17 @@ func itemID(item json.RawMessage) string {
 	return string(item)
 }
 
-// paging is a page's pagination with what it does not state.
+// paging is a page's pagination; nil for what it does not state.
 type paging struct {
 	total, pages *int
 	hasNext      *bool
 }
 
-func (p paging) saysMore(page int) bool {
+func (p paging) hasMore(page int) bool {
 	return p.pages != nil && *p.pages > page || p.hasNext != nil && *p.hasNext
 }
 
-// parsePage reads the data of a list's page. gap says what cannot be understood.
+// parsePage reads the data of a list's page. gap is what cannot be understood.
 func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap string) {
 	lists, empty := 0, false
 	whole := readObject(data, func(name string, value json.RawMessage, _ []byte) {

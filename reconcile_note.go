@@ -7,7 +7,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError, asked details) (Outcome, *listing, error) {
+func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError, asked callDetails) (Outcome, *listing, error) {
 	switch {
 	case unknown.Operation != OpAddGB && !asked.Amount.Valid:
 		return undecided("the request, with the amount, is not known"), nil, nil
@@ -48,13 +48,13 @@ func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError
 	return outcome, h.listing, nil
 }
 
-// noteAbsent decides what follows from a history that does not show the note.
-func (h *history) noteAbsent(asked details) Outcome {
+// noteAbsent decides the outcome if the history does not contain the note.
+func (h *history) noteAbsent(asked callDetails) Outcome {
 	kind := TransactionDeposit
 	if asked.op == OpAddGB {
 		kind = TransactionAddGB
 	}
-	if gap := h.incomplete(); gap != "" {
+	if gap := h.whyIncomplete(); gap != "" {
 		return Outcome{Reason: gap}
 	}
 	if !canonicalNote(asked.Note) {
@@ -63,7 +63,7 @@ func (h *history) noteAbsent(asked details) Outcome {
 	for _, e := range h.entries {
 		// A description may be the server's own text, in place of a note that is not shown.
 		noNote := e.field("note") == nil || canonical(textOf(e.field("note"))) == ""
-		lost := noNote && (e.Type == kind || !e.known()) || e.cutShort(asked.Note) || e.spells(asked.Note)
+		lost := noNote && (e.Type == kind || !e.known()) || e.truncates(asked.Note) || e.hasLettersOf(asked.Note)
 		if lost && !h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) {
 			return Outcome{
 				Reason:       "no transaction has the note, but one may be the call's with its note left out or stored in another form: look at it",
@@ -74,8 +74,8 @@ func (h *history) noteAbsent(asked details) Outcome {
 	return Outcome{Verdict: OutcomeNotApplied, Reason: "no transaction has the note"}
 }
 
-// canonicalNote reports whether no server has a reason to trim, cut or escape
-// the note, or to take it for a number that it writes otherwise.
+// canonicalNote reports whether no server has a reason to trim, truncate or escape the
+// note, or to read it as a number.
 func canonicalNote(note string) bool {
 	const exact = 15 // digits that a number of any language holds
 	number, err := decimal.NewFromString(note)

@@ -5,7 +5,7 @@ import (
 	"context"
 )
 
-func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownError, asked details) (Outcome, *listing, error) {
+func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownError, asked callDetails) (Outcome, *listing, error) {
 	// Packages are counted before the history is read, which then shows the entry of
 	// each. The other way round, a package could be ours and the entry someone else's.
 	users, l, err := c.subUsers(ctx)
@@ -16,7 +16,7 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 	if err != nil {
 		return Outcome{}, nil, err
 	}
-	if gap := cmp.Or(l.gap, h.incomplete()); gap != "" {
+	if gap := cmp.Or(l.gap, h.whyIncomplete()); gap != "" {
 		return Outcome{Reason: gap}, h.listing, nil
 	}
 	var outcome Outcome

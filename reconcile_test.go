@@ -421,21 +421,21 @@ func TestBeforeSend_Record(t *testing.T) {
 			s := newFaultTest(t, whozex.WithGrace(0))
 			s.server.Inject(whozex.OpAddBalance, fault, 1)
 			var stored []byte
-			_, err := s.client.AddBalance(t.Context(), s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(doubt *whozex.OutcomeUnknownError) error {
+			_, err := s.client.AddBalance(t.Context(), s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
 				assert.Zero(t, s.server.Requests(whozex.OpAddBalance), "before it is sent")
 				var err error
-				stored, err = json.Marshal(doubt)
+				stored, err = json.Marshal(record)
 				return err
 			}))
 			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
 
-			var doubt whozex.OutcomeUnknownError
-			require.NoError(t, json.Unmarshal(stored, &doubt))
+			var record whozex.OutcomeUnknownError
+			require.NoError(t, json.Unmarshal(stored, &record))
 			want := whozex.OutcomeNotApplied
 			if s.server.Commits(whozex.OpAddBalance) == 1 {
 				want = whozex.OutcomeApplied
 			}
-			assert.Equal(t, want, s.verdict(&doubt).Verdict)
+			assert.Equal(t, want, s.verdict(&record).Verdict)
 		})
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// subUser is a sub-user of a list with all its fields.
+// subUser is a sub-user with all its fields.
 type subUser struct {
 	User
 	packages *int // nil when not stated
@@ -35,7 +35,7 @@ func (c *Client) subUsers(ctx context.Context) (users []subUser, l *listing, err
 	return users, l, nil
 }
 
-func (c *Client) reconcileUser(ctx context.Context, unknown *OutcomeUnknownError, asked details) (Outcome, *listing, error) {
+func (c *Client) reconcileUser(ctx context.Context, unknown *OutcomeUnknownError, asked callDetails) (Outcome, *listing, error) {
 	if asked.Email == "" {
 		return undecided("the request, with the email, is not known"), nil, nil
 	}
@@ -46,9 +46,9 @@ func (c *Client) reconcileUser(ctx context.Context, unknown *OutcomeUnknownError
 	if l.gap != "" {
 		return undecided("%s", l.gap), l, nil
 	}
-	age, w := ages{now: l.latest}, c.window(unknown, l)
+	age, w := itemAges{now: l.latest}, c.window(unknown, l)
 	for _, u := range users {
-		age.see("", u.CreatedAt)
+		age.add("", u.CreatedAt)
 	}
 	var outcome Outcome
 	var own []subUser
@@ -76,7 +76,7 @@ func (c *Client) reconcileUser(ctx context.Context, unknown *OutcomeUnknownError
 	default:
 		if wrong := own[0].mismatch(asked); wrong != "" {
 			outcome.Reason = "a user has the email, but " + wrong + ": look at that user"
-		} else if age.mingled || !w.holds(own[0].CreatedAt) {
+		} else if age.mixed || !w.holds(own[0].CreatedAt) {
 			outcome.Reason = "a user has the email, and the time of its creation does not say whether it was there before: look at that user"
 		} else {
 			outcome.Verdict, outcome.Reason = OutcomeApplied, "a user with the email was created since"
@@ -85,9 +85,8 @@ func (c *Client) reconcileUser(ctx context.Context, unknown *OutcomeUnknownError
 	return outcome, l, nil
 }
 
-// mismatch says why a user with the email may not be the call's, or may not
-// count; empty if it does.
-func (u *subUser) mismatch(asked details) string {
+// mismatch returns why a user with the email may not be the call's; empty if it is.
+func (u *subUser) mismatch(asked callDetails) string {
 	for _, f := range u.fields {
 		text := textOf(f.value)
 		understood := false
@@ -101,7 +100,7 @@ func (u *subUser) mismatch(asked details) string {
 		case "note":
 			understood = isEmpty(f.value) || text == asked.Note
 		default:
-			understood = speaksAgainst[f.name] && isNo(f.value)
+			understood = negativeFields[f.name] && isNo(f.value)
 		}
 		if !understood {
 			return "its field " + f.name + " is not understood, or says that it does not count"
@@ -116,8 +115,8 @@ func (u *subUser) mismatch(asked details) string {
 	return ""
 }
 
-// canonicalEmail reports whether an email is plain enough to be compared with
-// others: ASCII, not masked, quoted, cut short or written otherwise.
+// canonicalEmail reports whether an email can be compared with others: ASCII, and not
+// masked, quoted or truncated.
 func canonicalEmail(email string) bool {
 	local, domain, found := strings.Cut(strings.ToLower(email), "@")
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -126,9 +125,9 @@ func canonicalEmail(email string) bool {
 		strings.Trim(domain, letters+"-.") == "" && strings.Trim(local, letters+"-._+") == ""
 }
 
-// sameMailbox reports whether a server may have a reason to store asked as
-// stored. Servers drop dots and tags, and know several domains of one provider,
-// some of which carry the mailbox in a subdomain; so domains are not compared.
+// sameMailbox reports whether a server may store asked as stored. Servers remove dots and
+// tags, and map the domains of a provider to one, some with the mailbox in a subdomain, so
+// domains are not compared.
 func sameMailbox(asked, stored string) bool {
 	local, domain, _ := strings.Cut(asked, "@")
 	kept, _, _ := strings.Cut(stored, "@")

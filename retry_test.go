@@ -111,9 +111,9 @@ func TestRetry_EveryFault(t *testing.T) {
 				group.Go(func() {
 					_, err := tt.call(t.Context(), client)
 					assert.Error(t, err, tt.op)
-					assert.Equal(t, tt.spends && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), "%s: %v", tt.op, err)
+					assert.Equal(t, tt.mutating && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), "%s: %v", tt.op, err)
 					want := int32(1)
-					if tt.spends && fault.write || !tt.spends && fault.read {
+					if tt.mutating && fault.write || !tt.mutating && fault.read {
 						want = 3
 					}
 					assert.Equal(t, want, seen.Load(), "%s: %v", tt.op, err)

@@ -81,7 +81,7 @@ func TestSecret_AllTypes(t *testing.T) {
 }
 
 // fill puts a secret into all of v that may hold one.
-func fill(v reflect.Value) {
+func decodeFields(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[whozex.Secret]():
 		v.SetString(secretValue)
@@ -90,13 +90,13 @@ func fill(v reflect.Value) {
 	case v.Kind() == reflect.Struct:
 		for field, in := range v.Fields() {
 			if field.IsExported() {
-				fill(in)
+				decodeFields(in)
 			}
 		}
 	case v.Kind() == reflect.Pointer:
 		if v.Type().Elem().PkgPath() == reflect.TypeFor[whozex.Client]().PkgPath() {
 			v.Set(reflect.New(v.Type().Elem()))
-			fill(v.Elem())
+			decodeFields(v.Elem())
 		}
 	}
 }
@@ -187,7 +187,7 @@ func TestSecret_NeverLogged(t *testing.T) {
 	values := received(t)
 	for _, kind := range typesWithSecrets {
 		v := reflect.New(reflect.TypeOf(kind)).Elem()
-		fill(v)
+		decodeFields(v)
 		values = append(values, v.Interface())
 	}
 	for _, v := range values {
