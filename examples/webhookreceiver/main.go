@@ -16,7 +16,8 @@
 // SIGTERM or an interrupt lets the deliveries and lines that are under way finish:
 // each event is written once. A program that is killed between a line and its mark
 // in the database writes that line again, with the same id. Replicas with the same
-// database write each event once between them.
+// database write each event once between them. An event that is redelivered within 90
+// days is recognized.
 //
 // A line that cannot be written, say because the disk is full, is tried again for
 // some hours. Then the event is dead:

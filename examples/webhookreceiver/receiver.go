@@ -16,6 +16,9 @@ import (
 // inbox renews it while a line takes longer.
 const lease = 5 * time.Second
 
+// retention is how long a redelivered event is recognized.
+const retention = 90 * 24 * time.Hour
+
 // maxListed bounds the list of dead events.
 const maxListed = 1000
 
@@ -27,7 +30,7 @@ type receiver struct {
 }
 
 func newReceiver(ctx context.Context, store *idempotency.Store, stdout io.Writer, logger *slog.Logger) (*receiver, error) {
-	in, err := inbox.New(ctx, store, inbox.WithLease(lease), inbox.WithErrorHandler(func(event *webhookverify.Event, err error) {
+	in, err := inbox.New(ctx, store, inbox.WithLease(lease), inbox.WithRetention(retention), inbox.WithErrorHandler(func(event *webhookverify.Event, err error) {
 		if event == nil {
 			logger.Error("inbox", "error", err)
 			return

@@ -31,6 +31,8 @@ type Entry struct {
 	// Reason is the error of the last attempt that failed, of 1000 bytes at most.
 	Reason                string
 	ReceivedAt, UpdatedAt time.Time
+
+	stream string
 }
 
 // Dead returns the events that are dead, those first that died first, limit of them
@@ -58,7 +60,7 @@ func (in *Inbox) Dead(ctx context.Context, limit int) (dead []*Entry, err error)
 func (in *Inbox) Retry(ctx context.Context, id string) error {
 	err := in.db.InTx(ctx, func(tx *sql.Tx) error {
 		var stream string
-		err := tx.QueryRowContext(ctx, in.db.SQL(`SELECT stream FROM whozex_inbox WHERE event_id = $1`), text(id)).Scan(&stream)
+		err := tx.QueryRowContext(ctx, in.db.SQL(`SELECT stream FROM whozex_inbox WHERE event_id = $1`), key(id)).Scan(&stream)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotDead
 		}
@@ -69,8 +71,8 @@ func (in *Inbox) Retry(ctx context.Context, id string) error {
 			return err
 		}
 		retried, err := changed(tx.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox
-			SET state = 'waiting', attempt = 0, due_at = {now}, seq = `+in.nextSeq()+`, updated_at = {now}
-			WHERE event_id = $1 AND state = 'dead'`), text(id)))
+			SET state = 'waiting', attempt = 0, blocked = `+isBlocked+`, due_at = {now}, seq = `+in.nextSeq()+`, updated_at = {now}
+			WHERE event_id = $1 AND state = 'dead'`), key(id), stream))
 		if err == nil && !retried {
 			err = ErrNotDead
 		}
@@ -86,15 +88,24 @@ func (in *Inbox) Retry(ctx context.Context, id string) error {
 	return nil
 }
 
+// purgeBatch is how many events Purge deletes at once: others can write in between.
+const purgeBatch = 1000
+
 // Purge deletes the events that were done before a time, by the database's clock,
-// and returns how many. One that is delivered again after that is handled again.
-func (in *Inbox) Purge(ctx context.Context, before time.Time) (int64, error) {
-	result, err := in.db.ExecContext(ctx, in.db.SQL(`DELETE FROM whozex_inbox
-		WHERE state = 'done' AND updated_at < $1`), before.UnixMilli())
-	if err != nil {
-		return 0, fmt.Errorf("inbox: purge: %w", err)
+// and returns how many, also along with an error. One that is delivered again after
+// that is handled again.
+func (in *Inbox) Purge(ctx context.Context, before time.Time) (deleted int64, err error) {
+	for {
+		result, err := in.db.ExecContext(ctx, in.db.SQL(`DELETE FROM whozex_inbox WHERE event_id IN (
+			SELECT event_id FROM whozex_inbox WHERE state = 'done' AND updated_at < $1 LIMIT $2)`), before.UnixMilli(), purgeBatch)
+		if err != nil {
+			return deleted, fmt.Errorf("inbox: purge: %w", err)
+		}
+		n, err := result.RowsAffected()
+		if deleted += n; n < purgeBatch || err != nil {
+			return deleted, err
+		}
 	}
-	return result.RowsAffected()
 }
 
 // Counts are the events of each state.

@@ -23,7 +23,7 @@
 // The events of a user, by data.user_id or as [WithStream] says, are handled one at a
 // time in the order of their receipt, by all workers of all processes. One that
 // fails holds up those behind it until it succeeds or is dead. Other users' events
-// go on.
+// go on, and however many wait, a worker finds its next event at the same cost.
 //
 // # Failures
 //
@@ -34,11 +34,18 @@
 // event whose worker died is claimed by another once its lease is over; that counts
 // as an attempt too, so that an event that kills its workers ends as dead.
 //
+// A handler keeps its event, and its worker, until it returns, also past
+// [WithTimeout]. Only when its process cannot renew the lease, or when the database's
+// clock is set forward by more than a lease, does another worker begin the event
+// meanwhile; then the first one's [Commit] is [ErrLost]. A clock that is set back
+// delays nothing by more than the longest lease or back-off, so give all processes of
+// a store the same.
+//
 // # What the rows hold
 //
 // The table is plain, and its files are in schema: look in with sqlite3 or psql.
 // Bodies are stored as they came. Rows that are done are what a redelivery is
-// recognized by: [Inbox.Purge] deletes old ones.
+// recognized by: [Inbox.Purge] deletes old ones, or [Inbox.Run] by [WithRetention].
 //
 //	SELECT event_id, name, attempt, reason FROM whozex_inbox WHERE state = 'dead';
 package inbox

@@ -337,24 +337,45 @@ func TestAWorkerThatWasTakenForDeadWritesNothing(t *testing.T) {
 	})
 }
 
+// TestALongHandlerKeepsItsLease, also one that goes on after its timeout: nobody else
+// may begin before it has ended.
 func TestALongHandlerKeepsItsLease(t *testing.T) {
-	onEach(t, func(t *testing.T, source string) {
-		const lease = 300 * time.Millisecond
-		in, _ := open(t, source, inbox.WithLease(lease))
-		require.NoError(t, in.Receive(t.Context(), eventOf(t, "u", 0)))
-		var n atomic.Int64
-		running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
-			n.Add(1)
-			select {
-			case <-time.After(4 * lease):
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+	for _, tt := range []struct {
+		name    string
+		timeout time.Duration
+	}{
+		{name: "within its timeout", timeout: time.Hour},
+		{name: "past its timeout", timeout: time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, source string) {
+				in, store := open(t, source, inbox.WithLease(time.Second), inbox.WithTimeout(tt.timeout))
+				require.NoError(t, in.Receive(t.Context(), eventOf(t, "u", 0)))
+				var n atomic.Int64
+				began, resume := make(chan context.Context, 100), make(chan struct{})
+				running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+					n.Add(1)
+					began <- ctx
+					<-resume
+					return nil
+				})
+				ctx := <-began
+				if tt.timeout < time.Second {
+					<-ctx.Done()
+				}
+				renewed := map[int64]bool{}
+				assert.Eventually(t, func() bool {
+					var due int64
+					require.NoError(t, store.Database().QueryRowContext(t.Context(), `SELECT due_at FROM whozex_inbox`).Scan(&due))
+					renewed[due] = true
+					return len(renewed) > 4 // by a third of a lease each
+				}, 20*time.Second, 20*time.Millisecond)
+				close(resume)
+				settled(t, in)
+				assert.EqualValues(t, 1, n.Load())
+			})
 		})
-		settled(t, in)
-		assert.EqualValues(t, 1, n.Load())
-	})
+	}
 }
 
 func TestAHandlerWhoseClaimIsGoneIsCancelled(t *testing.T) {
@@ -403,6 +424,7 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		"timeout":            inbox.WithTimeout(0),
 		"lease":              inbox.WithLease(time.Microsecond),
 		"poll":               inbox.WithPoll(-1),
+		"retention":          inbox.WithRetention(0),
 		"streams is nil":     inbox.WithStream(nil),
 		"handler is nil":     inbox.WithErrorHandler(nil),
 		"step hook is nil":   inbox.WithStepHook(nil),

@@ -30,6 +30,7 @@ type settings struct {
 	timeout    time.Duration
 	lease      time.Duration
 	poll       time.Duration
+	retention  time.Duration // 0 is forever
 	stream     func(*webhookverify.Event) string
 	report     func(*webhookverify.Event, error)
 	step       func(Step)
@@ -84,7 +85,8 @@ func WithBackoff(first, longest time.Duration) Option {
 }
 
 // WithTimeout bounds one attempt of a handler, by its context; [DefaultTimeout] by
-// default. It also bounds how long [Inbox.Run] goes on after its context ended.
+// default. It also bounds how long [Inbox.Run] goes on after its context ended, if
+// the handler heeds its context.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error { return positive("timeout", &s.timeout, d) }
 }
@@ -100,6 +102,13 @@ func WithLease(d time.Duration) Option {
 // that its own process has received wake it at once.
 func WithPoll(d time.Duration) Option {
 	return func(s *settings) error { return positive("poll", &s.poll, d) }
+}
+
+// WithRetention lets [Inbox.Run] delete events once they have been done for d, see
+// [Inbox.Purge]. Without it they are kept, as what a redelivery is recognized by: d
+// should be longer than the sender may redeliver, which the API does not document.
+func WithRetention(d time.Duration) Option {
+	return func(s *settings) error { return positive("retention", &s.retention, d) }
 }
 
 // WithStream takes an event's stream from stream in place of data.user_id: events

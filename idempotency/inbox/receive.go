@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -48,23 +49,30 @@ func (in *Inbox) insert(ctx context.Context, event *webhookverify.Event) error {
 	if !event.Timestamp.IsZero() {
 		sentAt = event.Timestamp.Format(time.RFC3339Nano)
 	}
-	stream := text(in.stream(event))
+	stream := key(in.stream(event))
 	return in.db.InTx(ctx, func(tx *sql.Tx) error {
 		if err := in.lockStream(ctx, tx, stream); err != nil {
 			return err
 		}
+		// Without NOT EXISTS the insert of an event that is there would wait for the
+		// worker that ends it, and that one for the lock.
 		_, err := tx.ExecContext(ctx, in.db.SQL(`INSERT INTO whozex_inbox
-				(event_id, seq, stream, name, webhook, sent_at, data, body, due_at, received_at, updated_at)
-			VALUES ($1, `+in.nextSeq()+`, $2, $3, $4, $5, $6, $7, {now}, {now}, {now})
+				(event_id, seq, stream, blocked, name, webhook, sent_at, data, body, due_at, received_at, updated_at)
+			SELECT $1, `+in.nextSeq()+`, $2, `+isBlocked+`, $3, $4, $5, $6, $7, {now}, {now}, {now}
+			WHERE NOT EXISTS (SELECT 1 FROM whozex_inbox WHERE event_id = $1)
 			ON CONFLICT (event_id) DO NOTHING`),
-			text(event.ID), stream, text(event.Name), text(event.Webhook), sentAt, blob(event.Data), event.Body)
+			key(event.ID), stream, text(event.Name), text(event.Webhook), sentAt, blob(event.Data), append([]byte{}, event.Body...))
 		return err
 	})
 }
 
-// lockStream makes the events of a stream become visible in the order of seq: a
-// worker must not see the second of two while the first is not committed. SQLite
-// has one writer anyway.
+// isBlocked is 1 if the stream $2 has an event that is neither done nor dead.
+const isBlocked = `(SELECT COUNT(*) FROM (
+	SELECT 1 FROM whozex_inbox WHERE stream = $2 AND stream <> '' AND state IN ('waiting', 'running') LIMIT 1) AS before)`
+
+// lockStream lets one transaction at a time add events to a stream or end them, so
+// that each sees whether there is one before it. SQLite has one writer anyway. Who
+// has the lock waits for no row: workers lock their event's row first.
 func (in *Inbox) lockStream(ctx context.Context, tx *sql.Tx, stream string) error {
 	if stream == "" || in.db.Dialect != database.Postgres {
 		return nil
@@ -83,6 +91,17 @@ func (in *Inbox) nextSeq() string {
 // text is what PostgreSQL takes for a text: JSON may hold NUL.
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+}
+
+// longestKey is what PostgreSQL's indexes take, and more than any id has.
+const longestKey = 1000
+
+// key is text that an index takes, however long it is.
+func key(s string) string {
+	if s = text(s); len(s) <= longestKey {
+		return s
+	}
+	return fmt.Sprintf("%ssha256:%x", text(s[:longestKey/2]), sha256.Sum256([]byte(s)))
 }
 
 // blob makes nothing NULL, whatever a driver makes of an empty slice.

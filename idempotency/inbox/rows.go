@@ -5,20 +5,21 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/whozex/whozex-go/idempotency/internal/database"
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-const columns = `event_id, name, webhook, sent_at, data, body, state, attempt, reason, received_at, updated_at`
+const columns = `event_id, stream, name, webhook, sent_at, data, body, state, attempt, reason, received_at, updated_at`
 
 func scan(row interface{ Scan(...any) error }) (*Entry, error) {
 	entry := &Entry{Event: new(webhookverify.Event)}
 	var sentAt string
 	var data []byte
 	var received, updated int64
-	err := row.Scan(&entry.Event.ID, &entry.Event.Name, &entry.Event.Webhook, &sentAt, &data, &entry.Event.Body,
+	err := row.Scan(&entry.Event.ID, &entry.stream, &entry.Event.Name, &entry.Event.Webhook, &sentAt, &data, &entry.Event.Body,
 		&entry.State, &entry.Attempts, &entry.Reason, &received, &updated)
 	if err != nil {
 		return nil, err
@@ -34,24 +35,25 @@ type job struct {
 	inbox *Inbox
 	*Entry
 	claim string
-	done  bool // by Commit
+	done  atomic.Bool // by Commit, or about to be
 }
 
-// claim takes the first event that is due and has none before it in its stream,
-// nil if there is none. An event whose worker died is due when its lease is over.
+// claim takes the event that has been due for longest and has none before it in its
+// stream, nil if there is none. An event whose worker died is due when its lease is
+// over.
 func (in *Inbox) claim(ctx context.Context) (*job, error) {
 	var skipLocked string
 	if in.db.Dialect == database.Postgres {
-		skipLocked = ` FOR UPDATE OF i SKIP LOCKED`
+		skipLocked = ` FOR UPDATE SKIP LOCKED`
 	}
 	token := rand.Text()
+	// SELECT {now} is evaluated once, so that PostgreSQL can look it up in the index.
 	entry, err := scan(in.db.QueryRowContext(ctx, in.db.SQL(`UPDATE whozex_inbox
 		SET state = 'running', attempt = attempt + 1, claim = $1, due_at = {now} + $2, updated_at = {now}
 		WHERE event_id = (
-			SELECT i.event_id FROM whozex_inbox i
-			WHERE i.state IN ('waiting', 'running') AND i.due_at <= {now} AND (i.stream = '' OR NOT EXISTS (
-				SELECT 1 FROM whozex_inbox b WHERE b.stream = i.stream AND b.seq < i.seq AND b.state IN ('waiting', 'running')))
-			ORDER BY i.seq LIMIT 1`+skipLocked+`)
+			SELECT event_id FROM whozex_inbox
+			WHERE state IN ('waiting', 'running') AND blocked = 0 AND due_at <= (SELECT {now})
+			ORDER BY due_at, seq LIMIT 1`+skipLocked+`)
 		RETURNING `+columns), token, in.lease.Milliseconds()))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -60,6 +62,15 @@ func (in *Inbox) claim(ctx context.Context) (*job, error) {
 		return nil, err
 	}
 	return &job{inbox: in, Entry: entry, claim: token}, nil
+}
+
+// limitWaits makes events due after the longest back-off or lease at most: their time
+// is further off only if the database's clock was set back.
+func (in *Inbox) limitWaits(ctx context.Context) error {
+	_, err := in.db.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox SET due_at = {now} + $1
+		WHERE state IN ('waiting', 'running') AND blocked = 0 AND due_at > (SELECT {now}) + $1`),
+		max(in.maxBackoff, in.lease).Milliseconds())
+	return err
 }
 
 // renew reports whether the claim still holds.
@@ -89,12 +100,32 @@ func (j *job) end(ctx context.Context, state State, reason string, wait time.Dur
 				return err
 			}
 		}
+		if state != Waiting {
+			if err := in.unblock(ctx, tx, j.stream); err != nil {
+				return err
+			}
+		}
 		in.step(StepMark)
 		return nil
 	})
 	if err == nil {
 		in.step(StepDone)
 	}
+	return err
+}
+
+// unblock lets the next event of a stream run, after the one before it has ended in tx.
+func (in *Inbox) unblock(ctx context.Context, tx *sql.Tx, stream string) error {
+	if stream == "" {
+		return nil
+	}
+	if err := in.lockStream(ctx, tx, stream); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox SET blocked = 0, due_at = {now}
+		WHERE blocked = 1 AND event_id = (
+			SELECT event_id FROM whozex_inbox
+			WHERE stream = $1 AND state IN ('waiting', 'running') ORDER BY seq LIMIT 1)`), stream)
 	return err
 }
 

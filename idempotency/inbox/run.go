@@ -25,10 +25,30 @@ func (in *Inbox) Run(ctx context.Context, handle func(context.Context, *webhookv
 		panic("inbox: nil function for Run")
 	}
 	var workers sync.WaitGroup
+	workers.Go(func() { in.housekeep(ctx) })
 	for range in.workers {
 		workers.Go(func() { in.work(ctx, handle) })
 	}
 	workers.Wait()
+}
+
+// housekeep repairs, once in each lease, what a clock that was set back has done, and
+// deletes what [WithRetention] does not keep.
+func (in *Inbox) housekeep(ctx context.Context) {
+	ticker := time.NewTicker(in.lease)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		_ = in.limitWaits(ctx) // a database that is away is reported by the workers
+		if in.retention > 0 {
+			if _, err := in.Purge(ctx, time.Now().Add(-in.retention)); err != nil && ctx.Err() == nil {
+				in.report(nil, err)
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (in *Inbox) work(ctx context.Context, handle func(context.Context, *webhookverify.Event) error) {
@@ -69,7 +89,7 @@ func (in *Inbox) handle(ctx context.Context, j *job, handle func(context.Context
 		err = j.call(ctx, handle)
 		in.step(StepHandled)
 	}
-	if !j.done {
+	if !j.done.Load() {
 		end, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
 		err = errors.Join(err, j.conclude(end, err))
@@ -95,21 +115,21 @@ func (j *job) conclude(ctx context.Context, err error) error {
 	return j.end(ctx, Waiting, short(err), min(wait, in.maxBackoff), nil)
 }
 
-// call runs the handler once, and renews the lease meanwhile.
+// call runs the handler once, and renews the lease until it returns.
 func (j *job) call(ctx context.Context, handle func(context.Context, *webhookverify.Event) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, j.inbox.timeout)
-	defer cancel()
-	ctx, lost := context.WithCancelCause(ctx)
+	claimed, lost := context.WithCancelCause(ctx)
 	var renewing sync.WaitGroup
 	defer renewing.Wait()
 	defer lost(nil)
-	renewing.Go(func() { j.keep(ctx, lost) })
+	renewing.Go(func() { j.keep(claimed, lost) })
+	attempt, cancel := context.WithTimeout(claimed, j.inbox.timeout)
+	defer cancel()
 	defer func() {
 		if value := recover(); value != nil {
 			err = &webhookverify.PanicError{Value: value, Stack: debug.Stack()}
 		}
 	}()
-	return handle(context.WithValue(ctx, jobKey{}, j), j.Event)
+	return handle(context.WithValue(attempt, jobKey{}, j), j.Event)
 }
 
 // keep renews the lease until ctx ends, and ends it if the claim is lost.
@@ -123,7 +143,8 @@ func (j *job) keep(ctx context.Context, lost context.CancelCauseFunc) {
 		case <-ticker.C:
 		}
 		// An error says nothing of the claim; the next tick asks again.
-		if held, err := j.renew(ctx); err == nil && !held {
+		held, err := j.renew(ctx)
+		if err == nil && !held && !j.done.Load() {
 			lost(ErrLost)
 			return
 		}
@@ -152,13 +173,15 @@ func FromContext(ctx context.Context) (Entry, bool) {
 // done, whatever the handler returns.
 func Commit(ctx context.Context, write func(tx *sql.Tx) error) error {
 	j, ok := ctx.Value(jobKey{}).(*job)
-	if !ok || j.done {
+	if !ok || !j.done.CompareAndSwap(false, true) {
 		return errors.New("inbox: Commit is for a handler of Run, once")
 	}
+	ended := false
+	defer func() { j.done.Store(ended) }() // write may panic
 	if err := j.end(ctx, Done, "", 0, write); err != nil {
 		return fmt.Errorf("inbox: commit %s: %w", j.Event.ID, err)
 	}
-	j.done = true
+	ended = true
 	return nil
 }
 

@@ -175,8 +175,8 @@ func (db *DB) InTx(ctx context.Context, do func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = tx.Rollback() }() // nothing after Commit, and also if do panics
 	if err := do(tx); err != nil {
-		_ = tx.Rollback() // err is the cause
 		return err
 	}
 	return tx.Commit()

@@ -18,8 +18,7 @@ CREATE TABLE whozex_inbox (
 	updated_at  BIGINT NOT NULL
 );
 
--- A claim reads these alone, however many events wait or are done. An index on state
--- would mislead SQLite into sorting all that wait.
+-- An index on state would mislead SQLite into sorting all that wait.
 CREATE INDEX whozex_inbox_open ON whozex_inbox (seq) WHERE state IN ('waiting', 'running');
 
 CREATE INDEX whozex_inbox_stream ON whozex_inbox (stream, seq) WHERE state IN ('waiting', 'running');
