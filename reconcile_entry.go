@@ -101,15 +101,6 @@ func (e entry) field(name string) json.RawMessage {
 	return nil
 }
 
-// noteField returns the value of the field for notes. A server with both fields may write
-// its own text into the description.
-func (e entry) noteField() json.RawMessage {
-	if note := e.field("note"); note != nil {
-		return note
-	}
-	return e.field("description")
-}
-
 // texts returns all texts and numbers of the entry, at any depth, except those of fields
 // that never contain a note.
 func (e entry) texts() []string {

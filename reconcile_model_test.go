@@ -286,8 +286,8 @@ func drawQuirks(t *rapid.T, w *world) {
 			w.Fate = counts // no entry says anything else
 		}
 	}
-	if w.Fate == reversed && !w.Aged {
-		w.Cached = 0 // else nothing shows the reversal
+	if !w.Aged && (w.Fate == reversed || w.Unmet || w.NoDate) {
+		w.Cached = 0 // else nothing shows the reversal, or that a response is old
 	}
 	w.Provisioned += w.Shows
 	if w.Op == whozex.OpCreateUser && w.There != 0 {

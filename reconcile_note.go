@@ -23,7 +23,7 @@ func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError
 	var own []*entry
 	for i := range h.entries {
 		e := &h.entries[i]
-		if gap == "" && e.noteField() == nil {
+		if gap == "" && e.field("note") == nil && e.field("description") == nil {
 			gap = "there are transactions without a field for the note: look at the history"
 		}
 		if e.mentions(asked.Note) {
@@ -62,8 +62,7 @@ func (h *history) noteAbsent(asked callDetails) Outcome {
 	}
 	for _, e := range h.entries {
 		// A description may be the server's own text, in place of a note that is not shown.
-		noNote := e.field("note") == nil || canonical(textOf(e.field("note"))) == ""
-		lost := noNote && (e.Type == kind || !e.known()) || e.truncates(asked.Note) || e.hasLettersOf(asked.Note)
+		lost := canonical(textOf(e.field("note"))) == "" && (e.Type == kind || !e.known()) || e.truncates(asked.Note) || e.hasLettersOf(asked.Note)
 		if lost && !h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) {
 			return Outcome{
 				Reason:       "no transaction has the note, but one may be the call's with its note left out or stored in another form: look at it",
