@@ -3,6 +3,7 @@ package whozex
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/whozex/whozex-go/internal/lenient"
@@ -26,43 +27,47 @@ func trimBody(body []byte) []byte {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// unquote returns the JSON that a text holds, or raw if it is no such text.
+// unquote returns the object or array that a text seems to hold, or raw.
 func unquote(raw json.RawMessage) json.RawMessage {
 	if !bytes.HasPrefix(raw, []byte(`"`)) {
 		return raw
 	}
 	text := trimBody([]byte(textOf(raw)))
-	if !bytes.HasPrefix(text, []byte("{")) && !bytes.HasPrefix(text, []byte("[")) || !json.Valid(text) {
-		return raw
+	if bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("[")) {
+		return text
 	}
-	return text
+	return raw
 }
-
-// members are those of the envelope.
-var members = [...]string{"success", "data", "pagination", "meta", "error", "errors", "code", "message"}
 
 func readEnvelope(body []byte) envelope {
 	e := envelope{object: unquote(trimBody(body))}
-	var values [len(members)]json.RawMessage
-	isObject := lenient.Each(e.object, func(name string, value json.RawMessage) {
-		for i := range members {
-			if strings.EqualFold(name, members[i]) { // as for encoding/json
-				values[i] = value
-				return
-			}
-		}
-		e.hasOthers = true
-	})
-	if !isObject {
+	values, others, ok := membersOf(e.object, "success", "data", "pagination", "meta", "error", "errors", "code", "message")
+	if !ok {
 		return envelope{}
 	}
 	e.success, e.data, e.pagination, e.meta = values[0], unquote(values[1]), values[2], values[3]
+	e.hasOthers = others
 	for _, raw := range values[4:6] {
 		e.hasError = e.hasError || hasContent(raw)
 		e.merge(failureOf(raw))
 	}
-	e.merge(membersOf(e.object))
+	e.merge(failureIn(e.object))
 	return e
+}
+
+// membersOf returns the values of an object's members by their names, and whether it has
+// others.
+func membersOf(object json.RawMessage, names ...string) (values []json.RawMessage, others, ok bool) {
+	values = make([]json.RawMessage, len(names))
+	ok = lenient.Each(object, func(name string, value json.RawMessage) {
+		i := slices.IndexFunc(names, func(known string) bool { return strings.EqualFold(name, known) })
+		if i < 0 {
+			others = true
+			return
+		}
+		values[i] = value // the last counts, as for encoding/json
+	})
+	return values, others, ok
 }
 
 // fillData takes what stands beside success for the data if there is none.
@@ -89,7 +94,7 @@ func failureOf(raw json.RawMessage) (code, message string) {
 		return failureOf(items[0])
 	}
 	if bytes.HasPrefix(raw, []byte("{")) {
-		if code, message = membersOf(raw); code == "" && message == "" {
+		if code, message = failureIn(raw); code == "" && message == "" {
 			message = messageOf(raw) // such as {"email":["is taken"]}
 		}
 		return code, message
@@ -101,22 +106,16 @@ func failureOf(raw json.RawMessage) (code, message string) {
 	return "", text
 }
 
-// membersOf reads code and message of an object, also by the names that others have for
+// failureIn reads code and message of an object, also by the names that others have for
 // the latter.
-func membersOf(object json.RawMessage) (code, message string) {
-	lenient.Each(object, func(name string, value json.RawMessage) {
-		switch strings.ToLower(name) {
-		case "code":
-			code = canonicalCode(textOf(value))
-		case "message":
-			message = messageOf(value)
-		case "msg", "detail":
-			if message == "" {
-				message = messageOf(value)
-			}
+func failureIn(object json.RawMessage) (code, message string) {
+	values, _, _ := membersOf(object, "code", "message", "msg", "detail")
+	for _, raw := range values[1:] {
+		if message == "" {
+			message = messageOf(raw)
 		}
-	})
-	return code, message
+	}
+	return canonicalCode(textOf(values[0])), message
 }
 
 // canonicalCode returns a documented code as the API writes it, and any other unchanged.
