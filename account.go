@@ -153,23 +153,8 @@ func findKey(data []byte) (string, error) {
 // one.
 //
 // POST /account/regenerate-key
-func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (key *RegeneratedKey, err error) {
-	req := write(OpRegenerateKey, "/account/regenerate-key")
-	ctx = c.observe(ctx, &req)
-	defer func() { req.observer.end(err) }()
-	s, err := c.send(ctx, req, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer s.release()
-	key, err = decode[RegeneratedKey](s)
-	if err == nil {
-		err = c.keys.replace(s.last.Key, string(key.APIKey))
-	}
-	if err != nil {
-		return nil, s.decodeError(err)
-	}
-	return key, nil
+func (c *Client) RegenerateKey(ctx context.Context, opts ...CallOption) (*RegeneratedKey, error) {
+	return call[RegeneratedKey](ctx, c, write(OpRegenerateKey, "/account/regenerate-key"), opts)
 }
 
 // TransactionType is what a transaction was for.

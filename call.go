@@ -27,19 +27,28 @@ import (
 
 // call sends a request and decodes the data of its response into a T. Every endpoint
 // uses it.
-func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (result *T, err error) {
+func call[T any](ctx context.Context, c *Client, req request, opts []CallOption) (*T, error) {
+	var d decoded[T]
+	if err := c.read(ctx, req, opts, target{&d, &d.Success, &d.Data, &d.from}); err != nil {
+		return nil, err
+	}
+	return &d.Data, nil
+}
+
+// read is call for a decoded of any type.
+func (c *Client) read(ctx context.Context, req request, opts []CallOption, to target) (err error) {
 	ctx = c.observe(ctx, &req)
 	defer func() { req.observer.end(err) }()
 	s, err := c.send(ctx, req, opts)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.release()
-	data, err := decode[T](s)
-	if err != nil {
-		return nil, s.decodeError(err)
+	err = s.decode(to)
+	if key, ok := to.data.(*RegeneratedKey); ok && err == nil {
+		err = c.keys.replace(s.last.Key, string(key.APIKey))
 	}
-	return data, nil
+	return s.decodeError(err)
 }
 
 // Do calls a route that this SDK does not know, with the envelope, errors and rules of

@@ -29,24 +29,24 @@ type decoded[T any] struct {
 	from source
 }
 
-func decode[T any](s *callState) (*T, error) {
-	var d decoded[T]
-	if err := s.decode(&d, &d.Success, &d.Data, &d.from); err != nil {
-		return nil, err
-	}
-	return &d.Data, nil
+// target is a decoded of any type, and its parts.
+type target struct {
+	whole   any
+	success *any
+	data    any
+	from    *source
 }
 
-// decode reads a 2xx response into a decoded, of which the rest are the parts. It is one
-// strict pass and, if that fails or leaves out an amount or an id, a lenient one. A type
-// that finds its own fields needs only the lenient one. The error is errNotDone when the
-// server reports a failure.
-func (s *callState) decode(into any, success *any, data any, from *source) error {
+// decode reads a 2xx response in one strict pass and, if that fails or leaves out an
+// amount or an id, in a lenient one. A type that finds its own fields needs only the
+// latter. The error is errNotDone when the server reports a failure.
+func (s *callState) decode(to target) error {
+	data, from := to.data, to.from
 	body := trimBody(s.received())
 	from.operation, from.id, from.result = s.op, s.id, reflect.TypeOf(data).Elem()
 	_, infers := data.(inferrer)
 	// In text that is not UTF-8 encoding/json replaces letters.
-	if infers || longNumber(body) || !utf8.Valid(body) || json.Unmarshal(body, into) != nil || *success != true || !complete(data, s.op) {
+	if infers || longNumber(body) || !utf8.Valid(body) || json.Unmarshal(body, to.whole) != nil || *to.success != true || !complete(data, s.op) {
 		reflect.ValueOf(data).Elem().SetZero()
 		env, err := readSuccess(body, true)
 		if err != nil {

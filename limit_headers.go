@@ -59,7 +59,7 @@ func items(values []string) []item {
 		return nil
 	}
 	var list []item
-	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+	for _, part := range strings.Split(strings.Join(values, ","), ",") {
 		if len(list) == maxListed {
 			break
 		}

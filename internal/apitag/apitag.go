@@ -38,7 +38,7 @@ func Of(f reflect.StructField, operation string) []Rule {
 		return nil
 	}
 	var rules []Rule
-	for rule := range strings.SplitSeq(tag, ",") {
+	for _, rule := range strings.Split(tag, ",") {
 		name, value, _ := strings.Cut(rule, "=")
 		if !slices.Contains(names, name) {
 			panic("apitag: field " + f.Name + " has the unknown rule " + rule)

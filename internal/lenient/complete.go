@@ -65,5 +65,15 @@ func bounded(d decimal.Decimal, needed bool) bool {
 // amount reports whether the documentation promises USD or GB in the field.
 func (f *field) amount() bool { return f.documented && (f.kind == money || f.name == "gb") }
 
+// holdsAmounts reports whether it promises them in the field or within it.
+func (f *field) holdsAmounts() bool {
+	for i := range f.fields {
+		if f.documented && f.fields[i].holdsAmounts() {
+			return true
+		}
+	}
+	return f.amount()
+}
+
 // identifies reports whether a result without the field is of no use.
 func (f *field) identifies() bool { return f.path || f.name == "id" && f.documented }

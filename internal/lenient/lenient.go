@@ -194,26 +194,9 @@ func (r *reading) note(at string, got result, f field, v reflect.Value) {
 		v.SetString(r.PathValue)
 	case f.identifies():
 		r.IDs = append(r.IDs, at)
-	case f.amount(), f.documented && holdsAmounts(v.Type(), r.Operation):
+	case f.holdsAmounts():
 		r.Amounts = append(r.Amounts, at)
 	}
-}
-
-// holdsAmounts reports whether the documentation promises amounts in a t.
-func holdsAmounts(t reflect.Type, operation string) bool {
-	switch {
-	case t == decimalType:
-		return true
-	case t == nullDecimalType, t == timeType:
-		return false
-	case t.Kind() == reflect.Slice:
-		return holdsAmounts(t.Elem(), operation)
-	case t.Kind() != reflect.Struct:
-		return false
-	}
-	return slices.ContainsFunc(fieldsFor(t, operation), func(f field) bool {
-		return f.amount() || f.documented && holdsAmounts(t.Field(f.index).Type, operation)
-	})
 }
 
 // value reads data into v, and leaves v as it is if there is none.
@@ -269,10 +252,14 @@ func (r *reading) list(path string, data json.RawMessage, v reflect.Value) resul
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 		return converted
 	}
+	of := field{documented: true}
+	if elem := v.Type().Elem(); elem.Kind() == reflect.Struct {
+		of.fields = fieldsFor(elem, r.Operation)
+	}
 	made := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
 		at := path + "[" + strconv.Itoa(i) + "]"
-		r.note(at, r.value(at, item, made.Index(i)), field{documented: true}, made.Index(i))
+		r.note(at, r.value(at, item, made.Index(i)), of, made.Index(i))
 	}
 	v.Set(made)
 	return read
