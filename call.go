@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // A call goes down this list, and its result back up:
@@ -150,7 +152,7 @@ type callState struct {
 	buffer *bytes.Buffer   // for the response's body
 	cached *cachedResponse // where the response comes from, nil if from the network
 
-	ctx       callContext // these four are here to be allocated with the rest
+	ctx       wire.Context // these four are here to be allocated with the rest
 	url       url.URL
 	plain     http.Request
 	retryable retryablehttp.Request
@@ -198,25 +200,11 @@ func (s *callState) response() Response {
 
 // context returns ctx with the state.
 func (s *callState) context(ctx context.Context) context.Context {
-	s.ctx = callContext{ctx, s}
+	s.ctx = wire.Context{Context: ctx, Key: callStateKey{}, Held: s}
 	return &s.ctx
 }
 
-// callContext is [context.WithValue] as a field of the state, which saves an allocation.
-type callContext struct {
-	context.Context
-	state *callState
-}
-
 type callStateKey struct{}
-
-// Value implements [context.Context].
-func (c *callContext) Value(key any) any {
-	if key == (callStateKey{}) {
-		return c.state
-	}
-	return c.Context.Value(key)
-}
 
 func callStateOf(ctx context.Context) *callState {
 	s, _ := ctx.Value(callStateKey{}).(*callState)

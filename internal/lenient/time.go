@@ -44,9 +44,9 @@ func epoch(text string) (time.Time, bool) {
 	if err != nil || !(n >= least && n < most*1000) || strings.ContainsAny(text, "xX_") {
 		return time.Time{}, false
 	}
-	if n < most {
-		whole, fraction := math.Modf(n)
-		return time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1000).UTC(), true
+	micros := n * 1e6
+	if n >= most {
+		micros = n * 1e3
 	}
-	return time.UnixMilli(int64(n)).UTC(), true
+	return time.UnixMicro(int64(math.Round(micros))).UTC(), true
 }

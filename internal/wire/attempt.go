@@ -19,17 +19,17 @@ type Attempt struct {
 	Payload   []byte // JSON, nil for none
 	Mutating  bool
 
-	ctx    attemptContext
+	ctx    Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 
 	mu        sync.Mutex
-	entered   bool          // the sender has received the request
-	running   int           // senders in progress
-	connected bool          // the transport got a connection to write to
-	newConns  int           // connections made for this attempt alone
-	ended     bool          // nothing may be sent any more
 	response  io.ReadCloser // nil until there is one
+	running   int           // senders in progress
+	newConns  int           // connections made for this attempt alone
+	entered   bool          // the sender has received the request
+	connected bool          // the transport got a connection to write to
+	ended     bool          // nothing may be sent any more
 	closed    bool          // by the time-out, or at the end
 }
 
@@ -69,7 +69,7 @@ func (a *Attempt) Start(ctx context.Context, timeout time.Duration, cause error)
 		a.cancel(cause)
 		a.close()
 	})
-	a.ctx = attemptContext{ctx, a}
+	a.ctx = Context{ctx, attemptKey{}, a}
 	return &a.ctx
 }
 
@@ -101,22 +101,7 @@ func (a *Attempt) close() {
 	}
 }
 
-// attemptContext is [context.WithValue] as a field of the attempt, which saves an
-// allocation.
-type attemptContext struct {
-	context.Context
-	attempt *Attempt
-}
-
 type attemptKey struct{}
-
-// Value implements [context.Context].
-func (c *attemptContext) Value(key any) any {
-	if key == (attemptKey{}) {
-		return c.attempt
-	}
-	return c.Context.Value(key)
-}
 
 // FromContext returns the attempt of a request, nil without one.
 func FromContext(ctx context.Context) *Attempt {
@@ -141,8 +126,8 @@ func (a *Attempt) enter() error {
 
 func (a *Attempt) leave() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.running--
+	a.mu.Unlock()
 }
 
 func (a *Attempt) gotConn(info httptrace.GotConnInfo) {

@@ -102,11 +102,11 @@ func newPipeline(c Config, to sender) pipeline {
 	unencrypted := pooled != nil && pooled.Protocols != nil && pooled.Protocols.UnencryptedHTTP2()
 	to.plaintext = to.scheme == "http" && !unencrypted
 	p := pipeline{sender: &to}
-	for _, wrap := range slices.Backward(c.Middleware) {
+	for i := len(c.Middleware) - 1; i >= 0; i-- {
 		if p.chain == nil {
 			p.chain = p.sender
 		}
-		p.chain = wrap(p.chain)
+		p.chain = c.Middleware[i](p.chain)
 	}
 	return p
 }
