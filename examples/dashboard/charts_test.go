@@ -19,11 +19,11 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// launchAnswering starts the dashboard on an API whose responses to some paths are
-// these, and that has a user with a package of each proxy type.
-func launchAnswering(t *testing.T, data map[string]string, options ...whozextest.Option) (*dashboard, visitor, string) {
+// launchOver starts the dashboard on an API whose responses to paths that end so
+// are these.
+func launchOver(t *testing.T, data map[string]string) (*dashboard, string, *whozextest.Server) {
 	t.Helper()
-	api := whozextest.NewServer(options...)
+	api := whozextest.NewServer()
 	t.Cleanup(api.Close)
 	target, err := url.Parse(api.URL)
 	require.NoError(t, err)
@@ -42,6 +42,13 @@ func launchAnswering(t *testing.T, data map[string]string, options ...whozextest
 	t.Setenv("WHOZEX_API_KEY", api.APIKey)
 	t.Setenv("WHOZEX_BASE_URL", front.URL)
 	d, home := launchAs(t, config{})
+	return d, home, api
+}
+
+// launchAnswering has a user with a package of each proxy type.
+func launchAnswering(t *testing.T, data map[string]string) (*dashboard, visitor, string) {
+	t.Helper()
+	d, home, api := launchOver(t, data)
 	id, err := api.AddUser("buyer@example.com", "Buyer")
 	require.NoError(t, err)
 	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(500)))
@@ -51,7 +58,7 @@ func launchAnswering(t *testing.T, data map[string]string, options ...whozextest
 		pkg, err := client.PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 10, ProxyType: kind})
 		require.NoError(t, err)
 		require.NoError(t, api.UseGB(pkg.ID, decimal.NewFromInt(int64(i+1))))
-		require.NoError(t, d.shelf.add(known{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, CreatedAt: pkg.CreatedAt}))
+		require.NoError(t, d.shelf.add(known{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}))
 	}
 	return d, newVisitor(t, home), id
 }
@@ -107,7 +114,7 @@ func TestTheChartsShowWhatThereIs(t *testing.T) {
 			want: []string{"The API gave days where hours were asked for.", "Usage by day", "10.5 GB"}},
 		{name: "usage by other names", data: map[string]string{"/usage": `{"usage":[{"date":"` + today + `","megabytes":5}]}`},
 			want: []string{"3 packages: The API&#39;s chart has other names"}, without: []string{`id="usage-table"`, "no usage"}},
-		{name: "no usage at all", data: map[string]string{"/usage": `{"usage":[]}`}, want: []string{"The API tells of no usage in these 30 days."}, without: []string{`id="usage-table"`}},
+		{name: "no usage at all", data: map[string]string{"/usage": `{"usage":[]}`}, want: []string{"The API reports no usage in these 30 days."}, without: []string{`id="usage-table"`}},
 		{name: "usage of zero", data: map[string]string{"/usage": `{"usage":[{"date":"` + today + `","gb":0}]}`}, want: []string{"No GB were used in these 30 days."}, without: []string{`id="usage-table"`}},
 		{name: "usage from before and after", data: map[string]string{"/usage": `{"usage":[{"date":"2020-01-01","gb":7},{"date":"` + today + `","gb":1},{"date":"2099-01-01","gb":7}]}`}, want: []string{"3 GB</strong>"}},
 		{name: "a chart without figures by type", data: map[string]string{"/stats": `{"spending":{"total":5}}`}, want: []string{"The API gave no figures by proxy type."}},

@@ -50,8 +50,11 @@ func TestCredentialsOfAPlace(t *testing.T) {
 
 // TestTheCurlLineIsOneCommand whatever the API calls a password.
 func TestTheCurlLineIsOneCommand(t *testing.T) {
-	for _, password := range []string{"wxp1a2b3_country-TR", "a b", `'; touch /x; '`, "$(id)", "`id`", `a"b\`, "a\nid\n", "ü@:/#"} {
-		text, err := json.Marshal("rp.example.com:1000:wx1:" + password)
+	for _, tt := range []struct{ host, password string }{
+		{"rp.example.com", "wxp1a2b3_country-TR"}, {"rp.example.com", "a b"}, {"rp.example.com", `'; touch /x; '`}, {"rp.example.com", "$(id)$HOME"},
+		{"rp.example.com", "`id`"}, {"rp.example.com", `a"b\`}, {"rp.example.com", "a\nid\n"}, {"rp.example.com", "ü@:/#"}, {"rp'$(id)'.example.com", "a"},
+	} {
+		text, err := json.Marshal(tt.host + ":1000:wx1:" + tt.password)
 		require.NoError(t, err)
 		var c whozex.Credentials
 		require.NoError(t, json.Unmarshal([]byte(`{"http":{"connection_string":`+string(text)+`}}`), &c))
@@ -60,11 +63,12 @@ func TestTheCurlLineIsOneCommand(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\n' `+line).Output()
 		require.NoError(t, err)
 		words := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-		require.Len(t, words, 3, password)
+		require.Len(t, words, 3, tt)
 		proxy, err := url.Parse(words[1])
 		require.NoError(t, err)
 		got, _ := proxy.User.Password()
-		assert.Equal(t, password, got)
+		assert.Equal(t, tt.password, got)
+		assert.Equal(t, tt.host, proxy.Hostname())
 		assert.Equal(t, []string{"-x", "https://ip.whozex.com"}, []string{words[0], words[2]})
 	}
 	assert.Empty(t, curl(new(whozex.Credentials)), "no connection, no line")

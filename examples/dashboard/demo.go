@@ -129,7 +129,7 @@ func address(name string) string {
 // pay tops a customer up, as a reseller does when money came in.
 func (b *business) pay(ctx context.Context, user *whozex.User, dollars int64) error {
 	b.bills++
-	change, err := b.client.AddBalance(ctx, user.ID, decimal.NewFromInt(dollars), fmt.Sprintf("payment %d", 1000+b.bills))
+	change, err := b.client.AddBalance(ctx, user.ID, decimal.NewFromInt(dollars), fmt.Sprintf("payment %d of %s", 1000+b.bills, user.Email))
 	if err == nil {
 		user.Balance = change.UserBalance
 	}

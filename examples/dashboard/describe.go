@@ -27,18 +27,17 @@ var sentences = map[string]struct {
 	whozex.EventUserCreated:    {"%s, %s", []string{"name", "email"}},
 }
 
-// describe words an event, and finds the user that it is about.
-func describe(event *webhookverify.Event) (text template.HTML, userID string) {
+// describe words an event.
+func describe(event *webhookverify.Event) template.HTML {
 	var fields map[string]any
 	dec := json.NewDecoder(bytes.NewReader(event.Data))
 	dec.UseNumber()
 	if dec.Decode(&fields) != nil {
-		return phrase("%s", string(event.Data)), ""
+		return phrase("%s", string(event.Data))
 	}
-	userID, _ = fields["user_id"].(string)
 	if s, ok := sentences[event.Name]; ok {
 		if args := figures(fields, s.fields); args != nil {
-			return phrase(s.format, args...), userID
+			return phrase(s.format, args...)
 		}
 	}
 	var parts []string
@@ -47,7 +46,7 @@ func describe(event *webhookverify.Event) (text template.HTML, userID string) {
 			parts = append(parts, strings.ReplaceAll(name, "_", " ")+" "+text)
 		}
 	}
-	return phrase("%s", strings.Join(parts, ", ")), userID
+	return phrase("%s", strings.Join(parts, ", "))
 }
 
 // figures has the fields in words, or nil if one is missing.

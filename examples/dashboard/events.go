@@ -168,7 +168,12 @@ func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) err
 			}
 		}
 	}
-	e.Text, e.UserID = describe(event)
+	e.Text = describe(event)
+	if e.UserID = d.ownerOf(event); e.UserID != "" {
+		if err := d.store.keep(ctx, e.UserID, event, e.At); err != nil {
+			return err // the sender may come again
+		}
+	}
 	e.Person = d.people.get(e.UserID).Name
 	d.hub.publish(e)
 	return nil

@@ -19,8 +19,8 @@
 // is /webhooks, whose events are signed; /metrics is not.
 //
 // The API has no route that lists packages, so the dashboard shows those bought
-// in it or seen in package.created events. -data keeps them, and the idempotency
-// keys of every purchase, top-up and deduction, in a file over restarts.
+// in it or seen in package.created events. -data keeps them, the events, and the
+// idempotency keys of every purchase, top-up and deduction, in a file over restarts.
 package main
 
 import (

@@ -172,23 +172,6 @@ func (d *dashboard) calculate(ctx context.Context, text string) calculator {
 	return c
 }
 
-func (d *dashboard) user(w http.ResponseWriter, r *http.Request) {
-	user, err := d.find(r.Context(), r.PathValue("id"))
-	if err != nil {
-		d.failed(w, r, err)
-		return
-	}
-	list := d.shelf.list(func(k known) bool { return k.UserID == user.ID })
-	d.render(w, r, http.StatusOK, "user", user.Name, struct {
-		User     whozex.User
-		Packages []packageView
-		Known    int
-		Types    []whozex.ProxyType
-	}{user, d.views(r.Context(), list[:min(perShelf, len(list))]), len(list), []whozex.ProxyType{
-		whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile,
-	}})
-}
-
 // find goes by the email where it is known, since the API has no route for one
 // user, and else through the list.
 func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOption) (whozex.User, error) {

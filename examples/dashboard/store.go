@@ -12,8 +12,8 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// store keeps idempotency keys, and the packages that were seen, in one file or,
-// without a path, in memory.
+// store keeps idempotency keys, and the packages and events that were seen, in one
+// file or, without a path, in memory.
 type store struct {
 	keys *idempotency.Store
 	db   *sql.DB
@@ -28,7 +28,7 @@ func openStore(ctx context.Context, path string) (s *store, err error) {
 		return s, err
 	}
 	s.db.SetMaxOpenConns(1) // each has a memory of its own
-	_, err = s.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS dashboard_packages (id TEXT PRIMARY KEY, package TEXT NOT NULL)`)
+	_, err = s.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS dashboard_packages (id TEXT PRIMARY KEY, package TEXT NOT NULL);`+eventsTable)
 	return s, err
 }
 

@@ -17,6 +17,12 @@ import (
 // inBrowsers runs look in a window of a phone and of a desk, in which nothing may
 // go wrong: no error of a script, no request elsewhere.
 func inBrowsers(t *testing.T, look func(t *testing.T, d *dashboard, home, size string, b tab)) {
+	t.Helper()
+	inBrowsersOn(t, launch, look)
+}
+
+// inBrowsersOn is for another dashboard than the example business'.
+func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), look func(t *testing.T, d *dashboard, home, size string, b tab)) {
 	for _, size := range []struct {
 		name          string
 		width, height int64
