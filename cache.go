@@ -19,6 +19,19 @@ const (
 	cachedBytes = 128 << 10
 )
 
+// responseCache is a cache. It is an interface so that a program without [WithCache] does
+// not link it.
+type responseCache interface {
+	read(ctx context.Context, req request, shape string, ask func(context.Context, request) (*callState, error)) (*callState, error)
+	empty()
+}
+
+func (c *Client) emptyCache() {
+	if c.cache != nil {
+		c.cache.empty()
+	}
+}
+
 // cache stores the bodies of reads, so that every caller decodes its own copy.
 type cache struct {
 	ttl       time.Duration
@@ -51,11 +64,8 @@ func newCache(ttl time.Duration) *cache {
 	return &cache{ttl: ttl, responses: responses}
 }
 
-// empty removes everything. A nil cache is always empty.
+// empty removes everything.
 func (c *cache) empty() {
-	if c == nil {
-		return
-	}
 	c.generation.Add(1)
 	c.responses.Purge()
 }

@@ -107,9 +107,9 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 	var err error
 	switch {
 	case req.mutating():
-		c.cache.empty()
+		c.emptyCache()
 		s, err = c.perform(ctx, req)
-		c.cache.empty()
+		c.emptyCache()
 	case c.cache != nil && !o.fresh && o.header == nil:
 		s, err = c.cache.read(ctx, req, o.shape(&c.settings), c.perform)
 	default:

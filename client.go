@@ -23,7 +23,6 @@ const userAgent = "whozex-go/" + Version
 type Client struct {
 	settings
 	keys      *keyring
-	cache     *cache // nil without WithCache
 	retries   *retryablehttp.Client
 	transport *transport
 }
@@ -66,9 +65,6 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	if c.keys, err = newKeyring(apiKey, c.ownKeyHeader); err != nil {
 		return nil, err
 	}
-	if c.cacheTTL > 0 {
-		c.cache = newCache(c.cacheTTL)
-	}
 	if c.debug != nil {
 		c.middleware = append(c.middleware, c.debug)
 	}
@@ -107,7 +103,7 @@ func FromEnv(opts ...Option) (*Client, error) {
 // It is safe for concurrent use. A key that no header can carry is refused with a
 // [*ParamError], and the old key stays.
 func (c *Client) SetAPIKey(key string) error {
-	defer c.cache.empty()
+	defer c.emptyCache()
 	return c.keys.set(key)
 }
 

@@ -36,7 +36,7 @@ type settings struct {
 	maxRetryAfter    time.Duration
 	maxResponseBytes int64
 	limiter          Limiter
-	cacheTTL         time.Duration
+	cache            responseCache // nil for none
 	grace            time.Duration
 	ownGrace         bool
 	log              reporter                                  // nil for none
@@ -213,7 +213,7 @@ func WithCache(ttl time.Duration) Option {
 		if ttl <= 0 {
 			return invalid("cache ttl", "must be positive, not %s", ttl)
 		}
-		s.cacheTTL = ttl
+		s.cache = newCache(ttl)
 		return nil
 	}
 }
