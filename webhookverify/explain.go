@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,11 +13,14 @@ import (
 	"time"
 )
 
-// explain returns [ErrSignatureMismatch] with the reason, if one can be found, for
-// the log: which bytes the signature fits, or what shows that these are not the
-// bytes that were sent. The search costs more HMACs, so it is rationed, and a
-// flood of forged requests costs no more than it would without.
+// explain returns [ErrBodyConsumed], or [ErrSignatureMismatch] with the reason, if
+// one can be found, for the log: which bytes the signature fits, or what shows that
+// these are not the bytes that were sent. The search costs more HMACs, so it is
+// rationed, and a flood of forged requests costs no more than it would without.
 func (v *Verifier) explain(body []byte, claimed digest, r *http.Request) error {
+	if r != nil && consumed(body, r.ContentLength) {
+		return ErrBodyConsumed
+	}
 	if !v.reasons.take() {
 		return ErrSignatureMismatch
 	}
@@ -40,8 +44,19 @@ func (v *Verifier) fitting(body []byte, claimed digest) string {
 	} else if other := append(bytes.Clone(body), '\n'); try(other) {
 		return "it fits the body with a newline at its end, which was taken off on the way"
 	}
+	if other, ok := bytes.CutPrefix(body, []byte("\ufeff")); ok && try(other) {
+		return "it fits the body without its byte order mark, which was added on the way"
+	}
 	if other, ok := v.decompress(body); ok && try(other) {
 		return "it fits the decompressed body, not the bytes that arrived: the body was compressed after it was signed"
+	}
+	// Gateways and queues carry bytes as text.
+	if other, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(body)); err == nil && try(other) {
+		return "it fits the body decoded from base64"
+	}
+	var text string
+	if bytes.HasPrefix(body, []byte{'"'}) && json.Unmarshal(body, &text) == nil && try([]byte(text)) {
+		return "it fits the text in the body, which is a JSON string"
 	}
 	var compact bytes.Buffer
 	if json.Compact(&compact, body) == nil && compact.Len() < len(body) && try(compact.Bytes()) {
@@ -68,6 +83,14 @@ func (v *Verifier) decompress(body []byte) ([]byte, bool) {
 	}
 	plain, err := io.ReadAll(io.LimitReader(source, v.maxBytes+1))
 	return plain, err == nil && int64(len(plain)) <= v.maxBytes
+}
+
+// consumed reports whether a body lost its beginning: net/http reports one that the
+// sender cut short, so that this one ended early for another reason. If it begins as
+// an event does, middleware has replaced it, say by its decompressed form.
+func consumed(body []byte, length int64) bool {
+	short := int64(len(body)) < length || len(body) == 0 && length < 0
+	return short && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte{'{'})
 }
 
 // changed looks for traces of whoever had the body before.

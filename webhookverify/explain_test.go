@@ -5,9 +5,11 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"context"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -46,6 +48,11 @@ func TestAMismatchIsExplained(t *testing.T) {
 		{"a newline taken off", created + "\n", created, "with a newline at its end"},
 		{"compressed after signing", created, gzipped(t, created), "fits the decompressed body"},
 		{"deflated after signing", created, deflated(t, created), "fits the decompressed body"},
+		{"a byte order mark added", created, "\ufeff" + created, "without its byte order mark"},
+		{"base64 of a gateway", created, base64.StdEncoding.EncodeToString([]byte(created)), "decoded from base64"},
+		{"base64 of a tool, with a newline", created, base64.StdEncoding.EncodeToString([]byte(created)) + "\n", "decoded from base64"},
+		{"a JSON string of a queue", created, strconv.Quote(created), "a JSON string"},
+		{"base64 of something else", created, base64.StdEncoding.EncodeToString([]byte("else")), "does not begin as an event"},
 		{"indented after signing", `{"event":"x","data":{}}`, spaced, "without its whitespace"},
 		{"its beginning is gone", created, created[10:], "beginning may have been read"},
 		{"empty", created, "", "the body is empty"},
@@ -148,6 +155,31 @@ func TestABodyThatWasReadBefore(t *testing.T) {
 			assert.Equal(t, http.StatusInternalServerError, resp.StatusCode)
 			require.ErrorIs(t, reported, webhookverify.ErrBodyConsumed)
 			assert.ErrorContains(t, reported, "ParseEvent")
+		})
+	}
+}
+
+// TestABodyThatMiddlewareHasReplaced has the length of another in its header.
+func TestABodyThatMiddlewareHasReplaced(t *testing.T) {
+	for _, tt := range []struct {
+		name, body, signature string
+		want                  error
+		says                  string
+	}{
+		{name: "by what was signed", body: created, signature: sign(created)},
+		{name: "by something else", body: created, signature: sign(gzipped(t, created)), want: webhookverify.ErrSignatureMismatch, says: "decompressed or replaced before"},
+		{name: "by nothing", body: "", signature: sign(created), want: webhookverify.ErrBodyConsumed},
+		{name: "by its end", body: created[10:], signature: sign(created), want: webhookverify.ErrBodyConsumed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
+			r.ContentLength = int64(len(created)) + 20 // of its gzip
+			r.Header.Set(webhookverify.SignatureHeader, tt.signature)
+			_, err := newVerifier(t).ReadRequest(r)
+			require.ErrorIs(t, err, tt.want)
+			if tt.says != "" {
+				assert.ErrorContains(t, err, tt.says)
+			}
 		})
 	}
 }

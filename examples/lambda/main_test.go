@@ -27,7 +27,7 @@ func TestReceive(t *testing.T) {
 		{name: "base64", status: 200, handled: true, change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Body, r.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(r.Body)), true
 		}},
-		{name: "base64 that is not marked", status: 401, logged: "mismatch", change: func(r *events.APIGatewayV2HTTPRequest) {
+		{name: "base64 that is not marked", status: 401, logged: "decoded from base64", change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Body = base64.StdEncoding.EncodeToString([]byte(r.Body))
 		}},
 		{name: "no base64", status: 500, logged: "base64", change: func(r *events.APIGatewayV2HTTPRequest) { r.IsBase64Encoded = true }},
