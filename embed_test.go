@@ -23,13 +23,13 @@ var promoted = map[string][]string{
 	"Outcome": {"Format", "LogValue"}, "Response": {"Format", "LogValue", "String"},
 	"Error": {"Error", "Format"}, "ResponseError": {"Error", "Format"}, "OutcomeUnknownError": {"Error", "Format"}, "ParamError": {"Error"},
 	"AccountStats": {"UnmarshalJSON"}, "Usage": {"UnmarshalJSON"}, "AnalyticsOverview": {"UnmarshalJSON"},
-	"ChartPoint": {"MarshalJSON", "UnmarshalJSON"},
+	"CallInfo": {"LogValue"}, "ChartPoint": {"MarshalJSON", "UnmarshalJSON"},
 }
 
 func TestWhatEmbeddingPromotes(t *testing.T) {
 	shown := []string{"Error", "Format", "GoString", "LogValue", "MarshalJSON", "MarshalText", "String", "UnmarshalJSON", "UnmarshalText"}
 	got := map[string][]string{}
-	for _, v := range append(marshalled, whozex.ProxyEndpoint{}, whozex.ChartPoint{}, whozex.Plan{}, whozex.Targeting{}, whozex.Pagination{}) {
+	for _, v := range append(marshalled, whozex.ProxyEndpoint{}, whozex.ChartPoint{}, whozex.CallInfo{}, whozex.Plan{}, whozex.Targeting{}, whozex.Pagination{}) {
 		of := reflect.TypeOf(v)
 		for method := range reflect.PointerTo(of).Methods() {
 			if slices.Contains(shown, method.Name) {

@@ -1,7 +1,9 @@
 package whozex
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -57,25 +59,33 @@ func (l slogReporter) call(ctx context.Context, info *CallInfo, key *wire.Key) {
 	if !l.Enabled(ctx, level) {
 		return
 	}
+	l.LogAttrs(ctx, level, "whozex call", info.attrs(key)...)
+}
+
+// LogValue implements [slog.LogValuer] with the fields of the record "whozex call", see
+// [WithLogger].
+func (c CallInfo) LogValue() slog.Value { return slog.GroupValue(c.attrs(nil)...) }
+
+func (c *CallInfo) attrs(key *wire.Key) []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("operation", string(info.Operation)),
-		slog.String("method", info.Method),
-		slog.String("route", info.Route),
-		slog.Int("attempts", info.Attempts),
-		slog.Int("status", info.StatusCode),
-		slog.Bool("cached", info.Cached),
-		readable("duration", info.Duration),
-		readable("waited", info.Waited),
-		readable("on_wire", info.OnWire),
-		slog.String("outcome", info.Outcome()),
+		slog.String("operation", string(c.Operation)),
+		slog.String("method", c.Method),
+		slog.String("route", c.Route),
+		slog.Int("attempts", c.Attempts),
+		slog.Int("status", c.StatusCode),
+		slog.Bool("cached", c.Cached),
+		readable("duration", c.Duration),
+		readable("waited", c.Waited),
+		readable("on_wire", c.OnWire),
+		slog.String("outcome", c.Outcome()),
 	}
-	if info.Code != "" {
-		attrs = append(attrs, slog.String("code", sanitize(info.Code, key)))
+	if c.Code != "" {
+		attrs = append(attrs, slog.String("code", sanitize(c.Code, key)))
 	}
-	if info.Err != nil {
-		attrs = append(attrs, slog.String("error", sanitize(info.Err.Error(), key)))
+	if c.Err != nil {
+		attrs = append(attrs, slog.String("error", sanitize(c.Err.Error(), key)))
 	}
-	l.LogAttrs(ctx, level, "whozex call", attrs...)
+	return attrs
 }
 
 func (l slogReporter) attempt(ctx context.Context, a *attempt, waited time.Duration) {
@@ -100,7 +110,7 @@ func (l slogReporter) retry(ctx context.Context, a *attempt) {
 	if !l.Enabled(ctx, slog.LevelWarn) {
 		return
 	}
-	reason := http.StatusText(a.status)
+	reason := cmp.Or(http.StatusText(a.status), fmt.Sprint("status ", a.status))
 	if a.err != nil {
 		reason = sanitize(a.err.Error(), a.Key)
 	}

@@ -2,6 +2,7 @@ package whozex_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -121,6 +122,41 @@ func TestWithLogger_Failures(t *testing.T) {
 			_, failed := fields[0]["error"]
 			assert.Equal(t, tt.call["status"] == 0.0, failed, "an attempt without a response says why")
 			assert.NotContains(t, log.String(), testKey)
+		})
+	}
+}
+
+func TestWithLogger_RetryReason(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		handler http.HandlerFunc // of the first attempt
+		status  float64
+		reason  string
+		timeout time.Duration
+	}{
+		{name: "a status", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "") }, status: 502, reason: "Bad Gateway"},
+		{name: "429", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, refusal("X", "")) }, status: 429, reason: "Too Many Requests"},
+		{name: "a status without a name", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 520, "") }, status: 520, reason: "status 520"},
+		{name: "a lost response", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, reason: "EOF"},
+		{name: "a time-out", handler: func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, reason: "within 100ms", timeout: 100 * time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log, logged := debugLog()
+			var seen atomic.Int32
+			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if seen.Add(1) == 1 {
+					tt.handler(w, r)
+					return
+				}
+				answer(w, 200, ok(`{"is_vip":true,"plans":[]}`))
+			}, logged, whozex.WithTimeout(cmp.Or(tt.timeout, time.Minute)))
+			_, err := client.GetPricing(t.Context(), whozex.MaxRetries(50))
+			require.NoError(t, err)
+			lines, fields := records(t, log)
+			assert.Equal(t, []string{"DEBUG attempt", "WARN retry"}, lines[:2])
+			assert.Equal(t, 1.0, fields[1]["attempt"])
+			assert.Equal(t, tt.status, fields[1]["status"])
+			assert.Contains(t, fields[1]["reason"], tt.reason)
 		})
 	}
 }

@@ -138,6 +138,7 @@ func TestWithObserver_UnreadableResponse(t *testing.T) {
 func TestWithObserver_Times(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []whozex.CallInfo
+		log, logged := debugLog()
 		attempts := 0
 		client := over(t, func(*http.Request) (*http.Response, error) {
 			attempts++
@@ -148,7 +149,7 @@ func TestWithObserver_Times(t *testing.T) {
 				resp.Header.Set("Retry-After", "5")
 			}
 			return resp, nil
-		}, whozex.WithObserver(func(_ context.Context, c whozex.CallInfo) { calls = append(calls, c) }))
+		}, whozex.WithObserver(func(_ context.Context, c whozex.CallInfo) { calls = append(calls, c) }), logged)
 		began := time.Now()
 		_, err := client.GetPricing(t.Context())
 		require.NoError(t, err)
@@ -158,6 +159,9 @@ func TestWithObserver_Times(t *testing.T) {
 		assert.Equal(t, 7*time.Second, c.Duration)
 		assert.Equal(t, 5*time.Second, c.Waited)
 		assert.Equal(t, 2*time.Second, c.OnWire)
+		_, fields := records(t, log)
+		ended := fields[len(fields)-1]
+		assert.Equal(t, []any{"7s", "5s", "2s"}, []any{ended["duration"], ended["waited"], ended["on_wire"]}, "times in the log can be read")
 	})
 }
 

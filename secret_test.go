@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/stretchr/testify/assert"
@@ -267,6 +269,9 @@ func TestSecret_SlogGroups(t *testing.T) {
 		{name: "response", value: whozex.Response{StatusCode: 200, Attempts: 1, Body: []byte(secretValue)}, json: `{"status_code":200,"attempts":1,"bytes":9}`,
 			text: []string{" v.status_code=200 ", " v.bytes=9"}},
 		{name: "responses", value: []whozex.Response{{StatusCode: 200, Body: []byte(secretValue)}}, json: `[{"status_code":200,`, text: []string{"status 200"}},
+		{name: "call", value: whozex.CallInfo{Operation: whozex.OpGetPricing, Duration: 1500 * time.Millisecond, Err: errors.New("lost"), OutcomeUnknown: true},
+			json: `{"operation":"GetPricing","method":"","route":"","attempts":0,"status":0,"cached":false,"duration":"1.5s",`,
+			text: []string{" v.operation=GetPricing ", " v.duration=1.5s ", " v.outcome=unknown ", " v.error=lost"}},
 		{name: "error", value: &whozex.Error{Code: "NOT_FOUND", StatusCode: 404, Body: []byte(secretValue)}, json: `"whozex: `, text: []string{"NOT_FOUND (404)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
