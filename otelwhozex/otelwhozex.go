@@ -16,6 +16,9 @@
 //	http.client.request.duration   histogram, s, for each attempt, by otelhttp
 //	whozex.client.calls            counter, by whozex.operation, whozex.outcome,
 //	                               http.response.status_code and whozex.cached
+//	whozex.idempotency.keys        gauge, by whozex.state, see [ReportKeys]
+//	whozex.inbox.events            gauge, by whozex.state, see [ReportInbox]
+//	whozex.redis.available         gauge, 1 or 0, by whozex.component, see [ReportOutages]
 //
 // Labels are free of ids and of what users typed. With Prometheus, give the meter
 // provider OpenTelemetry's exporter for it: the counter is then
@@ -61,15 +64,24 @@ type telemetry struct {
 	calls  metric.Int64Counter
 }
 
-// Options returns what makes a client report, for [whozex.New] and [whozex.FromEnv].
-func Options(opts ...Option) []whozex.Option {
+func newTelemetry(opts []Option) *telemetry {
 	t := &telemetry{traces: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
 	for _, opt := range opts {
 		opt(t)
 	}
+	return t
+}
+
+func (t *telemetry) meter() metric.Meter {
+	return t.meters.Meter(scope, metric.WithInstrumentationVersion(whozex.Version))
+}
+
+// Options returns what makes a client report, for [whozex.New] and [whozex.FromEnv].
+func Options(opts ...Option) []whozex.Option {
+	t := newTelemetry(opts)
 	t.tracer = t.traces.Tracer(scope, trace.WithInstrumentationVersion(whozex.Version))
 	var err error
-	t.calls, err = t.meters.Meter(scope, metric.WithInstrumentationVersion(whozex.Version)).Int64Counter("whozex.client.calls",
+	t.calls, err = t.meter().Int64Counter("whozex.client.calls",
 		metric.WithUnit("{call}"), metric.WithDescription("Calls of the Whozex API by how they ended."))
 	if err != nil {
 		otel.Handle(err)

@@ -2,6 +2,7 @@ package otelwhozex_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -200,4 +201,42 @@ func TestMetrics(t *testing.T) {
 	}
 	assert.ElementsMatch(t, []point{{"GetAccount", "ok", int64(200), 2}, {"CreateUser", "unknown", nil, 1}}, calls)
 	assert.EqualValues(t, 3, attempts)
+}
+
+func TestTheOtherModulesReport(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meters := otelwhozex.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	type counts struct{ Pending, Succeeded int64 } // as the Counts of idempotency
+	keys := counts{Pending: 2, Succeeded: 5}
+	require.NoError(t, otelwhozex.ReportKeys(func(context.Context) (counts, error) { return keys, nil }, meters))
+	require.NoError(t, otelwhozex.ReportInbox(func(context.Context) (struct{ Dead int64 }, error) { return struct{ Dead int64 }{1}, nil }, meters))
+	outage := otelwhozex.ReportOutages("limiter", meters)
+	values := func() map[string]int64 {
+		var data metricdata.ResourceMetrics
+		require.NoError(t, reader.Collect(context.Background(), &data))
+		all := map[string]int64{}
+		for _, m := range data.ScopeMetrics[0].Metrics {
+			for _, p := range m.Data.(metricdata.Gauge[int64]).DataPoints {
+				all[m.Name+" "+p.Attributes.ToSlice()[0].Value.AsString()] = p.Value
+			}
+		}
+		return all
+	}
+	assert.Equal(t, map[string]int64{
+		"whozex.idempotency.keys pending": 2, "whozex.idempotency.keys succeeded": 5, "whozex.inbox.events dead": 1, "whozex.redis.available limiter": 1,
+	}, values())
+	keys.Pending = 0
+	outage(errors.New("gone"))
+	assert.EqualValues(t, 0, values()["whozex.idempotency.keys pending"])
+	assert.EqualValues(t, 0, values()["whozex.redis.available limiter"])
+	outage(nil)
+	assert.EqualValues(t, 1, values()["whozex.redis.available limiter"])
+
+	require.ErrorContains(t, otelwhozex.ReportKeys(func(context.Context) (int, error) { return 0, nil }), "int is not a struct of counts")
+	type wrong struct{ Name string }
+	require.ErrorContains(t, otelwhozex.ReportKeys(func(context.Context) (wrong, error) { return wrong{}, nil }), "Name is not an int64")
+	reader = sdkmetric.NewManualReader()
+	meters = otelwhozex.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	require.NoError(t, otelwhozex.ReportKeys(func(context.Context) (counts, error) { return counts{}, errors.New("the database is away") }, meters))
+	require.ErrorContains(t, reader.Collect(t.Context(), new(metricdata.ResourceMetrics)), "the database is away")
 }

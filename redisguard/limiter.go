@@ -63,6 +63,7 @@ func NewLimiter(rdb redis.UniversalClient, limit redis_rate.Limit, onOutage Poli
 		name:     s.name,
 		timeout:  s.timeout,
 		maxPause: s.maxPause,
+		outage:   outage{hook: s.onOutage},
 		turn:     make(chan struct{}, 1),
 	}, nil
 }

@@ -31,6 +31,7 @@ type settings struct {
 	ttl           time.Duration
 	commitTimeout time.Duration
 	local         webhookverify.ReplayStore
+	onOutage      func(error)
 }
 
 const (
@@ -119,6 +120,20 @@ func WithLocalStore(local webhookverify.ReplayStore) Option {
 		}
 		s.local = local
 		return s.only(forReplay)
+	}
+}
+
+// WithOnOutage has changed called with the error when Redis is found to be away, which
+// matches [ErrUnavailable], and with nil when it is back: for a log or a metric, such as
+// that of otelwhozex.ReportOutages. A call waits for it; it must not use the limiter or
+// the store itself.
+func WithOnOutage(changed func(error)) Option {
+	return func(s *settings) error {
+		if changed == nil {
+			return errors.New("no function")
+		}
+		s.onOutage = changed
+		return nil
 	}
 }
 

@@ -57,6 +57,7 @@ type outage struct {
 	mu        sync.Mutex
 	err       error
 	nextProbe time.Time
+	hook      func(error) // nil without WithOnOutage
 }
 
 const probeInterval = 500 * time.Millisecond
@@ -86,5 +87,8 @@ func (o *outage) current() error {
 func (o *outage) record(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.hook != nil && (o.err == nil) != (err == nil) {
+		o.hook(err) // under the lock, so that hooks see the changes in their order
+	}
 	o.err, o.nextProbe = err, time.Now().Add(probeInterval)
 }

@@ -40,6 +40,7 @@ type ReplayStore struct {
 	ttl           time.Duration
 	commitTimeout time.Duration
 	local         webhookverify.ReplayStore
+	outage        outage // for its hook alone: each event asks Redis
 
 	mu     sync.Mutex
 	claims map[string]claim // the events in progress in this process
@@ -69,6 +70,7 @@ func NewReplayStore(rdb redis.UniversalClient, opts ...Option) (*ReplayStore, er
 		ttl:           s.ttl,
 		commitTimeout: s.commitTimeout,
 		local:         s.local,
+		outage:        outage{hook: s.onOutage},
 		claims:        map[string]claim{},
 	}, nil
 }
@@ -144,7 +146,7 @@ func (s *ReplayStore) begin(ctx context.Context, id, token string) error {
 
 func (s *ReplayStore) beginShared(ctx context.Context, id, token string) error {
 	var state string
-	err := callWithTimeout(ctx, s.timeout, func(ctx context.Context) (err error) {
+	err := s.call(ctx, func(ctx context.Context) (err error) {
 		state, err = s.run(ctx, beginScript, id, token, s.lease)
 		return err
 	}, func() {
@@ -193,7 +195,7 @@ func (s *ReplayStore) Commit(ctx context.Context, id string) error {
 func (s *ReplayStore) commitShared(ctx context.Context, id, token string, deadline time.Time) error {
 	for wait := 25 * time.Millisecond; ; wait = min(2*wait, probeInterval) {
 		var state string
-		err := callWithTimeout(ctx, s.timeout, func(ctx context.Context) (err error) {
+		err := s.call(ctx, func(ctx context.Context) (err error) {
 			state, err = s.run(ctx, commitScript, id, token, s.ttl)
 			return err
 		}, nil)
@@ -226,9 +228,18 @@ func (s *ReplayStore) Abort(ctx context.Context, id string) error {
 	if s.local != nil {
 		localErr = s.local.Abort(ctx, id)
 	}
-	return errors.Join(localErr, callWithTimeout(ctx, s.timeout, func(ctx context.Context) error {
+	return errors.Join(localErr, s.call(ctx, func(ctx context.Context) error {
 		return abortScript.Run(ctx, s.rdb, []string{s.prefix + id}, c.token).Err()
 	}, nil))
+}
+
+// call calls Redis, see callWithTimeout.
+func (s *ReplayStore) call(ctx context.Context, call func(context.Context) error, undo func()) error {
+	err := callWithTimeout(ctx, s.timeout, call, undo)
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		s.outage.record(err)
+	}
+	return err
 }
 
 func (s *ReplayStore) release(id, token string) {

@@ -51,7 +51,7 @@ func run(root string) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 
 	mod := "module example.com/reader\n\ngo 1.26\n"
-	for _, part := range []string{"", "/idempotency", "/otelwhozex"} {
+	for _, part := range []string{"", "/idempotency", "/otelwhozex", "/redisguard"} {
 		mod += fmt.Sprintf("\nrequire %s v0.1.0\n\nreplace %[1]s => %s\n", module+part, root+part)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o600); err != nil {
@@ -144,7 +144,11 @@ func withSDK(source string) string {
 		return source
 	}
 	var b strings.Builder
-	for _, path := range []string{module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", module + "/idempotency/inbox", "github.com/shopspring/decimal", "github.com/jarcoal/httpmock"} {
+	for _, path := range []string{
+		module, module + "/webhookverify", module + "/whozextest", module + "/idempotency", module + "/idempotency/inbox",
+		module + "/otelwhozex", module + "/redisguard", "github.com/redis/go-redis/v9", "github.com/go-redis/redis_rate/v10",
+		"github.com/shopspring/decimal", "github.com/jarcoal/httpmock",
+	} {
 		fmt.Fprintf(&b, "import %q\n", path)
 	}
 	first, rest, _ := strings.Cut(source, "\n")
