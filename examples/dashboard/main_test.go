@@ -364,5 +364,6 @@ func TestTheMetricsAreForPrometheus(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 	assert.Regexp(t, `(?m)^whozex_client_calls_total\{.*http_response_status_code="200".*whozex_operation="GetAccount",whozex_outcome="ok"\} [1-9]`, page)
 	assert.Regexp(t, `(?m)^http_client_request_duration_seconds_count\{.*\} [1-9]`, page)
+	assert.Regexp(t, `(?m)^whozex_idempotency_keys\{.*whozex_state="indeterminate"\} 0$`, page)
 	assert.NotContains(t, page, "@example.com")
 }

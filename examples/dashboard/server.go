@@ -100,7 +100,7 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 	if d.shelf, err = newShelf(ctx, d.store); err != nil {
 		return err
 	}
-	options, metrics, err := newMetrics()
+	options, metrics, err := newMetrics(d.store.keys)
 	if err != nil {
 		return err
 	}
