@@ -19,6 +19,9 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
+// patient keeps a busy machine from being taken for an outage of Redis.
+var patient = redisguard.WithTimeout(5 * time.Second)
+
 var highLimit = redis_rate.Limit{Rate: 1000, Burst: 100, Period: time.Second}
 
 func newLimiter(t *testing.T, r server, limit redis_rate.Limit, policy redisguard.Policy, opts ...redisguard.Option) *redisguard.Limiter {
@@ -133,8 +136,8 @@ func TestLimiter_PauseStopsWaitingCalls(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	slow := redis_rate.Limit{Rate: 5, Burst: 1, Period: time.Second}
-	first := newLimiter(t, r, slow, redisguard.FailClosed())
-	second := newLimiter(t, r, slow, redisguard.FailClosed(), redisguard.WithMaxPause(time.Second))
+	first := newLimiter(t, r, slow, redisguard.FailClosed(), patient)
+	second := newLimiter(t, r, slow, redisguard.FailClosed(), patient, redisguard.WithMaxPause(time.Second))
 	require.NoError(t, first.Wait(t.Context()))
 	waited := make(chan error)
 	began := time.Now()

@@ -28,7 +28,6 @@ func (c *changes) add(err error) {
 
 func TestWithOnOutage(t *testing.T) {
 	t.Parallel()
-	patient := redisguard.WithTimeout(5 * time.Second) // on a busy machine too
 	for _, tt := range []struct {
 		name string
 		use  func(*testing.T, server, redisguard.Option) (call func() error)
