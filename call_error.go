@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/ratelimit/headers"
 )
 
 // finalError returns the error of the call after retryablehttp has returned err. It is
@@ -61,7 +63,7 @@ func (s *callState) statusError() *Error {
 		StatusCode: s.last.status,
 		Method:     s.method,
 		Path:       sanitize(s.path, s.last.Key),
-		RetryAfter: parseRetryAfter(s.last.header),
+		RetryAfter: headers.RetryAfter(s.last.header),
 		Attempts:   s.last.Number,
 		Meta:       metaOf(env.meta),
 		Body:       body,

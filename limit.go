@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whozex/whozex-go/internal/ratelimit"
+	"github.com/whozex/whozex-go/internal/ratelimit/headers"
 )
 
 // limiter combines the adaptive limiter, whose pauses hold for all calls, and the
@@ -47,10 +48,10 @@ func (l *limiter) wait(ctx context.Context) (ratelimit.Pass, error) {
 func (l *limiter) observe(pass ratelimit.Pass, status int, header http.Header) {
 	o := ratelimit.Outcome{Unanswered: status == 0}
 	if header != nil {
-		o.Quota = quotaOf(header)
+		o.Quota = headers.Quota(header)
 	}
 	if status == http.StatusTooManyRequests {
-		o.Refused, o.RetryAfter = true, parseRetryAfter(header)
+		o.Refused, o.RetryAfter = true, headers.RetryAfter(header)
 	}
 	l.adaptive.Done(pass, o)
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/whozex/whozex-go/internal/lenient"
+	"github.com/whozex/whozex-go/internal/ratelimit/headers"
 	"github.com/whozex/whozex-go/internal/wire"
 )
 
@@ -34,7 +32,7 @@ func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (boo
 // backoff returns how long retryablehttp waits after attempt n, counted from 0.
 func (c *Client) backoff(least, most time.Duration, n int, resp *http.Response) time.Duration {
 	if resp != nil {
-		if resp.StatusCode == http.StatusTooManyRequests && parseRetryAfter(resp.Header) > 0 {
+		if resp.StatusCode == http.StatusTooManyRequests && headers.RetryAfter(resp.Header) > 0 {
 			return 0 // the limiter pauses every call, this one included
 		}
 		if asked := c.retryAfter(resp.StatusCode, resp.Header); asked > 0 {
@@ -49,7 +47,7 @@ func (c *Client) retryAfter(status int, header http.Header) time.Duration {
 	if status == http.StatusTooManyRequests {
 		return 0
 	}
-	return min(parseRetryAfter(header), c.maxRetryAfter)
+	return min(headers.RetryAfter(header), c.maxRetryAfter)
 }
 
 func (c *Client) mayRetry(s *callState) bool {
@@ -117,31 +115,4 @@ func jitter(min, max time.Duration, attempt int) time.Duration {
 		return 0
 	}
 	return rand.N(ceiling)
-}
-
-// parseRetryAfter reads seconds or a date, as HTTP has them, and what some servers send
-// instead: fractions of seconds, and seconds or milliseconds since 1970. It returns 0 if
-// there is nothing to wait for.
-func parseRetryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	const longest = 1e8 // in seconds; more is a time
-	seconds, err := strconv.ParseUint(value, 10, 64)
-	if err == nil && (seconds < longest || seconds > 1e14) || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, uint64(math.MaxInt64/time.Second))) * time.Second
-	}
-	at, err := http.ParseTime(value)
-	known := err == nil
-	if !known {
-		at, known = lenient.Time(value)
-	}
-	if known {
-		return max(time.Until(at), 0)
-	}
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 && seconds < longest {
-		return time.Duration(math.Ceil(seconds*1000)) * time.Millisecond
-	}
-	return 0
 }

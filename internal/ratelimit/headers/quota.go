@@ -1,4 +1,5 @@
-package whozex
+// Package headers reads rate limits and waits from the headers of responses.
+package headers
 
 import (
 	"net/http"
@@ -9,8 +10,7 @@ import (
 	"github.com/whozex/whozex-go/internal/ratelimit"
 )
 
-// The API's page names no header of its rate limit. These are what servers commonly
-// send:
+// The API's page names no header of its rate limit. Servers commonly send these:
 //
 //	RateLimit: "default";r=50;t=30                  IETF draft httpapi-ratelimit-headers, from 08 on
 //	RateLimit-Policy: "default";q=100;w=60
@@ -19,11 +19,11 @@ import (
 //	RateLimit-Limit, -Remaining, -Reset             drafts up to 06, Kong
 //	X-RateLimit-Limit, -Remaining, -Reset           GitHub, Envoy, express-rate-limit
 //
-// A field that cannot be read is as good as absent.
+// A field that cannot be read is ignored.
 
-// quotaOf reads what the server reports of its limit, nil if nothing sensible. Most
+// Quota returns the limit that the server reports, nil without a sensible one. Most
 // responses have no such header, so it looks for one first.
-func quotaOf(h http.Header) *ratelimit.Quota {
+func Quota(h http.Header) *ratelimit.Quota {
 	if len(h["Ratelimit"]) > 0 {
 		if q := fromRateLimit(h); q != nil {
 			return q
