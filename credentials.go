@@ -15,7 +15,7 @@ type Credentials struct {
 	Password Secret        `json:"password"`
 	HTTP     ProxyEndpoint `json:"http"`
 	SOCKS5   ProxyEndpoint `json:"socks5"`
-	// Targeting is what the API made of the targeting asked for; a city that is
+	// Targeting is the API's form of the requested targeting; a city that is
 	// null is empty.
 	Targeting Targeting `json:"targeting"`
 

@@ -1,8 +1,16 @@
-// Package whozex is a client for the Whozex Reseller API, through which
-// resellers manage sub-users, balances, proxy packages and webhooks.
+// Package whozex is a client for the Whozex Reseller API, through which resellers manage
+// sub-users, balances, proxy packages and webhooks.
 //
-// The API's page documents every route and its parameters. Of the responses and of the
-// rest it says:
+//	client, err := whozex.New("wx_live_example")
+//	if err != nil {
+//		return err
+//	}
+//	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
+//
+// # Documented and inferred
+//
+// The API's page documents every route and its parameters. Of the responses and the rest
+// it documents:
 //
 //	                              documented              inferred
 //	GetAccount                    all fields              null for last_used_at, custom_price_per_gb
@@ -28,28 +36,26 @@
 //	ErrRateLimited, Retry-After   that there are limits   status 429, the header
 //	RateLimit                     nothing                 all headers that it is read from
 //
-// The comments of types and methods do not repeat it. Inferred names are read
-// leniently: each result has RawJSON, the JSON that it was decoded from, and Unread, the
-// paths of what was missing or could not be read. The struct tag api says the same of
-// each field to programs, and docs/api-coverage.md lists them.
+// The comments of types and methods do not repeat it. Each result has RawJSON, the JSON
+// that it was decoded from, and Unread, the paths of the fields that are missing or could
+// not be decoded. The struct tag api has the same for programs, and docs/api-coverage.md
+// lists every field.
 //
-// Each method of [Client] is one call of the API, whose route ends its comment:
+// # Calls and errors
 //
-//	client, err := whozex.New("wx_live_example")
-//	if err != nil {
-//		return err
-//	}
-//	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
+// Each method of [Client] is one call of the API, and its comment ends with the route.
+// Errors match the sentinels of this package by [errors.Is]; [Error] has the details.
+// Money is decimal.Decimal in US dollars, and exact both ways.
 //
-// Money is decimal.Decimal, in US dollars, and exact both ways.
+// # Retries and unknown outcomes
 //
-// Money is never spent twice. The API has no idempotency key, so a call that may
-// change something is sent again only on proof that it did nothing: the
-// connection could not be made, or the response was 429 (that 429 means "not done"
-// is HTTP's word, not the API page's). When there is no telling, the error is an
-// [*OutcomeUnknownError], matches [ErrOutcomeUnknown], and holds whatever
-// arrived. Check for it before any other sentinel.
+// Reads are retried. The API has no idempotency key, so a mutating call is retried only
+// if it provably did nothing: the connection could not be made, or the response was 429
+// (that 429 means "not done" follows from HTTP; the API's page does not say so). If
+// nobody can know, the error is an [*OutcomeUnknownError], which matches
+// [ErrOutcomeUnknown] and has everything that was received. Check for it before any other
+// sentinel, do not repeat the call, and let [Client.Reconcile] look for evidence.
 //
-// A Client obeys a 429's Retry-After with all its calls at once, and then keeps
-// to the rate that it has seen get through.
+// After a 429 all calls of a client wait for Retry-After, and the client then adapts its
+// rate, see [RateLimit].
 package whozex

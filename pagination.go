@@ -66,7 +66,7 @@ type listData[T any] struct {
 	Transactions []T `json:"transactions" api:"optional"`
 	Pagination   struct {
 		Pagination
-		// HasNext is set if the response has it, without which a walk would end early.
+		// HasNext is set if the response has it, without which an iteration would end early.
 		HasNext any `json:"has_next"`
 	} `json:"pagination" api:"optional"`
 

@@ -26,7 +26,7 @@ type Outcome struct {
 	// Reason is one sentence: what the verdict is based on or, if undecided, what a person
 	// should look at.
 	Reason string `json:"reason"`
-	// User is the sub-user that CreateUser asked for, or the one who was to buy;
+	// User is the sub-user of CreateUser, or the buyer of PurchasePackage;
 	// nil when not looked for or not found. Read from a response that arrived in
 	// part, it holds the fields that arrived.
 	User *User `json:"user,omitempty"`

@@ -47,8 +47,8 @@ func (s Secret) MarshalText() ([]byte, error) {
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // SecretBytes is a body that may hold secrets. It prints and encodes as [redacted],
-// as a [Secret] does, and is a []byte wherever one is asked for. Decoding takes
-// base64, as JSON has bytes, and nothing from [redacted].
+// as a [Secret] does, and can be used as a []byte. It decodes from base64, as JSON
+// encodes bytes; [redacted] decodes to nil.
 type SecretBytes []byte
 
 // Reveal returns the bytes themselves, as []byte(b) does.

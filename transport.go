@@ -136,8 +136,8 @@ func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64
 		buffer.Grow(int(n) + bytes.MinRead)
 	}
 	err = a.fill(buffer, resp.Body, most)
-	// If the transport had asked for gzip, it would have decompressed it; once, though
-	// server and proxy may both have compressed it.
+	// The transport decompresses gzip only if it requested it, and only once: server and
+	// proxy may both have compressed the body.
 	for range 2 {
 		if err == nil && int64(buffer.Len()) <= most && bytes.HasPrefix(buffer.Bytes(), gzipMagic) {
 			err = a.gunzip(buffer, most)

@@ -12,7 +12,7 @@ func newBucket(perSecond float64, burst int) bucket {
 	return bucket{perSecond: perSecond, burst: float64(burst), tokens: float64(burst)}
 }
 
-// take takes a token, or tells how long it takes until there is one.
+// take takes a token, or returns how long to wait for one.
 func (b *bucket) take(now time.Time) time.Duration {
 	if b.perSecond == 0 {
 		return 0

@@ -23,7 +23,7 @@ type meta struct {
 	Version   string `json:"version"`
 }
 
-// answer is all of a response, ready to be written.
+// response is a complete response.
 type response struct {
 	status int
 	header http.Header

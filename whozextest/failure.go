@@ -7,7 +7,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// failure is a response that tells an error. Its code is empty where none is
+// failure is a response with an error. Its code is empty where none is
 // documented.
 type failure struct {
 	status        int

@@ -56,7 +56,7 @@ func (p *pkg) view() packageView {
 	}
 }
 
-// bought is the package as the response to a purchase tells it.
+// bought is the package in the response to a purchase.
 func (p *pkg) bought(cost, price decimal.Decimal) packageView {
 	v := p.view()
 	after := money(p.owner.balance)

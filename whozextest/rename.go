@@ -17,7 +17,7 @@ func (s *Server) Rename(op whozex.Operation, names map[string]string) {
 	s.names[op] = maps.Clone(names)
 }
 
-// rename returns data with the names that op's answers have now.
+// rename returns data with the current names of op's responses.
 func (s *Server) rename(op whozex.Operation, data any) any {
 	s.mu.Lock()
 	names := s.names[op]

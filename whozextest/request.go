@@ -63,7 +63,7 @@ func newEvent(name string, data any, at time.Time) event {
 }
 
 // SendEvent sends an event of any name and data, see [NewEventRequest], to each
-// webhook that asked for the name, after the events that are queued, and waits for
+// webhook that is registered for the name, after the events that are queued, and waits for
 // the responses. The error is [ErrNoWebhook], that of data without JSON, that of
 // ctx, or says which webhook was not reached or responded with another status than
 // 2xx.
@@ -90,7 +90,7 @@ func (s *Server) SendEvent(ctx context.Context, name string, data any) error {
 	return failed
 }
 
-// emit queues an event for the webhooks that asked for it. Each result is sent
+// emit queues an event for the webhooks that are registered for it. Each result is sent
 // once. The lock is held.
 func (s *Server) emit(name string, data any) (results []<-chan error) {
 	e := newEvent(name, data, s.now().Truncate(time.Millisecond))

@@ -10,7 +10,7 @@ import (
 
 const apiPrefix = "/v1"
 
-// handler answers one operation with the server's lock held. What it returns
+// handler handles one operation with the server's lock held. What it returns
 // shares nothing with the server's state.
 type handler func(*Server, *call) (any, *failure)
 

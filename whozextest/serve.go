@@ -9,7 +9,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// ServeHTTP answers one request of the API.
+// ServeHTTP handles one request of the API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(r)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Server) open(r *http.Request, op whozex.Operation, body []byte) *Reques
 	})
 }
 
-// admit checks all that comes before the operation itself, and picks its fault.
+// admit checks everything before the operation itself, and picks its fault.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, found *route, allowed []string, entry *Request) (*failure, *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -166,7 +166,7 @@ func (s *Server) Close() {
 	})
 }
 
-// pause waits for d and tells whether the server is still open.
+// pause waits for d and reports whether the server is still open.
 func (s *Server) pause(d time.Duration) bool {
 	if d <= 0 {
 		return s.done.Err() == nil
