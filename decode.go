@@ -111,7 +111,7 @@ func readSuccess(body []byte, fill bool) (*envelope, error) {
 	if !hasValue(env.data) {
 		return nil, errNoData
 	}
-	return &env, nil
+	return env, nil
 }
 
 func hasValue(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }

@@ -39,11 +39,11 @@ func unquote(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-func readEnvelope(body []byte) envelope {
-	e := envelope{object: unquote(trimBody(body))}
+func readEnvelope(body []byte) *envelope {
+	e := &envelope{object: unquote(trimBody(body))}
 	values, others, ok := membersOf(e.object, "success", "data", "pagination", "meta", "error", "errors", "code", "message")
 	if !ok {
-		return envelope{}
+		return new(envelope)
 	}
 	e.success, e.data, e.pagination, e.meta = values[0], unquote(values[1]), values[2], values[3]
 	e.hasOthers = others

@@ -36,8 +36,8 @@ func (o origin) RawJSON() json.RawMessage {
 }
 
 // Unread returns the paths of the fields, such as user_balance_after, that are missing
-// from the response or could not be decoded, and are zero for that reason. It is nil if
-// everything was decoded.
+// from the response or could not be decoded, and are zero for that reason, at most a
+// thousand of either. It is nil if everything was decoded.
 func (o origin) Unread() []string {
 	if o.source == nil {
 		return nil
@@ -72,7 +72,7 @@ func (s *source) request() lenient.Source {
 func (s *source) envelope() *envelope {
 	env := readEnvelope(s.body)
 	env.fillData()
-	return &env
+	return env
 }
 
 func (s *source) newResult() any { return reflect.New(s.result).Interface() }

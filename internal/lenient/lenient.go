@@ -18,7 +18,7 @@ import (
 )
 
 // Report is what a reading met beside values. Its paths are those of the JSON, such
-// as plans[2].gb.
+// as plans[2].gb, at most MaxPaths of a kind.
 type Report struct {
 	// Unread are there, and no value of their field.
 	Unread []string
@@ -42,10 +42,20 @@ func (r *Report) Add(path string, other Report) {
 		{&r.Amounts, &other.Amounts}, {&r.IDs, &other.IDs},
 	} {
 		for _, at := range *both.from {
-			*both.to = append(*both.to, join(path, at))
+			add(both.to, join(path, at))
 		}
 	}
 	r.Filled += other.Filled
+}
+
+// MaxPaths bounds each list of a [Report]: a megabyte of {},{},… would fill it with
+// fifty.
+const MaxPaths = 1000
+
+func add(to *[]string, path string) {
+	if len(*to) < MaxPaths {
+		*to = append(*to, path)
+	}
 }
 
 // Source says where an object comes from.
@@ -182,20 +192,20 @@ func (r *reading) note(at string, got result, f field, v reflect.Value) {
 		return
 	case got == converted:
 		r.Filled++
-		r.Converted = append(r.Converted, at)
+		add(&r.Converted, at)
 		return
 	case got == unread, got == null && !f.null:
-		r.Unread = append(r.Unread, at)
+		add(&r.Unread, at)
 	case got == absent && !f.optional && !named:
-		r.Missing = append(r.Missing, at)
+		add(&r.Missing, at)
 	}
 	switch {
 	case named:
 		v.SetString(r.PathValue)
 	case f.identifies():
-		r.IDs = append(r.IDs, at)
+		add(&r.IDs, at)
 	case f.holdsAmounts():
-		r.Amounts = append(r.Amounts, at)
+		add(&r.Amounts, at)
 	}
 }
 

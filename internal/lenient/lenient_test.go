@@ -3,8 +3,11 @@ package lenient_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +116,7 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// memory is what f allocates.
+// memory is what f allocates, most of which is not held for long.
 func memory(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -122,23 +125,54 @@ func memory(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestDecodeAllocatesInProportion counts all that is allocated; of that little is
-// held at a time.
-func TestDecodeAllocatesInProportion(t *testing.T) {
-	const size = 1 << 20
-	for name, data := range map[string]string{
-		"a long text":     `{"id":"` + strings.Repeat("x", size) + `"}`,
-		"a long number":   `{"balance":` + strings.Repeat("7", size) + `}`,
-		"many members":    `{` + strings.Repeat(`"a":1,`, size/6) + `"b":1}`,
-		"many unknown":    `{"x":[` + strings.Repeat(`[],`, size/3) + `1]}`,
-		"many items":      `{"plans":[` + strings.Repeat(`{},`, size/60) + `{}],"note":"` + strings.Repeat("x", size) + `"}`,
-		"deeply nested":   `{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `,"note":"` + strings.Repeat("x", size) + `"}`,
-		"the same member": `{` + strings.Repeat(`"inner":{"price":1},`, size/20) + `"id":"1"}`,
+// peak is the most memory that f holds at a time, as the garbage collector finds it when
+// it runs as often as it can.
+func peak(f func()) uint64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	live := func() uint64 {
+		sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	runtime.GC()
+	before := live()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	for most := before; ; most = max(most, live()) {
+		select {
+		case <-done:
+			return most - before
+		default:
+		}
+	}
+}
+
+// TestDecodeHoldsAFewTimesItsInput beside the items that it decodes: each {} is forty
+// bytes in Go, and its raw JSON as many.
+func TestDecodeHoldsAFewTimesItsInput(t *testing.T) {
+	const size = 1 << 18
+	for _, test := range []struct {
+		name, data string
+		times      uint64
+	}{
+		{name: "a long text", data: `{"id":"` + strings.Repeat("x", size) + `"}`, times: 10},
+		{name: "a long number", data: `{"balance":` + strings.Repeat("7", size) + `}`, times: 10},
+		{name: "many members", data: `{` + strings.Repeat(`"a":1,`, size/6) + `"b":1}`, times: 10},
+		{name: "many unknown", data: `{"x":[` + strings.Repeat(`[],`, size/3) + `1]}`, times: 10},
+		{name: "many items", data: `{"plans":[` + strings.Repeat(`{},`, size/3) + `{}]}`, times: 60},
+		{name: "deeply nested", data: `{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `,"note":"` + strings.Repeat("x", size) + `"}`, times: 10},
+		{name: "the same member", data: `{` + strings.Repeat(`"inner":{"price":1},`, size/20) + `"id":"1"}`, times: 10},
 	} {
-		t.Run(name, func(t *testing.T) {
-			took := memory(func() { _, _ = lenient.Decode([]byte(data), new(outer), lenient.Source{}) })
-			t.Logf("%.1f times the input", float64(took)/float64(len(data)))
-			assert.Less(t, took, uint64(160*len(data)))
+		t.Run(test.name, func(t *testing.T) {
+			held := uint64(math.MaxUint64)
+			for range 3 { // what is allocated while the collector runs counts as held
+				held = min(held, peak(func() { _, _ = lenient.Decode([]byte(test.data), new(outer), lenient.Source{}) }))
+			}
+			t.Logf("%.1f times the input", float64(held)/float64(len(test.data)))
+			assert.Less(t, held, test.times*uint64(len(test.data)))
 		})
 	}
 }
@@ -159,7 +193,7 @@ func FuzzDecode(f *testing.F) {
 		if err == nil && (string(data) == "null" || !utf8.Valid(data)) {
 			return
 		}
-		took := memory(func() { _, _ = lenient.Decode(data, &loose, lenient.Source{}) })
+		took := memory(func() { _, _ = lenient.Decode(data, &loose, lenient.Source{}) }) // TestDecodeHolds… has what is held of it
 		assert.Less(t, took, uint64(200*len(data)+1<<16))
 		strict.Note, loose.Note = "", "" // which has another name in the lenient pass
 		if err != nil || !lenient.Complete(&strict, "") || longest(strict) > lenient.MaxDigits {
