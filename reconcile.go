@@ -65,8 +65,8 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 //   - PurchasePackage: not applied when no transaction since can be the purchase
 //     and the user has as many packages as PackagesBefore, or none if it is not set.
 //     Applied only if it is set, the user has one package more, and just one
-//     transaction since can be the purchase. The package's id
-//     comes with the package.created webhook, see [EventPackageCreated].
+//     transaction since can be the purchase. The package's id comes with the
+//     package.created webhook, see [EventPackageCreated].
 //   - CreateWebhook, RegenerateKey, [Client.Do]: nothing in the API shows them.
 //
 // A response that was received, even in part, and reports success decides any of them.
@@ -77,8 +77,9 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 // be read whole (10,000 items at most), an entry with a field that is not
 // understood, times that do not agree. What cannot be checked stands there first:
 // the email or note must be used for this one call alone, the client be of the same
-// account, and no request be carried out later than [WithGrace] after it can last have been on its way: before that
-// nothing is "not applied", and NotBefore says when to ask again.
+// account, and no request be carried out later than [WithGrace] after it can last have
+// been on its way. Before that nothing is "not applied", and NotBefore says when to ask
+// again.
 //
 // The error is that of a read that failed; the outcome is undecided then.
 //
