@@ -149,7 +149,7 @@ func offset(t *rapid.T) time.Duration {
 var (
 	quirks = []func(*rapid.T, *world){
 		func(t *rapid.T, w *world) {
-			w.Commit = one(t, "commit", time.Second, 9*time.Second, 40*time.Second, 59*time.Second, 3*time.Minute, hour)
+			w.Commit = one(t, "commit", time.Second, 9*time.Second, 40*time.Second, 59*time.Second, 69*time.Second, 3*time.Minute, hour)
 		},
 		func(t *rapid.T, w *world) { w.Shows = one(t, "shows", time.Second, 20*time.Second) },
 		func(t *rapid.T, w *world) {
@@ -189,6 +189,7 @@ var (
 		func(t *rapid.T, w *world) { w.CreatedAhead += offset(t) },
 		func(t *rapid.T, w *world) {
 			w.Jump, w.JumpAfter = one(t, "jump", -hour, hour), one(t, "jump after", -hour, 5*time.Second, hour)
+			w.CreatedAhead = one(t, "ahead before", 0, -w.Jump)
 		},
 		func(t *rapid.T, w *world) { w.Grain = one(t, "grain", time.Second, time.Minute, hour, day) },
 		func(t *rapid.T, w *world) { w.OldGrain = one(t, "old grain", hour, day) },
@@ -296,7 +297,7 @@ func drawQuirks(t *rapid.T, w *world) {
 }
 
 func TestReconcile_RandomWorlds(t *testing.T) {
-	explore(t, 1, drawQuirks, time.Second, 30*time.Second, 75*time.Second, 2*time.Minute, hour, 26*hour, 8*day)
+	explore(t, 1, drawQuirks, time.Second, 30*time.Second, 65*time.Second, 75*time.Second, 2*time.Minute, hour, 26*hour, 8*day)
 }
 
 func TestReconcile_WorldsLikeTheSandbox(t *testing.T) {
