@@ -186,6 +186,12 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			later: 2*time.Hour + time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
 		},
 		{
+			name: "a purchase by a clock that is behind, with another by one that is ahead",
+			world: world{Op: buy, Fate: counts, Counted: true, Provisioned: 30 * day, CreatedAhead: -5 * time.Hour, Users: []string{"a@example.com"},
+				Others: append(past(3, whozex.TransactionDeposit, 3*day), booking{Ago: -time.Minute, Ahead: 6 * time.Hour, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`})},
+			verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
+		},
+		{
 			name:    "a purchase that adds GB to a package there was",
 			world:   world{Op: buy, Fate: counts, SoldAs: "GB", Had: 1, Counted: true, Others: past(3, whozex.TransactionDeposit, 3*day)},
 			verdict: whozex.OutcomeUndecided, reason: "GB were added",

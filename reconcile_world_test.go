@@ -31,9 +31,10 @@ const (
 type booking struct {
 	Ago          time.Duration // before the call; negative: after it
 	Kind         whozex.TransactionType
-	Amount, Note string // no amount: what takes the call's back, so long after it counted
-	Fields       string // more fields, such as `,"a":1`
-	Dated        bool   // its created_at is a date without a time
+	Amount, Note string        // no amount: what takes the call's back, so long after it counted
+	Fields       string        // more fields, such as `,"a":1`
+	Dated        bool          // its created_at is a date without a time
+	Ahead        time.Duration // of the other entries' clock
 }
 
 func (b booking) at(w *world) time.Time {
@@ -340,7 +341,7 @@ func (w *world) history(now time.Time) []string {
 		if name := cmp.Or(w.Memo, "note"); name != "-" {
 			note = fmt.Sprintf(`%q:%s,`, name, text(e.Note))
 		}
-		created := w.created(e.Kind, e.at)
+		created := w.created(e.Kind, e.at.Add(e.Ahead))
 		if e.Dated {
 			created = created[:len(time.DateOnly)]
 		}
