@@ -26,8 +26,9 @@
 //   - [ReplayStore] returns an error, so that the sender receives a 503 and can
 //     redeliver. With [WithLocalStore] it continues with a store in each process.
 //
-// Both use Redis again as soon as it replies. Neither logs. go-redis logs a line
-// for each failed dial, unless you silence it with redis.SetLogger.
+// Both use Redis again as soon as it replies. Neither logs; [WithOnOutage] reports the
+// beginning and the end of an outage. go-redis logs a line for each failed dial, unless
+// you silence it with redis.SetLogger.
 //
 // Any settings of go-redis work. By default it dials five times before it reports
 // that a connection was refused. With DialerRetries and MaxRetries set to 1, as
