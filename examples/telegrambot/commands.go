@@ -21,26 +21,25 @@ import (
 )
 
 const (
-	errNotGB       = shop.Refusal("That is not a number of GB: use digits, such as 20.")
-	errNotType     = shop.Refusal("That is not a proxy type: residential, datacenter or mobile.")
-	errNotAmount   = shop.Refusal("That is not a user and an amount, such as /topup 42 25.50.")
-	errNoPackage   = shop.Refusal("You have no package of this number here: see /packages.")
-	errNotDecision = shop.Refusal("That is not an order and what became of it, such as /resolve KEY PKG-A1B2C3, yes or no.")
-	errNotPrivate  = shop.Refusal("Credentials are for your eyes only: ask me in a private chat.")
-	help           = "I know /balance, /price 20, /buy 20 residential, /packages and /credentials PKG TR."
+	errInvalidGB       = shop.UserError("That is not a number of GB: use digits, such as 20.")
+	errInvalidType     = shop.UserError("That is not a proxy type: residential, datacenter or mobile.")
+	errInvalidAmount   = shop.UserError("That is not a user and an amount, such as /topup 42 25.50.")
+	errNoPackage       = shop.UserError("You have no package with this number here: see /packages.")
+	errInvalidDecision = shop.UserError("That is not an order and a decision, such as /resolve KEY PKG-A1B2C3, yes or no.")
+	errPrivateOnly     = shop.UserError("I show credentials only in a private chat.")
+	help               = "I know /balance, /price 20, /buy 20 residential, /packages and /credentials PKG TR."
 )
 
-// say is Sprintf for Telegram's HTML: every argument is escaped, the format is
-// not.
-func say(format string, args ...any) string {
+// formatHTML is Sprintf for Telegram's HTML. It escapes the arguments, not the format.
+func formatHTML(format string, args ...any) string {
 	for i, arg := range args {
 		args[i] = html.EscapeString(fmt.Sprint(arg))
 	}
 	return fmt.Sprintf(format, args...)
 }
 
-// count is a number and its noun, which takes an s.
-func count(n int, noun string) string {
+// pluralize returns a number and a noun, with an s unless n is 1.
+func pluralize(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
@@ -49,76 +48,77 @@ func count(n int, noun string) string {
 
 func usd(d decimal.Decimal) string { return "$" + d.StringFixed(2) }
 
-// onMessage answers a command. What the user wrote wrongly costs no request.
+// onMessage handles a command. Invalid input causes no request to the API.
 func (b *bot) onMessage(ctx context.Context, m *models.Message) {
 	words := strings.Fields(m.Text)
 	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
 		return
 	}
-	name, _, _ := strings.Cut(words[0], "@") // in groups commands carry the bot's name
-	handle := map[string]func(context.Context, request) (string, error){
+	name, _, _ := strings.Cut(words[0], "@") // in groups, commands end with the bot's name
+	handle := map[string]func(context.Context, command) (string, error){
 		"/start": b.start, "/balance": b.balance, "/price": b.price, "/buy": b.buy,
 		"/packages": b.packages, "/credentials": b.credentials, "/topup": b.topup, "/resolve": b.resolve, "/stats": b.stats,
 	}[name]
 	if handle == nil || slices.Contains([]string{"/topup", "/resolve", "/stats"}, name) && !slices.Contains(b.admins, m.From.ID) {
-		b.tell(ctx, m.Chat.ID, help)
+		b.sendMessage(ctx, m.Chat.ID, help)
 		return
 	}
-	answer, err := handle(ctx, request{m, append(words[1:], "", "")})
-	b.answer(ctx, m.Chat.ID, answer, err)
+	text, err := handle(ctx, command{m, append(words[1:], "", "")})
+	b.reply(ctx, m.Chat.ID, text, err)
 }
 
-// request is a command and its words, of which there are at least two.
-type request struct {
+// command is a message with a command and its arguments. There are at least two
+// arguments, which may be empty.
+type command struct {
 	*models.Message
 	args []string
 }
 
-// answer says what came of a command.
-func (b *bot) answer(ctx context.Context, chat int64, text string, err error) {
-	if text := b.wording(text, err); text != "" {
-		b.tell(ctx, chat, text)
+// reply sends the result of a command.
+func (b *bot) reply(ctx context.Context, chat int64, text string, err error) {
+	if text := b.replyText(text, err); text != "" {
+		b.sendMessage(ctx, chat, text)
 	}
 }
 
-// wording is the response, or as much of an error as is good for a customer.
-func (b *bot) wording(text string, err error) string {
-	var told shop.Refusal
-	var wrong *whozex.ParamError
+// replyText returns text, or the message for a customer if there is an error.
+func (b *bot) replyText(text string, err error) string {
+	var userError shop.UserError
+	var paramError *whozex.ParamError
 	switch {
 	case errors.Is(err, shop.ErrNoCustomer):
 		text = "Send /start first."
-	case errors.As(err, &told):
-		text = say("%v", told)
-	case errors.As(err, &wrong):
-		text = say("%v %v.", wrong.Field, wrong.Reason)
+	case errors.As(err, &userError):
+		text = formatHTML("%v", userError)
+	case errors.As(err, &paramError):
+		text = formatHTML("%v %v.", paramError.Field, paramError.Reason)
 	case err != nil:
-		b.log.Warn("request", "error", err)
-		text = say("That did not work, and no money was spent: %v.", reason(err))
+		b.log.Warn("command failed", "error", err)
+		text = formatHTML("That did not work, and no money was spent: %v.", publicReason(err))
 	}
 	return text
 }
 
-// reason is an error for a customer's eyes.
-func reason(err error) string {
+// publicReason describes an error to a customer without details.
+func publicReason(err error) string {
 	switch {
 	case errors.Is(err, whozex.ErrInsufficientBalance):
 		return "the balance is too low"
 	case errors.Is(err, whozex.ErrRateLimited), errors.Is(err, whozex.ErrServer):
 		return "the service is busy, try again later"
 	}
-	return "the service did not take it"
+	return "the service refused it"
 }
 
-func (b *bot) start(ctx context.Context, r request) (string, error) {
-	user, err := b.shop.Join(ctx, r.From.ID, fmt.Sprintf("telegram-%d@%s", r.From.ID, b.domain))
+func (b *bot) start(ctx context.Context, r command) (string, error) {
+	user, err := b.shop.Register(ctx, r.From.ID, fmt.Sprintf("telegram-%d@%s", r.From.ID, b.domain))
 	if err != nil {
 		return "", err
 	}
-	return say("Welcome. Your balance is %v. /price 20 tells a price, /buy 20 buys.", usd(user.Balance)), nil
+	return formatHTML("Welcome. Your balance is %v. /price 20 shows a price, /buy 20 buys.", usd(user.Balance)), nil
 }
 
-func (b *bot) balance(ctx context.Context, r request) (string, error) {
+func (b *bot) balance(ctx context.Context, r command) (string, error) {
 	c, err := b.shop.Customer(ctx, r.From.ID)
 	if err != nil {
 		return "", err
@@ -127,30 +127,30 @@ func (b *bot) balance(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return say("Your balance is %v, and you have %v.", usd(user.Balance), count(user.PackageCount, "package")), nil
+	return formatHTML("Your balance is %v, and you have %v.", usd(user.Balance), pluralize(user.PackageCount, "package")), nil
 }
 
 func (b *bot) quote(ctx context.Context, text string) (*whozex.Quote, error) {
 	gb, err := strconv.Atoi(text)
 	if err != nil {
-		return nil, errNotGB
+		return nil, errInvalidGB
 	}
 	return b.api.CalculatePrice(ctx, gb)
 }
 
-func (b *bot) price(ctx context.Context, r request) (string, error) {
+func (b *bot) price(ctx context.Context, r command) (string, error) {
 	quote, err := b.quote(ctx, r.args[0])
 	if err != nil {
 		return "", err
 	}
-	return say("%v GB cost %v, %v a GB.", quote.GB, usd(quote.Total), usd(quote.PricePerGB)), nil
+	return formatHTML("%v GB cost %v, %v per GB.", quote.GB, usd(quote.Total), usd(quote.PricePerGB)), nil
 }
 
-// buy shows a button that carries the whole order.
-func (b *bot) buy(ctx context.Context, r request) (string, error) {
+// buy shows a button whose data is the order's key.
+func (b *bot) buy(ctx context.Context, r command) (string, error) {
 	kind := whozex.ProxyType(strings.ToLower(cmp.Or(r.args[1], string(whozex.ProxyResidential))))
 	if !slices.Contains([]whozex.ProxyType{whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile}, kind) {
-		return "", errNotType
+		return "", errInvalidType
 	}
 	quote, err := b.quote(ctx, r.args[0])
 	if err != nil {
@@ -160,72 +160,72 @@ func (b *bot) buy(ctx context.Context, r request) (string, error) {
 		return "", err
 	}
 	o := shop.Order{ID: shop.NewID(), Customer: r.From.ID, GB: quote.GB, ProxyType: kind, Price: quote.Total}
-	b.tell(ctx, r.Chat.ID, say("%v GB %v for %v?", o.GB, kind, usd(o.Price)), models.InlineKeyboardButton{
+	b.sendMessage(ctx, r.Chat.ID, formatHTML("%v GB %v for %v?", o.GB, kind, usd(o.Price)), models.InlineKeyboardButton{
 		Text: "Buy for " + usd(o.Price), CallbackData: o.Key(),
 	})
 	return "", nil
 }
 
-// onTap carries out the order of a button, if it is the one who ordered who taps.
-func (b *bot) onTap(ctx context.Context, q *models.CallbackQuery) {
+// onButton executes the order of a button, if its own customer has tapped it.
+func (b *bot) onButton(ctx context.Context, q *models.CallbackQuery) {
 	if _, err := b.chat.AnswerCallbackQuery(ctx, &telegram.AnswerCallbackQueryParams{CallbackQueryID: q.ID}); err != nil {
-		b.log.Warn("acknowledge", "error", err)
+		b.log.Warn("callback query not answered", "error", err)
 	}
 	o, err := shop.ParseOrder(q.Data)
 	switch {
 	case err == nil && (o.TopUp() || o.Customer != q.From.ID):
 		err = shop.ErrNoOrder
 	case err == nil:
-		err = b.carryOut(ctx, q.From.ID, o)
+		err = b.execute(ctx, q.From.ID, o)
 	}
-	b.answer(ctx, q.From.ID, "", err)
+	b.reply(ctx, q.From.ID, "", err)
 }
 
-const notCarriedOut = "It was not carried out, and no money was spent. You can order anew."
+const textNotCompleted = "The order was not completed, and no money was spent. You can order again."
 
-// about says where an order stands.
-func about(o shop.Order, r *idempotency.Record) string {
+// statusText describes the state of an order.
+func statusText(o shop.Order, r *idempotency.Record) string {
 	switch {
 	case r.State == idempotency.Succeeded && o.TopUp():
-		return say("Topped up by %v.", usd(o.Amount))
+		return formatHTML("Topped up by %v.", usd(o.Amount))
 	case r.State == idempotency.Succeeded && r.ResultID != "":
-		return say("You have <code>%v</code>, %v GB %v. See /credentials %v", r.ResultID, o.GB, o.ProxyType, r.ResultID)
+		return formatHTML("You have <code>%v</code>, %v GB %v. See /credentials %v", r.ResultID, o.GB, o.ProxyType, r.ResultID)
 	case r.State == idempotency.Succeeded:
-		return "It was bought and paid for. Its number is on the way."
+		return "The package was bought and paid for. Its number will follow."
 	case r.State == idempotency.Failed:
-		return notCarriedOut
+		return textNotCompleted
 	}
-	return "It is not known yet whether this was carried out. Nothing is sent again; you will be told."
+	return "It is not known yet whether the order was completed. It will not be sent again; I will tell you when I know."
 }
 
-func (b *bot) packages(ctx context.Context, r request) (string, error) {
+func (b *bot) packages(ctx context.Context, r command) (string, error) {
 	c, err := b.shop.Customer(ctx, r.From.ID)
 	if err != nil {
 		return "", err
 	}
-	mine, err := b.shop.Packages(ctx, c)
-	if err != nil || len(mine) == 0 {
+	purchases, err := b.shop.Packages(ctx, c)
+	if err != nil || len(purchases) == 0 {
 		return "You have bought no package here yet.", err
 	}
 	var text strings.Builder
-	for _, o := range mine {
+	for _, o := range purchases {
 		if o.ResultID == "" {
 			order, _ := shop.ParseOrder(o.Key)
-			text.WriteString(say("%v GB %v: bought and paid for, its number is not known yet. An admin knows.\n", order.GB, order.ProxyType))
+			text.WriteString(formatHTML("%v GB %v: bought and paid for, its number is not known yet. An admin has been notified.\n", order.GB, order.ProxyType))
 			continue
 		}
 		pkg, err := b.api.GetPackage(ctx, o.ResultID)
 		if err != nil {
 			return "", err
 		}
-		text.WriteString(say("<code>%v</code>: %v of %v GB left\n", o.ResultID, pkg.RemainingGB, pkg.TotalGB))
+		text.WriteString(formatHTML("<code>%v</code>: %v of %v GB left\n", o.ResultID, pkg.RemainingGB, pkg.TotalGB))
 	}
 	return text.String(), nil
 }
 
-func (b *bot) credentials(ctx context.Context, r request) (string, error) {
+func (b *bot) credentials(ctx context.Context, r command) (string, error) {
 	if r.Chat.Type != models.ChatTypePrivate {
-		return "", errNotPrivate
+		return "", errPrivateOnly
 	}
 	o, _, err := b.shop.Owner(ctx, r.args[0])
 	if errors.Is(err, idempotency.ErrUnknownKey) || err == nil && o.Customer != r.From.ID {
@@ -238,52 +238,52 @@ func (b *bot) credentials(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return say("HTTP\n<code>%v</code>\nSOCKS5\n<code>%v</code>", access.HTTP.ConnectionString.Reveal(), access.SOCKS5.ConnectionString.Reveal()), nil
+	return formatHTML("HTTP\n<code>%v</code>\nSOCKS5\n<code>%v</code>", access.HTTP.ConnectionString.Reveal(), access.SOCKS5.ConnectionString.Reveal()), nil
 }
 
 var dollars = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,2})?$`)
 
-// topup is known by the message that asked for it, however often it is delivered.
-func (b *bot) topup(ctx context.Context, r request) (string, error) {
+// topup makes the order's ID from the message's, so that a redelivered message is
+// executed once.
+func (b *bot) topup(ctx context.Context, r command) (string, error) {
 	customer, err := strconv.ParseInt(r.args[0], 10, 64)
 	if err != nil || !dollars.MatchString(r.args[1]) {
-		return "", errNotAmount
+		return "", errInvalidAmount
 	}
-	o := shop.Order{ID: fmt.Sprintf("%d-%d", r.Chat.ID, r.Message.ID), Asker: r.From.ID, Customer: customer, Amount: decimal.RequireFromString(r.args[1])}
+	o := shop.Order{ID: fmt.Sprintf("%d-%d", r.Chat.ID, r.Message.ID), Requester: r.From.ID, Customer: customer, Amount: decimal.RequireFromString(r.args[1])}
 	if !o.TopUp() {
-		return "", errNotAmount
+		return "", errInvalidAmount
 	}
 	if _, err := b.shop.Customer(ctx, customer); errors.Is(err, shop.ErrNoCustomer) {
 		return "This user has not sent /start.", nil
 	}
-	return "", b.carryOut(ctx, r.Chat.ID, o)
+	return "", b.execute(ctx, r.Chat.ID, o)
 }
 
-// resolve settles an order by what an admin has seen at the panel; whoever asked
-// for the order is told.
-func (b *bot) resolve(ctx context.Context, r request) (string, error) {
+// resolve records an admin's decision about an order, which notifies the requester.
+func (b *bot) resolve(ctx context.Context, r command) (string, error) {
 	decision := idempotency.Resolution{Reason: fmt.Sprint("decided by admin ", r.From.ID)}
-	switch answer := r.args[1]; {
-	case answer == "yes", strings.HasPrefix(answer, "PKG-"):
-		decision.Applied, decision.ResultID = true, strings.TrimPrefix(answer, "yes")
-	case answer != "no":
-		return "", errNotDecision
+	switch arg := r.args[1]; {
+	case arg == "yes", strings.HasPrefix(arg, "PKG-"):
+		decision.Applied, decision.ResultID = true, strings.TrimPrefix(arg, "yes")
+	case arg != "no":
+		return "", errInvalidDecision
 	}
 	_, err := b.shop.Once.Resolve(ctx, r.args[0], decision)
 	switch {
 	case errors.Is(err, idempotency.ErrUnknownKey):
 		return "", shop.ErrNoOrder
 	case errors.Is(err, idempotency.ErrInProgress):
-		return "", shop.ErrTaken
+		return "", shop.ErrInProgress
 	case errors.Is(err, idempotency.ErrKeyReused):
-		return "It is settled already, and otherwise.", nil
+		return "The order is already resolved, with another result.", nil
 	case err != nil:
 		return "", err
 	}
-	return "It is settled, and whoever ordered it is told.", nil
+	return "The order is resolved, and the customer is notified.", nil
 }
 
-func (b *bot) stats(ctx context.Context, _ request) (string, error) {
+func (b *bot) stats(ctx context.Context, _ command) (string, error) {
 	account, err := b.api.GetAccount(ctx)
 	if err != nil {
 		return "", err
@@ -292,6 +292,6 @@ func (b *bot) stats(ctx context.Context, _ request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return say("Balance %v, spent %v, %v, %v, %v not settled.", usd(account.Balance), usd(account.Stats.TotalSpent),
-		count(account.Stats.SubUsers, "user"), count(account.Stats.Packages, "package"), count(len(open), "order")), nil
+	return formatHTML("Balance %v, spent %v, %v, %v, %v open.", usd(account.Balance), usd(account.Stats.TotalSpent),
+		pluralize(account.Stats.SubUsers, "user"), pluralize(account.Stats.Packages, "package"), pluralize(len(open), "order")), nil
 }

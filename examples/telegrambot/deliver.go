@@ -9,43 +9,43 @@ import (
 	"github.com/go-telegram/bot/models"
 )
 
-// attempts bounds how often a message is sent while Telegram fails.
-const attempts = 5
+// maxAttempts limits how often a message is sent while Telegram fails.
+const maxAttempts = 5
 
-// tell sends HTML to a chat. What cannot be delivered is for the admins, without
-// the text, which may hold a password.
-func (b *bot) tell(ctx context.Context, chat int64, text string, buttons ...models.InlineKeyboardButton) {
+// sendMessage sends HTML to a chat. If the message cannot be delivered, it notifies
+// the admins, without the text, which may contain a password.
+func (b *bot) sendMessage(ctx context.Context, chat int64, text string, buttons ...models.InlineKeyboardButton) {
 	if err := b.deliver(ctx, chat, text, buttons...); err != nil {
-		b.alarm(ctx, say("A message to %v could not be delivered: %v.", chat, refusal(err)))
+		b.notifyAdmins(ctx, formatHTML("A message to %v could not be delivered: %v.", chat, failureText(err)))
 	}
 }
 
-// alarm tells the admins, and reports whether one of them knows.
-func (b *bot) alarm(ctx context.Context, text string) (known bool) {
-	b.log.Warn("alarm", "text", text)
+// notifyAdmins sends text to the admins and reports whether one of them received it.
+func (b *bot) notifyAdmins(ctx context.Context, text string) (delivered bool) {
+	b.log.Warn("alert", "text", text)
 	for _, admin := range b.admins {
 		err := b.deliver(ctx, admin, text)
-		known = known || err == nil
+		delivered = delivered || err == nil
 		if err != nil {
-			b.log.Error("alarm", "admin", admin, "error", err)
+			b.log.Error("alert not delivered", "admin", admin, "error", err)
 		}
 	}
-	return known
+	return delivered
 }
 
-// deliver sends HTML to a chat, again where Telegram asks for a pause, does not
-// answer or fails. A time-out may hide a message that has arrived: better twice
-// than never. What Telegram does not parse is sent as plain text.
+// deliver sends HTML to a chat. It retries on rate limits, timeouts and server
+// errors. After a timeout the message may arrive twice, which is better than never.
+// If Telegram cannot parse the HTML, it is sent as plain text.
 func (b *bot) deliver(ctx context.Context, chat int64, text string, buttons ...models.InlineKeyboardButton) error {
 	message := &telegram.SendMessageParams{ChatID: chat, Text: text, ParseMode: models.ParseModeHTML}
 	if len(buttons) > 0 {
 		message.ReplyMarkup = &models.InlineKeyboardMarkup{InlineKeyboard: [][]models.InlineKeyboardButton{buttons}}
 	}
-	pause := b.pause
+	backoff := b.backoff
 	for n := 1; ; n++ {
 		err := b.send(ctx, message)
 		var limited *telegram.TooManyRequestsError
-		wait := pause
+		wait := backoff
 		switch {
 		case err == nil:
 			return nil
@@ -56,14 +56,14 @@ func (b *bot) deliver(ctx context.Context, chat int64, text string, buttons ...m
 		case permanent(err):
 			return err
 		}
-		if n == attempts || wait > longestPause {
+		if n == maxAttempts || wait > maxRetryWait {
 			return err
 		}
-		pause *= 2
-		b.log.Warn("deliver", "chat", chat, "error", err, "wait", wait)
+		backoff *= 2
+		b.log.Warn("message not delivered", "chat", chat, "error", err, "retry_in", wait)
 		select {
 		case <-time.After(wait):
-		case <-b.stopped: // an order's outcome is told after the restart
+		case <-b.stopped: // the result of an order is sent after the restart
 			return err
 		case <-ctx.Done():
 			return err
@@ -71,30 +71,30 @@ func (b *bot) deliver(ctx context.Context, chat int64, text string, buttons ...m
 	}
 }
 
-// longestPause is how long a message waits in memory. An order's outcome waits
-// for longer in the database.
-const longestPause = time.Minute
+// maxRetryWait is how long a message may wait in memory. The result of an order is
+// kept in the database and sent later.
+const maxRetryWait = time.Minute
 
 func (b *bot) send(ctx context.Context, message *telegram.SendMessageParams) error {
-	ctx, cancel := context.WithTimeout(ctx, b.patience)
+	ctx, cancel := context.WithTimeout(ctx, b.sendTimeout)
 	defer cancel()
 	_, err := b.chat.SendMessage(ctx, message)
 	return err
 }
 
-// permanent reports whether Telegram would refuse the message each time: the user
-// has blocked the bot, or there is no such chat.
+// permanent reports whether a retry is useless: the user has blocked the bot, or the
+// chat does not exist.
 func permanent(err error) bool {
 	return errors.Is(err, telegram.ErrorForbidden) || errors.Is(err, telegram.ErrorBadRequest) || errors.Is(err, telegram.ErrorNotFound)
 }
 
-// refusal is a failure of Telegram in words.
-func refusal(err error) string {
+// failureText describes an error of Telegram.
+func failureText(err error) string {
 	switch {
 	case errors.Is(err, telegram.ErrorForbidden):
 		return "the user has blocked the bot"
 	case permanent(err):
-		return "Telegram refuses it"
+		return "Telegram refused it"
 	}
 	return "Telegram cannot be reached"
 }

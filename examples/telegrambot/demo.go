@@ -17,11 +17,11 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// demo runs the bot with no account at all: the terminal is the chat, and the
-// user is an admin too.
+// demo runs the bot without an account. The terminal is the chat, and its user is
+// also an admin.
 func demo(ctx context.Context) error {
 	if os.Getenv("WHOZEX_API_KEY") != "" {
-		return errors.New("WHOZEX_API_KEY is set and TELEGRAM_BOT_TOKEN is not: the demo spends no real money")
+		return errors.New("WHOZEX_API_KEY is set and TELEGRAM_BOT_TOKEN is not: the demo does not use a real account")
 	}
 	const token, me = "1:demo", 1
 	server, chat := whozextest.NewServer(), faketelegram.New(token)
@@ -49,41 +49,41 @@ func demo(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	fmt.Println("You are user 1 and an admin, no real money moves. Try /start, /topup 1 50, /buy 20; a number taps a button.")
-	var shown sync.WaitGroup
-	shown.Go(func() { show(ctx, chat) })
+	fmt.Println("You are user 1 and an admin. No real money is spent. Try /start, /topup 1 50, /buy 20; enter a number to tap a button.")
+	var printing sync.WaitGroup
+	printing.Go(func() { printMessages(ctx, chat) })
 	go func() {
-		defer cancel() // the end of the input is the end of the demo
+		defer cancel() // the end of the input ends the demo
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
 			sent := chat.Sent()
-			data, tapped := button(sent, lines.Text())
+			data, ok := findButton(sent, lines.Text())
 			switch {
-			case tapped:
+			case ok:
 				chat.Tap(me, me, data)
 			case strings.HasPrefix(lines.Text(), "/"):
 				chat.Write(me, me, lines.Text())
 			default:
-				continue // the bot says nothing to that
+				continue // the bot does not reply to other messages
 			}
-			// The bot takes what comes at once as it likes; a person waits for the response.
-			patience, stop := context.WithTimeout(ctx, 10*time.Second)
-			_, _ = chat.Next(patience, len(sent), anything)
+			// Wait for the reply: the bot handles messages concurrently.
+			replyCtx, stop := context.WithTimeout(ctx, 10*time.Second)
+			_, _ = chat.Next(replyCtx, len(sent), anyMessage)
 			stop()
 		}
 	}()
 	err = run(ctx)
 	cancel()
-	shown.Wait()
+	printing.Wait()
 	return err
 }
 
-func anything(faketelegram.Message) bool { return true }
+func anyMessage(faketelegram.Message) bool { return true }
 
-// show prints what the bot sends, and all of it before it ends with ctx.
-func show(ctx context.Context, chat *faketelegram.Server) {
+// printMessages prints the bot's messages until ctx ends.
+func printMessages(ctx context.Context, chat *faketelegram.Server) {
 	for n := 0; ; n++ {
-		m, err := chat.Next(ctx, n, anything)
+		m, err := chat.Next(ctx, n, anyMessage)
 		if err != nil {
 			return
 		}
@@ -94,8 +94,8 @@ func show(ctx context.Context, chat *faketelegram.Server) {
 	}
 }
 
-// button finds the n-th button of the last message that has any.
-func button(sent []faketelegram.Message, line string) (data string, ok bool) {
+// findButton returns the data of the n-th button of the last message with buttons.
+func findButton(sent []faketelegram.Message, line string) (data string, ok bool) {
 	n, err := strconv.Atoi(line)
 	for i := len(sent) - 1; i >= 0 && err == nil; i-- {
 		if buttons := sent[i].Buttons; len(buttons) > 0 {

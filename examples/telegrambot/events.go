@@ -11,8 +11,9 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// onEvent tells the owner that little is left, once for each crossing. That event's
-// fields are not documented: what cannot be read goes to the admins as it came.
+// onEvent notifies the owner of a package that is nearly used up, once until GB are
+// added. The fields of this event are not documented: the admins receive an event
+// that cannot be decoded.
 func (b *bot) onEvent(ctx context.Context, event *webhookverify.Event) error {
 	if event.Name != whozex.EventPackageLowGB {
 		return nil
@@ -20,23 +21,23 @@ func (b *bot) onEvent(ctx context.Context, event *webhookverify.Event) error {
 	var low struct {
 		PackageID string `json:"package_id"`
 	}
-	readErr := event.Decode(&low)
+	decodeErr := event.Decode(&low)
 	owner, _, err := b.shop.Owner(ctx, low.PackageID)
 	switch {
-	case readErr != nil || errors.Is(err, idempotency.ErrUnknownKey) || errors.Is(err, shop.ErrNoOrder):
-		b.alarm(ctx, say("An event came that cannot be read here:\n<code>%v</code>", fmt.Sprintf("%.3000s", event.Body)))
+	case decodeErr != nil || errors.Is(err, idempotency.ErrUnknownKey) || errors.Is(err, shop.ErrNoOrder):
+		b.notifyAdmins(ctx, formatHTML("An event could not be decoded:\n<code>%v</code>", fmt.Sprintf("%.3000s", event.Body)))
 		return nil
 	case err != nil:
 		return err
 	}
 	pkg, err := b.api.GetPackage(ctx, low.PackageID)
 	if err != nil {
-		return err // it comes again
+		return err // the event is redelivered
 	}
-	// More GB make the total another one, and the next crossing a new one.
+	// AddGB changes the total, and the owner is notified again.
 	total := pkg.TotalGB.String()
-	if told, _ := b.low.Swap(low.PackageID, total); told != total {
-		b.tell(ctx, owner.Customer, say("Package <code>%v</code> has %v of %v GB left.", low.PackageID, pkg.RemainingGB, total))
+	if notified, _ := b.lowNotified.Swap(low.PackageID, total); notified != total {
+		b.sendMessage(ctx, owner.Customer, formatHTML("Package <code>%v</code> has %v of %v GB left.", low.PackageID, pkg.RemainingGB, total))
 	}
 	return nil
 }

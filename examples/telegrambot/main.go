@@ -1,14 +1,15 @@
 // Command telegrambot sells proxy packages on Telegram.
 //
-// Without settings it runs on a sandbox of the API and a fake server of Telegram, in
-// the terminal. With TELEGRAM_BOT_TOKEN and WHOZEX_API_KEY it is real. Further:
+// Without settings it runs in the terminal, on fake servers of the API and of
+// Telegram. With TELEGRAM_BOT_TOKEN and WHOZEX_API_KEY it uses the real ones. Other
+// settings:
 //
-//	TELEGRAM_ADMINS   numbers of the users who may /topup and /stats, 1,2
-//	BOT_DATABASE      where orders are kept: sqlite:telegrambot.db, or postgres://…
-//	BOT_DOMAIN        domain of the customers' emails, telegram.example
-//	WEBHOOK_URL       https address under which WEBHOOK_LISTEN is reached; without
-//	                  it no events come, and a lost purchase needs an admin
-//	WEBHOOK_LISTEN    address to listen on, 127.0.0.1:8443
+//	TELEGRAM_ADMINS   numbers of the users who may /topup, /resolve and /stats: 1,2
+//	BOT_DATABASE      database of the orders: sqlite:telegrambot.db, or postgres://…
+//	BOT_DOMAIN        domain of the customers' emails: telegram.example
+//	WEBHOOK_URL       public https URL of WEBHOOK_LISTEN; without it there are no
+//	                  events, and an admin must resolve a lost purchase
+//	WEBHOOK_LISTEN    address to listen on: 127.0.0.1:8443
 package main
 
 import (
@@ -47,19 +48,21 @@ func main() {
 	}
 }
 
-// bot is a shop's front on Telegram.
+// bot is the frontend of a shop on Telegram.
 type bot struct {
-	api               *whozex.Client
-	chat              *telegram.Bot
-	shop              *shop.Shop
-	log               *slog.Logger
-	admins            []int64
-	domain            string
-	notices           *notices
-	telling, carrying sync.Map      // keys of orders
-	patience, pause   time.Duration // for one message, and after a failure
-	stopped           chan struct{}
-	low               sync.Map // the total of each package of which its owner knows that little is left
+	api         *whozex.Client
+	chat        *telegram.Bot
+	shop        *shop.Shop
+	log         *slog.Logger
+	admins      []int64
+	domain      string
+	notices     *notices
+	notifying   sync.Map      // keys of orders whose requester is being notified
+	executing   sync.Map      // keys of orders in progress in this process
+	sendTimeout time.Duration // for one attempt to send a message
+	backoff     time.Duration // before the first retry of a message
+	stopped     chan struct{}
+	lowNotified sync.Map // by package id: the total GB when the owner was last notified of a low rest
 }
 
 func run(ctx context.Context) error {
@@ -72,9 +75,9 @@ func run(ctx context.Context) error {
 
 func (b *bot) close() error { return errors.Join(b.shop.Close(), b.notices.db.Close()) }
 
-// open makes a bot by the environment.
+// open creates a bot from the environment variables.
 func open(ctx context.Context, log *slog.Logger) (b *bot, err error) {
-	b = &bot{log: log, patience: 15 * time.Second, pause: time.Second, stopped: make(chan struct{}), domain: cmp.Or(os.Getenv("BOT_DOMAIN"), "telegram.example")}
+	b = &bot{log: log, sendTimeout: 15 * time.Second, backoff: time.Second, stopped: make(chan struct{}), domain: cmp.Or(os.Getenv("BOT_DOMAIN"), "telegram.example")}
 	for text := range strings.FieldsFuncSeq(os.Getenv("TELEGRAM_ADMINS"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -98,8 +101,8 @@ func open(ctx context.Context, log *slog.Logger) (b *bot, err error) {
 	if b.notices, err = openNotices(ctx, database); err != nil {
 		return nil, errors.Join(err, b.shop.Close())
 	}
-	b.shop.Tell = b.report
-	b.shop.Alarm = func(ctx context.Context, text string) { b.alarm(ctx, say("%v", text)) }
+	b.shop.Notify = b.reportStatus
+	b.shop.AlertAdmin = func(ctx context.Context, text string) { b.notifyAdmins(ctx, formatHTML("%v", text)) }
 	return b, nil
 }
 
@@ -107,7 +110,7 @@ func (b *bot) serve(ctx context.Context) error {
 	tasks, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, func() { close(b.stopped) })
 	if url := os.Getenv("WEBHOOK_URL"); url != "" {
-		// It listens before it registers: events may come at once.
+		// Listen before registering: events may arrive at once.
 		listener, err := net.Listen("tcp", cmp.Or(os.Getenv("WEBHOOK_LISTEN"), "127.0.0.1:8443"))
 		if err != nil {
 			return err
@@ -115,13 +118,13 @@ func (b *bot) serve(ctx context.Context) error {
 		defer listener.Close()
 		hook, err := b.shop.Webhook(ctx, url, whozex.EventPackageCreated, whozex.EventPackageLowGB)
 		if err != nil {
-			b.alarm(ctx, say("There are no webhooks: %v.", err))
+			b.notifyAdmins(ctx, formatHTML("The webhook could not be registered: %v.", err))
 		} else {
-			tasks.Go(func() error { return b.shop.Receive(ctx, listener, hook.Secret.Reveal(), b.onEvent) })
+			tasks.Go(func() error { return b.shop.ServeWebhook(ctx, listener, hook.Secret.Reveal(), b.onEvent) })
 		}
 	}
 	tasks.Go(func() error { b.shop.Settle(ctx, 30*time.Second); return nil })
-	tasks.Go(func() error { b.remind(ctx, 30*time.Second); return nil })
+	tasks.Go(func() error { b.retryNotices(ctx, 30*time.Second); return nil })
 	tasks.Go(func() error { b.chat.Start(ctx); return nil })
 	return tasks.Wait()
 }
@@ -131,6 +134,6 @@ func (b *bot) onUpdate(ctx context.Context, _ *telegram.Bot, update *models.Upda
 	case update.Message != nil && update.Message.From != nil:
 		b.onMessage(ctx, update.Message)
 	case update.CallbackQuery != nil:
-		b.onTap(ctx, update.CallbackQuery)
+		b.onButton(ctx, update.CallbackQuery)
 	}
 }

@@ -34,7 +34,7 @@ const (
 	group = -100
 )
 
-// TestMain is the bot itself when a test starts it as a process to kill.
+// TestMain runs the bot if a test has started this binary as a child process.
 func TestMain(m *testing.M) {
 	if os.Getenv("BOT_MAIN") != "" {
 		main()
@@ -43,13 +43,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// market is a sandbox, a Telegram and the settings of a bot between them.
-type market struct {
+// fixture has fake servers of the API and of Telegram, and the bot's settings.
+type fixture struct {
 	t    *testing.T
 	api  *whozextest.Server
 	chat *faketelegram.Server
 	log  *lockedBuffer
-	file string // of the orders
+	file string // the database
 }
 
 type lockedBuffer struct {
@@ -69,9 +69,9 @@ func (b *lockedBuffer) String() string {
 	return b.Buffer.String()
 }
 
-func newMarket(t *testing.T, opts ...whozextest.Option) *market {
+func newFixture(t *testing.T, opts ...whozextest.Option) *fixture {
 	t.Helper()
-	s := &market{t: t, api: whozextest.NewServer(opts...), chat: faketelegram.New(token), log: &lockedBuffer{}, file: filepath.Join(t.TempDir(), "bot.db")}
+	s := &fixture{t: t, api: whozextest.NewServer(opts...), chat: faketelegram.New(token), log: &lockedBuffer{}, file: filepath.Join(t.TempDir(), "bot.db")}
 	t.Cleanup(s.api.Close)
 	t.Cleanup(s.chat.Close)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,26 +89,26 @@ func newMarket(t *testing.T, opts ...whozextest.Option) *market {
 	return s
 }
 
-// run starts the bot in this process; end stops it as an interrupt would.
-func (s *market) run() (b *bot, end func()) {
+// start starts the bot in this process. stop stops it as an interrupt would.
+func (s *fixture) start() (b *bot, stop func()) {
 	s.t.Helper()
 	b, err := open(s.t.Context(), slog.New(slog.NewTextHandler(s.log, nil)))
 	require.NoError(s.t, err)
-	b.patience, b.pause = 300*time.Millisecond, time.Millisecond
+	b.sendTimeout, b.backoff = 300*time.Millisecond, time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- b.serve(ctx) }()
-	end = sync.OnceFunc(func() {
+	served := make(chan error, 1)
+	go func() { served <- b.serve(ctx) }()
+	stop = sync.OnceFunc(func() {
 		cancel()
-		assert.NoError(s.t, <-ended)
+		assert.NoError(s.t, <-served)
 		assert.NoError(s.t, b.close())
 	})
-	s.t.Cleanup(end)
-	return b, end
+	s.t.Cleanup(stop)
+	return b, stop
 }
 
-// process starts the bot as a process of its own.
-func (s *market) process() *exec.Cmd {
+// startProcess starts the bot as a child process.
+func (s *fixture) startProcess() *exec.Cmd {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "BOT_MAIN=1")
@@ -121,41 +121,41 @@ func (s *market) process() *exec.Cmd {
 	return cmd
 }
 
-// hears waits for a message with the words, from the n-th on.
-func (s *market) hears(n int, words string) faketelegram.Message {
+// waitForText waits for a message that contains text, after the first n messages.
+func (s *fixture) waitForText(n int, text string) faketelegram.Message {
 	s.t.Helper()
-	return s.next(n, words, func(m faketelegram.Message) bool { return strings.Contains(m.Text, words) })
+	return s.waitFor(n, text, func(m faketelegram.Message) bool { return strings.Contains(m.Text, text) })
 }
 
-func (s *market) next(n int, what string, wanted func(faketelegram.Message) bool) faketelegram.Message {
+func (s *fixture) waitFor(n int, description string, match func(faketelegram.Message) bool) faketelegram.Message {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
-	m, err := s.chat.Next(ctx, n, wanted)
-	require.NoError(s.t, err, "%s: %s", what, s.log)
+	m, err := s.chat.Next(ctx, n, match)
+	require.NoError(s.t, err, "%s: %s", description, s.log)
 	return m
 }
 
-// ask writes a command and returns the first response in that chat.
-func (s *market) ask(user, chat int64, text string) faketelegram.Message {
+// command sends a command and returns the first reply in that chat.
+func (s *fixture) command(user, chat int64, text string) faketelegram.Message {
 	s.t.Helper()
 	n := len(s.chat.Sent())
 	s.chat.Write(user, chat, text)
-	return s.next(n, text, func(m faketelegram.Message) bool { return m.Chat == chat })
+	return s.waitFor(n, text, func(m faketelegram.Message) bool { return m.Chat == chat })
 }
 
-// open brings the buyer to the point of having money and a button.
-func (s *market) open() (button string) {
+// prepareOrder funds the buyer and returns the data of a button that buys 20 GB.
+func (s *fixture) prepareOrder() (button string) {
 	s.t.Helper()
-	s.ask(buyer, buyer, "/start")
-	assert.Contains(s.t, s.ask(admin, admin, fmt.Sprintf("/topup %d 50", buyer)).Text, "Topped up by $50.00")
-	m := s.ask(buyer, buyer, "/buy 20")
+	s.command(buyer, buyer, "/start")
+	assert.Contains(s.t, s.command(admin, admin, fmt.Sprintf("/topup %d 50", buyer)).Text, "Topped up by $50.00")
+	m := s.command(buyer, buyer, "/buy 20")
 	require.Len(s.t, m.Buttons, 1)
 	assert.Equal(s.t, "Buy for $18.00", m.Buttons[0].Text)
 	return m.Buttons[0].CallbackData
 }
 
-func (s *market) boughtOnce() {
+func (s *fixture) assertBoughtOnce() {
 	s.t.Helper()
 	assert.Equal(s.t, 1, s.api.Commits(whozex.OpPurchasePackage))
 	spent := decimal.Zero
@@ -164,56 +164,56 @@ func (s *market) boughtOnce() {
 			spent = spent.Add(e.Amount)
 		}
 	}
-	assert.Equal(s.t, "18", spent.String(), "the ledger knows one purchase")
+	assert.Equal(s.t, "18", spent.String(), "the ledger must have one purchase")
 }
 
-func TestADoubleTapBuysOnce(t *testing.T) {
-	s := newMarket(t, whozextest.WithLatency(20*time.Millisecond))
-	s.run()
-	button, n := s.open(), len(s.chat.Sent())
+func TestBot_DoubleTap(t *testing.T) {
+	s := newFixture(t, whozextest.WithLatency(20*time.Millisecond))
+	s.start()
+	button, n := s.prepareOrder(), len(s.chat.Sent())
 	tap := s.chat.Tap(buyer, buyer, button)
 	s.chat.Tap(buyer, buyer, button)
-	s.chat.Again(tap)
-	s.hears(n, "You have <code>PKG-")
+	s.chat.Redeliver(tap)
+	s.waitForText(n, "You have <code>PKG-")
 	for range 2 {
 		n++
-		s.hears(n, "")
+		s.waitForText(n, "")
 	}
-	s.boughtOnce()
-	assert.Contains(t, s.ask(buyer, buyer, "/packages").Text, "20 of 20 GB left")
-	assert.Contains(t, s.ask(buyer, buyer, "/balance").Text, "$32.00")
-	assert.Contains(t, s.ask(admin, admin, "/stats").Text, "0 orders not settled")
+	s.assertBoughtOnce()
+	assert.Contains(t, s.command(buyer, buyer, "/packages").Text, "20 of 20 GB left")
+	assert.Contains(t, s.command(buyer, buyer, "/balance").Text, "$32.00")
+	assert.Contains(t, s.command(admin, admin, "/stats").Text, "0 orders open")
 }
 
-func TestSomebodyElsesButtonBuysNothing(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	button := s.open()
-	s.ask(admin, admin, "/start")
+func TestBot_ButtonOfAnotherUser(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	button := s.prepareOrder()
+	s.command(admin, admin, "/start")
 	n := len(s.chat.Sent())
 	s.chat.Tap(admin, admin, button)
-	s.hears(n, "no such order")
+	s.waitForText(n, "no such order")
 	assert.Zero(t, s.api.Requests(whozex.OpPurchasePackage))
 }
 
-func TestAButtonWithAnotherPriceBuysNothing(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	button, n := s.open(), len(s.chat.Sent())
+func TestBot_PriceChanged(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	button, n := s.prepareOrder(), len(s.chat.Sent())
 	s.chat.Tap(buyer, buyer, strings.TrimSuffix(button, ":18")+":17")
-	s.hears(n, "The price is $18.00 now, not $17.00")
+	s.waitForText(n, "The price is now $18.00, not $17.00")
 	assert.Zero(t, s.api.Requests(whozex.OpPurchasePackage))
 }
 
-func TestACrashBetweenCallAndAnswerBuysOnce(t *testing.T) {
-	for name, events := range map[string]bool{"the event tells the package": true, "without events": false} {
+func TestBot_CrashBeforeResponse(t *testing.T) {
+	for name, events := range map[string]bool{"with events": true, "without events": false} {
 		t.Run(name, func(t *testing.T) {
-			s := newMarket(t)
+			s := newFixture(t)
 			if !events {
 				t.Setenv("WEBHOOK_URL", "")
 			}
-			first := s.process()
-			button := s.open()
+			first := s.startProcess()
+			button := s.prepareOrder()
 			s.api.Inject(whozex.OpPurchasePackage, whozextest.StallAfterCommit(), 1)
 			tap := s.chat.Tap(buyer, buyer, button)
 			require.Eventually(t, func() bool { return s.api.Commits(whozex.OpPurchasePackage) == 1 }, 20*time.Second, time.Millisecond)
@@ -222,28 +222,28 @@ func TestACrashBetweenCallAndAnswerBuysOnce(t *testing.T) {
 			_ = first.Wait()
 
 			n := len(s.chat.Sent())
-			second := s.process()
-			s.chat.Again(tap)
-			s.hears(n, "is being carried out") // for all that is known, it is
+			second := s.startProcess()
+			s.chat.Redeliver(tap)
+			s.waitForText(n, "is in progress") // the killed process counts as alive until its lease is over
 			require.NoError(t, second.Process.Kill())
 			_ = second.Wait()
-			s.leasesRunOut()
+			s.expireLeases()
 
-			s.process()
+			s.startProcess()
 			s.chat.Tap(buyer, buyer, button)
 			if events {
-				s.hears(n, "You have <code>PKG-")
+				s.waitForText(n, "You have <code>PKG-")
 			} else {
-				s.hears(n, "bought and paid for")
+				s.waitForText(n, "bought and paid for")
 			}
-			s.boughtOnce()
+			s.assertBoughtOnce()
 			assert.Equal(t, 1, s.api.Requests(whozex.OpPurchasePackage))
 		})
 	}
 }
 
-// leasesRunOut is the minute after a crash.
-func (s *market) leasesRunOut() {
+// expireLeases ends all leases, as waiting for a minute would.
+func (s *fixture) expireLeases() {
 	s.t.Helper()
 	db, err := sql.Open("sqlite", s.file)
 	require.NoError(s.t, err)
@@ -252,101 +252,101 @@ func (s *market) leasesRunOut() {
 	require.NoError(s.t, db.Close())
 }
 
-func TestALostAnswerIsToldAndBroughtBackByTheEvent(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	button, n := s.open(), len(s.chat.Sent())
+func TestBot_LostResponseResolvedByEvent(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	button, n := s.prepareOrder(), len(s.chat.Sent())
 	s.api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	s.chat.Tap(buyer, buyer, button)
-	s.hears(n, "You have <code>PKG-")
-	s.boughtOnce()
+	s.waitForText(n, "You have <code>PKG-")
+	s.assertBoughtOnce()
 }
 
-func TestWhatNobodyKnowsStaysIndeterminate(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	button, n := s.open(), len(s.chat.Sent())
+func TestBot_IndeterminatePurchase(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	button, n := s.prepareOrder(), len(s.chat.Sent())
 	s.api.Inject(whozex.OpPurchasePackage, whozextest.DropBeforeCommit(), 1)
 	s.chat.Tap(buyer, buyer, button)
-	s.hears(n, "It is not known yet")
+	s.waitForText(n, "It is not known yet")
 	n = len(s.chat.Sent())
 	s.chat.Tap(buyer, buyer, button)
-	s.hears(n, "It is not known yet")
-	m := s.ask(buyer, buyer, "/buy 1")
+	s.waitForText(n, "It is not known yet")
+	m := s.command(buyer, buyer, "/buy 1")
 	n = len(s.chat.Sent())
 	s.chat.Tap(buyer, buyer, m.Buttons[0].CallbackData)
-	s.hears(n, "not settled yet")
+	s.waitForText(n, "not finished yet")
 	assert.Equal(t, 1, s.api.Requests(whozex.OpPurchasePackage))
 }
 
-func TestARefusedPurchaseIsSaidToBeRefused(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	s.ask(buyer, buyer, "/start")
-	m := s.ask(buyer, buyer, "/buy 20 mobile")
+func TestBot_BalanceTooLow(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	s.command(buyer, buyer, "/start")
+	m := s.command(buyer, buyer, "/buy 20 mobile")
 	n := len(s.chat.Sent())
 	s.chat.Tap(buyer, buyer, m.Buttons[0].CallbackData)
-	s.hears(n, "the balance is too low")
+	s.waitForText(n, "the balance is too low")
 }
 
-func TestBadInputIsAnsweredAndCostsNoRequest(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	s.ask(buyer, buyer, "/start")
+func TestBot_InvalidInput(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	s.command(buyer, buyer, "/start")
 	before := len(s.api.RequestLog())
-	for _, bad := range []string{"../", "1e9", "0.001", "-5", "٣", "", "0", "<b>", strings.Repeat("💥", 1000)} {
+	for _, input := range []string{"../", "1e9", "0.001", "-5", "٣", "", "0", "<b>", strings.Repeat("💥", 1000)} {
 		for _, command := range []string{"/price ", "/buy ", "/buy 20 ", "/credentials "} {
-			if command+bad == "/buy 20 " {
-				continue // which is no bad input
+			if command+input == "/buy 20 " {
+				continue // valid
 			}
-			answer := s.ask(buyer, buyer, command+bad).Text
-			assert.Less(t, len(answer), 400)
-			assert.NotContains(t, answer, "<b>")
-			assert.Regexp(t, "is not a|must be at least 1|no package", answer)
+			reply := s.command(buyer, buyer, command+input).Text
+			assert.Less(t, len(reply), 400)
+			assert.NotContains(t, reply, "<b>")
+			assert.Regexp(t, "is not a|must be at least 1|no package", reply)
 		}
-		for _, args := range []string{fmt.Sprintf("%d ", buyer) + bad, bad + " 25", bad} {
-			answer := s.ask(admin, admin, "/topup "+args).Text
-			assert.Regexp(t, "is not a user and an amount|has not sent", answer)
+		for _, args := range []string{fmt.Sprintf("%d ", buyer) + input, input + " 25", input} {
+			reply := s.command(admin, admin, "/topup "+args).Text
+			assert.Regexp(t, "is not a user and an amount|has not sent", reply)
 		}
 	}
 	assert.Len(t, s.api.RequestLog(), before)
 }
 
-func TestWhoMayDoWhat(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	assert.Contains(t, s.ask(buyer, buyer, "/balance").Text, "Send /start first")
-	assert.Contains(t, s.ask(buyer, buyer, "/topup 42 50").Text, "I know /balance")
-	assert.Contains(t, s.ask(buyer, buyer, "/stats").Text, "I know /balance")
-	assert.Contains(t, s.ask(buyer, group, "/start@shop_bot").Text, "Welcome")
-	assert.Contains(t, s.ask(buyer, buyer, "/start").Text, "Welcome", "a second start links the same user")
+func TestBot_Permissions(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	assert.Contains(t, s.command(buyer, buyer, "/balance").Text, "Send /start first")
+	assert.Contains(t, s.command(buyer, buyer, "/topup 42 50").Text, "I know /balance")
+	assert.Contains(t, s.command(buyer, buyer, "/stats").Text, "I know /balance")
+	assert.Contains(t, s.command(buyer, group, "/start@shop_bot").Text, "Welcome")
+	assert.Contains(t, s.command(buyer, buyer, "/start").Text, "Welcome", "a second start links the same user")
 	assert.Equal(t, 1, s.api.Commits(whozex.OpCreateUser))
 }
 
-func TestCredentialsAreShownInPrivateAlone(t *testing.T) {
-	s := newMarket(t)
-	s.run()
-	button, n := s.open(), len(s.chat.Sent())
+func TestBot_CredentialsInPrivateChatOnly(t *testing.T) {
+	s := newFixture(t)
+	s.start()
+	button, n := s.prepareOrder(), len(s.chat.Sent())
 	s.chat.Tap(buyer, buyer, button)
-	text := s.hears(n, "You have <code>PKG-").Text
+	text := s.waitForText(n, "You have <code>PKG-").Text
 	id := text[strings.Index(text, "PKG-"):][:len("PKG-000000")]
-	assert.Contains(t, s.ask(buyer, group, "/credentials "+id).Text, "private chat")
-	shown := s.ask(buyer, buyer, "/credentials "+id+" tr Istanbul").Text
+	assert.Contains(t, s.command(buyer, group, "/credentials "+id).Text, "private chat")
+	shown := s.command(buyer, buyer, "/credentials "+id+" tr Istanbul").Text
 	assert.Contains(t, shown, "<code>rp.evomi.com:1000:wx")
 	assert.Contains(t, shown, "_country-TR_city-Istanbul</code>")
-	assert.Contains(t, s.ask(buyer, buyer, "/credentials "+id+" Turkey").Text, "two-letter")
-	s.ask(admin, admin, "/start")
-	assert.Contains(t, s.ask(admin, admin, "/credentials "+id).Text, "no package")
+	assert.Contains(t, s.command(buyer, buyer, "/credentials "+id+" Turkey").Text, "two-letter")
+	s.command(admin, admin, "/start")
+	assert.Contains(t, s.command(admin, admin, "/credentials "+id).Text, "no package")
 }
 
-func TestLittleLeftIsToldOnceForEachCrossing(t *testing.T) {
-	s := newMarket(t)
-	b, _ := s.run()
-	button, n := s.open(), len(s.chat.Sent())
+func TestBot_LowGBNotification(t *testing.T) {
+	s := newFixture(t)
+	b, _ := s.start()
+	button, n := s.prepareOrder(), len(s.chat.Sent())
 	s.chat.Tap(buyer, buyer, button)
-	text := s.hears(n, "You have <code>PKG-").Text
+	text := s.waitForText(n, "You have <code>PKG-").Text
 	id := text[strings.Index(text, "PKG-"):][:len("PKG-000000")]
-	low := func() int {
+	notifications := func() int {
 		count := 0
 		for _, m := range s.chat.Sent() {
 			if strings.Contains(m.Text, "GB left.") {
@@ -356,59 +356,59 @@ func TestLittleLeftIsToldOnceForEachCrossing(t *testing.T) {
 		return count
 	}
 	require.NoError(t, s.api.UseGB(id, decimal.NewFromInt(19)))
-	s.hears(n, "1 of 20 GB left.")
-	again := &webhookverify.Event{Name: whozex.EventPackageLowGB, Data: []byte(`{"package_id":"` + id + `"}`)}
-	require.NoError(t, b.onEvent(t.Context(), again))
-	assert.Equal(t, 1, low(), "the same crossing")
+	s.waitForText(n, "1 of 20 GB left.")
+	event := &webhookverify.Event{Name: whozex.EventPackageLowGB, Data: []byte(`{"package_id":"` + id + `"}`)}
+	require.NoError(t, b.onEvent(t.Context(), event))
+	assert.Equal(t, 1, notifications(), "a redelivered event must not notify again")
 	_, err := s.api.Client().AddGB(t.Context(), id, whozex.AddGBParams{GB: 10})
 	require.NoError(t, err)
-	require.NoError(t, b.onEvent(t.Context(), again))
-	assert.Equal(t, 2, low(), "the next one")
+	require.NoError(t, b.onEvent(t.Context(), event))
+	assert.Equal(t, 2, notifications(), "after AddGB the owner is notified again")
 
 	for _, data := range []string{`{"package":"<i>"}`, `[1]`, `{"package_id":7}`} {
 		n := len(s.chat.Sent())
 		body := `{"event":"package.low_gb","data":` + data + `}`
 		require.NoError(t, b.onEvent(t.Context(), &webhookverify.Event{Name: whozex.EventPackageLowGB, Data: []byte(data), Body: []byte(body)}))
-		m := s.hears(n, "cannot be read")
+		m := s.waitForText(n, "could not be decoded")
 		assert.EqualValues(t, admin, m.Chat)
 		assert.NotContains(t, m.Text, "<i>")
 	}
 }
 
-func TestTheWebhookIsRegisteredOnce(t *testing.T) {
-	s := newMarket(t)
+func TestBot_WebhookRegisteredOnce(t *testing.T) {
+	s := newFixture(t)
 	for range 3 {
-		_, end := s.run()
-		s.ask(buyer, buyer, "/start")
-		end()
+		_, stop := s.start()
+		s.command(buyer, buyer, "/start")
+		stop()
 	}
 	assert.Equal(t, 1, s.api.Commits(whozex.OpCreateWebhook))
 }
 
-func TestAWebhookThatIsRefusedIsNotTriedForEver(t *testing.T) {
-	s := newMarket(t)
+func TestBot_WebhookAttemptsAreLimited(t *testing.T) {
+	s := newFixture(t)
 	s.api.InjectEvery(whozex.OpCreateWebhook, 1, whozextest.ServerErrorAfterCommit(500))
 	for range 5 {
 		n := len(s.chat.Sent())
-		_, end := s.run()
-		s.hears(n, "There are no webhooks")
-		end()
+		_, stop := s.start()
+		s.waitForText(n, "The webhook could not be registered")
+		stop()
 	}
-	assert.Equal(t, shop.MostTries, s.api.Commits(whozex.OpCreateWebhook))
+	assert.Equal(t, shop.MaxWebhookAttempts, s.api.Commits(whozex.OpCreateWebhook))
 }
 
-func TestLogsHoldNoSecret(t *testing.T) {
-	s := newMarket(t)
-	b, end := s.run()
-	s.open()
+func TestBot_LogsContainNoSecrets(t *testing.T) {
+	s := newFixture(t)
+	b, stop := s.start()
+	s.prepareOrder()
 	s.chat.Close()
-	b.tell(t.Context(), buyer, "to nobody")
+	b.sendMessage(t.Context(), buyer, "to nobody")
 	require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "get updates") }, 20*time.Second, time.Millisecond)
-	end()
-	again, err := shop.Open(t.Context(), os.Getenv("BOT_DATABASE"), nil, nil)
+	stop()
+	reopened, err := shop.Open(t.Context(), os.Getenv("BOT_DATABASE"), nil, nil)
 	require.NoError(t, err)
-	defer again.Close()
-	hook, err := again.Webhook(t.Context(), os.Getenv("WEBHOOK_URL"), whozex.EventPackageCreated, whozex.EventPackageLowGB)
+	defer reopened.Close()
+	hook, err := reopened.Webhook(t.Context(), os.Getenv("WEBHOOK_URL"), whozex.EventPackageCreated, whozex.EventPackageLowGB)
 	require.NoError(t, err)
 	require.NotEmpty(t, hook.Secret)
 	for _, secret := range []string{token, s.api.APIKey, string(hook.Secret)} {
@@ -416,13 +416,13 @@ func TestLogsHoldNoSecret(t *testing.T) {
 	}
 }
 
-func TestTheDemoSellsInTheTerminal(t *testing.T) {
+func TestDemo(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "BOT_MAIN=1", "TELEGRAM_BOT_TOKEN=", "WHOZEX_API_KEY=")
 	cmd.Stdin = strings.NewReader("/start\n/topup 1 50\n/buy 20\n1\n1\n/stats\n")
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	for _, answer := range []string{"Welcome", "Topped up by $50.00", "[1] Buy for $18.00", "You have <code>PKG-", "spent $18.00, 1 user, 1 package, 0 orders"} {
-		assert.Contains(t, string(out), answer)
+	for _, text := range []string{"Welcome", "Topped up by $50.00", "[1] Buy for $18.00", "You have <code>PKG-", "spent $18.00, 1 user, 1 package, 0 orders"} {
+		assert.Contains(t, string(out), text)
 	}
 }

@@ -14,9 +14,11 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// notices are the orders whose end somebody waits for, beside the idempotency
-// keys: a row is written before the call, and deleted when the asker, or an admin
-// in the asker's place, knows how it ended. So neither a crash nor Telegram loses it.
+// notices is a table of the orders whose result has not been delivered yet, in the
+// database of the idempotency keys. A row is added before the call. It is deleted
+// when the result has been delivered to the requester, or to an admin if the
+// requester cannot be reached. So no result is lost in a crash or while Telegram is
+// down.
 type notices struct {
 	db   *sql.DB
 	bind func(string) string
@@ -49,123 +51,124 @@ func (n *notices) exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-// expect notes that somebody waits for the end of an order.
-func (n *notices) expect(ctx context.Context, key string) error {
+// add adds an order whose result must be delivered.
+func (n *notices) add(ctx context.Context, key string) error {
 	return n.exec(ctx, `INSERT INTO bot_notices (order_key, told) VALUES (?1, '') ON CONFLICT (order_key) DO NOTHING`, key)
 }
 
-// know notes what was said of an order that has not come to its end.
-func (n *notices) know(ctx context.Context, key, text string) error {
+// setSent stores the last message about an order that is not final.
+func (n *notices) setSent(ctx context.Context, key, text string) error {
 	return n.exec(ctx, `UPDATE bot_notices SET told = ?2 WHERE order_key = ?1`, key, text)
 }
 
-func (n *notices) drop(ctx context.Context, key string) error {
+func (n *notices) remove(ctx context.Context, key string) error {
 	return n.exec(ctx, `DELETE FROM bot_notices WHERE order_key = ?1`, key)
 }
 
-// waiting has what was said last, by order key.
-func (n *notices) waiting(ctx context.Context) (map[string]string, error) {
+// pending returns the last message about each order, by key.
+func (n *notices) pending(ctx context.Context) (map[string]string, error) {
 	rows, err := n.db.QueryContext(ctx, `SELECT order_key, told FROM bot_notices`)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	all := map[string]string{}
+	messages := map[string]string{}
 	for rows.Next() {
-		var key, told string
-		if err := rows.Scan(&key, &told); err != nil {
+		var key, lastSent string
+		if err := rows.Scan(&key, &lastSent); err != nil {
 			return nil, err
 		}
-		all[key] = told
+		messages[key] = lastSent
 	}
-	return all, rows.Err()
+	return messages, rows.Err()
 }
 
-// report says where an order stands. If the asker cannot be told at all, the
-// admins are.
-func (b *bot) report(ctx context.Context, o shop.Order, r *idempotency.Record) {
-	b.inform(ctx, o, about(o, r), r.State == idempotency.Failed || r.State == idempotency.Succeeded && (o.TopUp() || r.ResultID != ""))
+// reportStatus sends the state of an order to its requester, or to the admins if
+// the requester cannot be reached.
+func (b *bot) reportStatus(ctx context.Context, o shop.Order, r *idempotency.Record) {
+	b.sendStatus(ctx, o, statusText(o, r), r.State == idempotency.Failed || r.State == idempotency.Succeeded && (o.TopUp() || r.ResultID != ""))
 }
 
-func (b *bot) inform(ctx context.Context, o shop.Order, text string, final bool) {
+func (b *bot) sendStatus(ctx context.Context, o shop.Order, text string, final bool) {
 	key := o.Key()
-	b.telling.Store(key, true)
-	defer b.telling.Delete(key)
-	err := b.deliver(ctx, o.Asker, text)
-	known := err == nil
+	b.notifying.Store(key, true)
+	defer b.notifying.Delete(key)
+	err := b.deliver(ctx, o.Requester, text)
+	delivered := err == nil
 	if err != nil && permanent(err) {
-		known = b.alarm(ctx, say("%v could not be told about order %v: %v. The message was: ", o.Asker, key, refusal(err))+text)
+		delivered = b.notifyAdmins(ctx, formatHTML("A message to %v about order %v could not be delivered: %v. The message was: ", o.Requester, key, failureText(err))+text)
 	}
 	switch {
-	case !known:
-		b.log.Warn("report", "order", key, "error", err) // remind tries again
+	case !delivered:
+		b.log.Warn("order status not delivered", "order", key, "error", err) // retryNotices tries again
 		return
 	case final:
-		err = b.notices.drop(ctx, key)
+		err = b.notices.remove(ctx, key)
 	default:
-		err = b.notices.know(ctx, key, text)
+		err = b.notices.setSent(ctx, key, text)
 	}
 	if err != nil {
-		b.log.Error("notices", "order", key, "error", err)
+		b.log.Error("notice not updated", "order", key, "error", err)
 	}
 }
 
-// remind says, now and from time to time, what nobody has been told yet.
-func (b *bot) remind(ctx context.Context, every time.Duration) {
+// retryNotices delivers pending notices, now and at each interval until ctx ends.
+func (b *bot) retryNotices(ctx context.Context, interval time.Duration) {
 	for ctx.Err() == nil {
-		waiting, err := b.notices.waiting(ctx)
-		for key, told := range waiting {
-			if _, underWay := b.telling.Load(key); underWay || err != nil {
+		pending, err := b.notices.pending(ctx)
+		for key, lastSent := range pending {
+			if _, notifying := b.notifying.Load(key); notifying || err != nil {
 				continue
 			}
-			err = b.remindOf(ctx, key, told)
+			err = b.retryNotice(ctx, key, lastSent)
 		}
 		if err != nil && ctx.Err() == nil {
-			b.log.Warn("remind", "error", err)
+			b.log.Warn("notices not retried", "error", err)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(every):
+		case <-time.After(interval):
 		}
 	}
 }
 
-func (b *bot) remindOf(ctx context.Context, key, told string) error {
+func (b *bot) retryNotice(ctx context.Context, key, lastSent string) error {
 	o, err := shop.ParseOrder(key)
 	if err != nil {
-		return b.notices.drop(ctx, key)
+		return b.notices.remove(ctx, key)
 	}
 	r, err := b.shop.Once.Get(ctx, key)
 	switch {
-	case errors.Is(err, idempotency.ErrUnknownKey): // it ended before the call
-		if _, carried := b.carrying.Load(key); !carried {
-			b.inform(ctx, o, notCarriedOut, true)
+	case errors.Is(err, idempotency.ErrUnknownKey): // the bot stopped before the call
+		if _, executing := b.executing.Load(key); !executing {
+			b.sendStatus(ctx, o, textNotCompleted, true)
 		}
 	case err != nil:
 		return err
-	case !r.InProgress && about(o, r) != told:
-		b.report(ctx, o, r)
+	case !r.InProgress && statusText(o, r) != lastSent:
+		b.reportStatus(ctx, o, r)
 	}
 	return nil
 }
 
-// carryOut carries an order out, and answers where no outcome is reported.
-func (b *bot) carryOut(ctx context.Context, chat int64, o shop.Order) error {
+// execute executes an order. If Execute returns an error and so reports no status,
+// execute replies with the error.
+func (b *bot) execute(ctx context.Context, chat int64, o shop.Order) error {
 	key := o.Key()
-	b.carrying.Store(key, true)
-	defer b.carrying.Delete(key)
-	if err := b.notices.expect(ctx, key); err != nil {
+	b.executing.Store(key, true)
+	defer b.executing.Delete(key)
+	if err := b.notices.add(ctx, key); err != nil {
 		return err
 	}
-	err := b.shop.CarryOut(ctx, o)
-	if err == nil || errors.Is(err, shop.ErrTaken) {
-		b.answer(ctx, chat, "", err)
+	err := b.shop.Execute(ctx, o)
+	if err == nil || errors.Is(err, shop.ErrInProgress) {
+		b.reply(ctx, chat, "", err)
 		return nil
 	}
-	text := b.wording("", err)
+	text := b.replyText("", err)
 	if err = b.deliver(ctx, chat, text); err == nil ||
-		permanent(err) && b.alarm(ctx, say("%v could not be told about order %v: %v. The message was: ", chat, key, refusal(err))+text) {
-		return b.notices.drop(ctx, key)
+		permanent(err) && b.notifyAdmins(ctx, formatHTML("A message to %v about order %v could not be delivered: %v. The message was: ", chat, key, failureText(err))+text) {
+		return b.notices.remove(ctx, key)
 	}
-	return nil // remind says it
+	return nil // retryNotices delivers it
 }

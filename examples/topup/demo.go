@@ -11,7 +11,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// demo works off one list twice on a sandbox. The first response is lost.
+// demo processes the same list twice on a fake server. The first response is lost.
 func demo(ctx context.Context) error {
 	server := whozextest.NewServer(whozextest.WithUsers(3))
 	defer server.Close()
@@ -35,7 +35,7 @@ func demo(ctx context.Context) error {
 		if err := topUp(ctx, client, "sqlite:"+filepath.Join(dir, "payments.db"), strings.NewReader(list.String())); err != nil {
 			return err
 		}
-		fmt.Printf("the server has carried out %d top-ups of %d\n", server.Commits(whozex.OpAddBalance), len(users))
+		fmt.Printf("top-ups on the server: %d of %d\n", server.Commits(whozex.OpAddBalance), len(users))
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
-// Command topup tops users up by a list of lines "payment,user,amount", each once,
-// however often it crashes and is run again.
+// Command topup reads lines of "payment,user,amount" and adds the amounts, in USD, to
+// the users' balances. If it crashes, run it again: each payment is made once.
 //
-//	go -C examples run ./topup                        on a sandbox, twice
+//	go -C examples run ./topup                        twice, on a fake server
 //	WHOZEX_API_KEY=wx_live_example go run . sqlite:payments.db < payments.csv
 package main
 
@@ -47,12 +47,13 @@ func topUp(ctx context.Context, client *whozex.Client, dataSource string, list i
 	reader.FieldsPerRecord = 3
 	lines, err := reader.ReadAll()
 	for _, line := range lines {
-		amount, wrong := decimal.NewFromString(line[2])
-		if wrong == nil {
-			_, wrong = once.AddBalance(ctx, line[0], line[1], amount, "")
+		payment, user := line[0], line[1]
+		amount, lineErr := decimal.NewFromString(line[2])
+		if lineErr == nil {
+			_, lineErr = once.AddBalance(ctx, payment, user, amount, "")
 		}
-		if wrong != nil {
-			err = errors.Join(err, fmt.Errorf("payment %s: %w", line[0], wrong)) // run again later
+		if lineErr != nil {
+			err = errors.Join(err, fmt.Errorf("payment %s: %w", payment, lineErr)) // continue with the others
 		}
 	}
 	return err

@@ -20,7 +20,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// TestMain is the job itself when a test starts it as a process to kill.
+// TestMain runs the job if a test has started this binary as a child process.
 func TestMain(m *testing.M) {
 	if db := os.Getenv("TOPUP_DATABASE"); db != "" {
 		client, err := whozex.FromEnv(whozex.WithGrace(0))
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestAJobThatIsKilledAgainAndAgainTopsEachUpOnce(t *testing.T) {
+func TestTopUp_KilledAndRestarted(t *testing.T) {
 	const payments, kills = 20, 6
 	server := whozextest.NewServer(whozextest.WithUsers(payments), whozextest.WithLatency(2*time.Millisecond))
 	t.Cleanup(server.Close)
@@ -60,7 +60,7 @@ func TestAJobThatIsKilledAgainAndAgainTopsEachUpOnce(t *testing.T) {
 		require.Eventually(t, func() bool { return server.Commits(whozex.OpAddBalance) >= wanted }, 20*time.Second, time.Millisecond)
 		require.NoError(t, job.Process.Kill())
 		_ = job.Wait()
-		leasesRunOut(t, file)
+		expireLeases(t, file)
 	}
 	require.NoError(t, start().Wait())
 	assert.Equal(t, payments, server.Commits(whozex.OpAddBalance))
@@ -71,8 +71,8 @@ func TestAJobThatIsKilledAgainAndAgainTopsEachUpOnce(t *testing.T) {
 	}
 }
 
-// leasesRunOut is the minute after a crash.
-func leasesRunOut(t *testing.T, file string) {
+// expireLeases ends all leases, as waiting for a minute would.
+func expireLeases(t *testing.T, file string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func leasesRunOut(t *testing.T, file string) {
 	require.NoError(t, db.Close())
 }
 
-func TestALineThatIsWrongHoldsUpNoOther(t *testing.T) {
+func TestTopUp_InvalidLine(t *testing.T) {
 	server := whozextest.NewServer(whozextest.WithUsers(1))
 	t.Cleanup(server.Close)
 	users, err := whozex.Collect(server.Client().AllUsers(t.Context(), whozex.ListUsersParams{}))
@@ -94,6 +94,6 @@ func TestALineThatIsWrongHoldsUpNoOther(t *testing.T) {
 	assert.Equal(t, 1, server.Commits(whozex.OpAddBalance))
 }
 
-func TestTheDemoTopsUpOnce(t *testing.T) {
+func TestDemo(t *testing.T) {
 	require.NoError(t, demo(t.Context()))
 }

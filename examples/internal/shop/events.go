@@ -13,9 +13,9 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// Receive serves the webhook until ctx ends, and then the deliveries under way.
-// Purchases are the shop's own matter, other events go to other.
-func (s *Shop) Receive(ctx context.Context, listener net.Listener, secret string, other func(context.Context, *webhookverify.Event) error) error {
+// ServeWebhook serves the webhook until ctx ends and all deliveries in progress have
+// finished. It handles package.created and passes other events to other.
+func (s *Shop) ServeWebhook(ctx context.Context, listener net.Listener, secret string, other func(context.Context, *webhookverify.Event) error) error {
 	verifier, err := webhookverify.New(secret, webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(24*time.Hour, 100_000)),
 		webhookverify.WithErrorHandler(func(_ *http.Request, err error) { s.Log.Warn("webhook", "error", err) }))
 	if err != nil {
@@ -26,24 +26,24 @@ func (s *Shop) Receive(ctx context.Context, listener net.Listener, secret string
 		if event.Name != whozex.EventPackageCreated {
 			return other(ctx, event)
 		}
-		return s.Created(ctx, event)
+		return s.HandlePackageCreated(ctx, event)
 	}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
-	ended := make(chan error, 1)
+	shutdown := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		ended <- server.Shutdown(last)
+		shutdown <- server.Shutdown(ctx)
 	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return <-ended
+	return <-shutdown
 }
 
-// Created settles a purchase whose response was lost by its package.created event.
-// A package of a customer's that no order accounts for is for an admin.
-func (s *Shop) Created(ctx context.Context, event *webhookverify.Event) error {
+// HandlePackageCreated resolves a purchase whose response was lost. It alerts an
+// admin if a customer got a package without an order.
+func (s *Shop) HandlePackageCreated(ctx context.Context, event *webhookverify.Event) error {
 	if err := s.Once.HandleEvent(ctx, event); err != nil {
 		return err
 	}
@@ -57,13 +57,13 @@ func (s *Shop) Created(ctx context.Context, event *webhookverify.Event) error {
 	}
 	orders, err := s.Once.ListSubject(ctx, created.UserID)
 	for _, r := range orders {
-		if r.Operation == whozex.OpPurchasePackage && r.State != idempotency.Failed && r.ResultID == "" && created.GB.Equal(paramsOf(r).GB) {
-			return nil // it is that one's, whose response may still come
+		if r.Operation == whozex.OpPurchasePackage && r.State != idempotency.Failed && r.ResultID == "" && created.GB.Equal(parseParams(r).GB) {
+			return nil // probably this order's package: its response may still arrive
 		}
 	}
-	_, unknown := s.Once.FindResult(ctx, created.UserID)
-	if err == nil && (unknown == nil || len(orders) > 0) {
-		s.Alarm(ctx, fmt.Sprintf("Package %s of %s GB was created for user %s, and no order here accounts for it.",
+	_, customerErr := s.Once.FindResult(ctx, created.UserID)
+	if err == nil && (customerErr == nil || len(orders) > 0) {
+		s.AlertAdmin(ctx, fmt.Sprintf("Package %s of %s GB was created for user %s, but there is no order for it.",
 			created.PackageID, created.GB, created.UserID))
 	}
 	return err

@@ -15,10 +15,10 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// CarryOut makes the call of an order, once, however often it is asked to, and
-// has the asker told how it stands. What ends ctx does not end a call that is
-// under way. An error means that no money was spent by this call.
-func (s *Shop) CarryOut(ctx context.Context, o Order) error {
+// Execute makes the call of an order, at most once however often it is called, and
+// notifies the requester of the result. The end of ctx does not cancel the call. If
+// Execute returns an error, it spent no money.
+func (s *Shop) Execute(ctx context.Context, o Order) error {
 	s.running.Add(1)
 	defer s.running.Done()
 	ctx = context.WithoutCancel(ctx)
@@ -33,43 +33,43 @@ func (s *Shop) CarryOut(ctx context.Context, o Order) error {
 	}
 	switch {
 	case errors.Is(err, idempotency.ErrInProgress):
-		return ErrTaken
+		return ErrInProgress
 	case errors.Is(err, idempotency.ErrUserBusy):
 		return ErrBusy
 	case errors.Is(err, idempotency.ErrNotStored):
-		s.Alarm(ctx, fmt.Sprintf("Order %s has ended and cannot be stored yet: %v", o.Key(), err))
-		return ErrTaken
+		s.AlertAdmin(ctx, fmt.Sprintf("The result of order %s could not be stored yet: %v", o.Key(), err))
+		return ErrInProgress
 	case err != nil && !errors.Is(err, idempotency.ErrIndeterminate) && !errors.Is(err, idempotency.ErrResultLost):
 		return err
 	}
 	r, err := s.Once.Get(ctx, o.Key())
 	if err != nil {
 		s.Log.Error("store", "order", o.Key(), "error", err)
-		return ErrTaken
+		return ErrInProgress
 	}
-	s.Tell(ctx, o, r)
+	s.Notify(ctx, o, r)
 	if r.State == idempotency.Indeterminate {
-		s.alarm(ctx, r)
+		s.alertOnce(ctx, r)
 	}
 	return nil
 }
 
-// checkPrice refuses what is no longer sold at the price that was quoted.
+// checkPrice returns an error if the price has changed since the quote.
 func (s *Shop) checkPrice(ctx context.Context, o Order) error {
 	r, err := s.Once.Get(ctx, o.Key())
 	if err == nil && r.State != idempotency.Failed {
-		return nil // it was sent at that price
+		return nil // the purchase was already sent at that price
 	}
 	quote, err := s.API.CalculatePrice(ctx, o.GB)
 	if err == nil && !quote.Total.Equal(o.Price) {
-		err = Refusal(fmt.Sprintf("The price is $%s now, not $%s: please order again.", quote.Total.StringFixed(2), o.Price.StringFixed(2)))
+		err = UserError(fmt.Sprintf("The price is now $%s, not $%s: please order again.", quote.Total.StringFixed(2), o.Price.StringFixed(2)))
 	}
 	return err
 }
 
-// Settle settles what is open, now and from time to time until ctx ends. What
-// only a person can settle is for an admin, once.
-func (s *Shop) Settle(ctx context.Context, every time.Duration) {
+// Settle resolves open orders, now and at each interval until ctx ends. It alerts an
+// admin once for each order that only a person can resolve.
+func (s *Shop) Settle(ctx context.Context, interval time.Duration) {
 	for ctx.Err() == nil {
 		_, err := s.Once.Settle(ctx)
 		if err == nil {
@@ -80,7 +80,7 @@ func (s *Shop) Settle(ctx context.Context, every time.Duration) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(every):
+		case <-time.After(interval):
 		}
 	}
 }
@@ -89,33 +89,34 @@ func (s *Shop) escalate(ctx context.Context) error {
 	open, err := s.Once.Pending(ctx)
 	for _, r := range open {
 		if !r.InProgress && r.NotBefore.IsZero() {
-			s.alarm(ctx, r)
+			s.alertOnce(ctx, r)
 		}
 	}
 	return err
 }
 
-func (s *Shop) alarm(ctx context.Context, r *idempotency.Record) {
-	if _, known := s.alarmed.LoadOrStore(r.Key, true); !known {
-		s.Alarm(ctx, fmt.Sprintf("%s for %s, sent at %s: %s", r, cmp.Or(r.SubjectID, "the account"),
-			r.Unknown.SentAt.UTC().Format(time.DateTime), cmp.Or(r.Reason, "which package it is was lost; look for it at the panel")))
+// alertOnce alerts an admin unless it has done so for this order.
+func (s *Shop) alertOnce(ctx context.Context, r *idempotency.Record) {
+	if _, alerted := s.alertedKeys.LoadOrStore(r.Key, true); !alerted {
+		s.AlertAdmin(ctx, fmt.Sprintf("%s for %s, sent at %s: %s", r, cmp.Or(r.SubjectID, "the account"),
+			r.Unknown.SentAt.UTC().Format(time.DateTime), cmp.Or(r.Reason, "the package's number was lost; look it up in the panel")))
 	}
 }
 
-// Packages returns the purchases of a customer, also those whose package is not
-// known.
-func (s *Shop) Packages(ctx context.Context, c Customer) (bought []*idempotency.Record, err error) {
+// Packages returns the successful purchases of a customer. The ResultID of some may
+// be unknown.
+func (s *Shop) Packages(ctx context.Context, c Customer) (purchases []*idempotency.Record, err error) {
 	all, err := s.Once.ListSubject(ctx, c.UserID)
 	for _, r := range all {
 		if r.Operation == whozex.OpPurchasePackage && r.State == idempotency.Succeeded {
-			bought = append(bought, r)
+			purchases = append(purchases, r)
 		}
 	}
-	return bought, err
+	return purchases, err
 }
 
-// Owner returns the order that bought a package; [idempotency.ErrUnknownKey] if
-// none did.
+// Owner returns the order that bought a package, or [idempotency.ErrUnknownKey] if
+// there is none.
 func (s *Shop) Owner(ctx context.Context, packageID string) (Order, *idempotency.Record, error) {
 	r, err := s.Once.FindResult(ctx, packageID)
 	if err != nil {
@@ -125,16 +126,16 @@ func (s *Shop) Owner(ctx context.Context, packageID string) (Order, *idempotency
 	return o, r, err
 }
 
-// params are those of whichever call.
-type params struct {
+// callParams are the parameters of all operations together.
+type callParams struct {
 	Email string          `json:"email"`
 	GB    decimal.Decimal `json:"gb"`
 }
 
-func paramsOf(r *idempotency.Record) (p params) {
+func parseParams(r *idempotency.Record) (p callParams) {
 	_ = json.Unmarshal(r.Params, &p)
 	return p
 }
 
-// NewID names an order that nobody has named yet.
+// NewID returns a random order ID.
 func NewID() string { return rand.Text()[:10] }

@@ -1,7 +1,6 @@
-// Package shop is what every shop on the API needs behind its front, be it a bot
-// or a page: customers, orders that are carried out once whatever crashes, and
-// the webhook. It keeps nothing itself: all that it knows are idempotency keys
-// and what became of them.
+// Package shop is the backend of a shop on the API, for a bot or a web page:
+// customers, orders that are executed at most once, and the webhook. All its data
+// are idempotency keys and their results.
 package shop
 
 import (
@@ -17,37 +16,37 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// Refusal is an error fit to be shown to a customer as it stands.
-type Refusal string
+// UserError is an error whose text can be shown to a customer.
+type UserError string
 
-// Error is the refusal.
-func (r Refusal) Error() string { return string(r) }
+// Error returns the text.
+func (r UserError) Error() string { return string(r) }
 
-// What a shop refuses.
+// The errors of this package for customers.
 const (
-	ErrNoCustomer Refusal = "You are not a customer here yet."
-	ErrNoOrder    Refusal = "I know of no such order of yours."
-	ErrTaken      Refusal = "This order is being carried out. Nothing is sent twice; please wait."
-	ErrBusy       Refusal = "Your order before this one is not settled yet."
+	ErrNoCustomer UserError = "You are not a customer here yet."
+	ErrNoOrder    UserError = "You have no such order."
+	ErrInProgress UserError = "This order is in progress. Nothing is sent twice; please wait."
+	ErrBusy       UserError = "Your previous order is not finished yet."
 )
 
-// Shop is open from [Open] to Close. It is the only buyer for its customers, or
-// shares its store with the others.
+// Shop executes orders from [Open] to Close. Packages for its customers must be
+// bought only through it, or through others with the same store.
 type Shop struct {
 	API  *whozex.Client
 	Once *idempotency.Once
 	Log  *slog.Logger
-	// Tell tells the asker of an order how it stands.
-	Tell func(context.Context, Order, *idempotency.Record)
-	// Alarm tells an admin what needs a look.
-	Alarm func(ctx context.Context, text string)
+	// Notify notifies the requester of an order of its state.
+	Notify func(context.Context, Order, *idempotency.Record)
+	// AlertAdmin notifies an admin of a problem.
+	AlertAdmin func(ctx context.Context, text string)
 
-	running sync.WaitGroup // mutating calls
-	alarmed sync.Map       // keys that an admin knows of
+	running     sync.WaitGroup // mutating calls in progress
+	alertedKeys sync.Map       // keys of orders that an admin was alerted of
 }
 
-// Open opens the shop on a store of idempotency keys, such as "sqlite:shop.db". Tell
-// and Alarm are to be set then.
+// Open opens the shop with a store of idempotency keys, such as "sqlite:shop.db". The
+// caller must set Notify and AlertAdmin before using it.
 func Open(ctx context.Context, dataSource string, api *whozex.Client, log *slog.Logger) (*Shop, error) {
 	store, err := idempotency.Open(ctx, dataSource)
 	if err != nil {
@@ -56,40 +55,39 @@ func Open(ctx context.Context, dataSource string, api *whozex.Client, log *slog.
 	s := &Shop{API: api, Log: log}
 	s.Once = idempotency.New(api, store, idempotency.WithOnSettled(func(ctx context.Context, r *idempotency.Record) {
 		if o, err := ParseOrder(r.Key); err == nil {
-			s.Tell(ctx, o, r)
+			s.Notify(ctx, o, r)
 		}
 	}))
 	return s, nil
 }
 
-// Close waits for the calls under way.
+// Close waits for the calls in progress and closes the store.
 func (s *Shop) Close() error {
 	s.running.Wait()
 	return s.Once.Store().Close()
 }
 
-// Customer is a person, by the number under which the shop's front knows them,
-// and the sub-user that is theirs.
+// Customer is a person and the sub-user of that person.
 type Customer struct {
-	ID            int64
-	UserID, Email string
+	ID            int64  // the person's number in the frontend
+	UserID, Email string // the sub-user
 }
 
 func customerKey(id int64) string { return fmt.Sprintf("customer:%d", id) }
 
-// Join makes someone a customer, and returns the sub-user with that email, which
-// the first call creates.
-func (s *Shop) Join(ctx context.Context, id int64, email string) (*whozex.User, error) {
+// Register makes a person a customer and returns the sub-user with that email. The
+// first call creates it.
+func (s *Shop) Register(ctx context.Context, id int64, email string) (*whozex.User, error) {
 	_, err := s.Once.CreateUser(ctx, customerKey(id), whozex.CreateUserParams{Email: email})
-	// Whoever took the email, long ago or in a call whose response was lost: it is
-	// this person's and nobody else's.
+	// The email is made from the customer's number, so an existing sub-user with it
+	// belongs to this customer, even if the response that created it was lost.
 	if err != nil && !errors.Is(err, whozex.ErrEmailTaken) && !errors.Is(err, idempotency.ErrIndeterminate) {
 		return nil, err
 	}
 	return s.User(ctx, email)
 }
 
-// Customer returns a customer that has joined; [ErrNoCustomer] for others.
+// Customer returns a registered customer, or [ErrNoCustomer].
 func (s *Shop) Customer(ctx context.Context, id int64) (Customer, error) {
 	r, err := s.Once.Get(ctx, customerKey(id))
 	if errors.Is(err, idempotency.ErrUnknownKey) {
@@ -97,11 +95,11 @@ func (s *Shop) Customer(ctx context.Context, id int64) (Customer, error) {
 	} else if err != nil {
 		return Customer{}, err
 	}
-	c := Customer{ID: id, UserID: r.ResultID, Email: paramsOf(r).Email}
+	c := Customer{ID: id, UserID: r.ResultID, Email: parseParams(r).Email}
 	if c.UserID != "" {
 		return c, nil
 	}
-	user, err := s.User(ctx, c.Email) // the email was taken before
+	user, err := s.User(ctx, c.Email) // the sub-user existed before
 	if errors.Is(err, whozex.ErrNotFound) {
 		return c, ErrNoCustomer
 	} else if err != nil {
@@ -111,7 +109,8 @@ func (s *Shop) Customer(ctx context.Context, id int64) (Customer, error) {
 	return c, nil
 }
 
-// User is a sub-user as it is now. The API has no route to one by id.
+// User returns the current data of a sub-user. The API has no route that returns
+// one by id.
 func (s *Shop) User(ctx context.Context, email string) (*whozex.User, error) {
 	for user, err := range s.API.AllUsers(ctx, whozex.ListUsersParams{Search: email}) {
 		if err != nil {
@@ -124,17 +123,18 @@ func (s *Shop) User(ctx context.Context, email string) (*whozex.User, error) {
 	return nil, fmt.Errorf("user %s: %w", email, whozex.ErrNotFound)
 }
 
-// MostTries bounds how often a webhook is registered whose secret did not arrive:
-// each may take one of the account's ten places for good.
-const MostTries = 3
+// MaxWebhookAttempts limits how often a webhook is registered when the response with
+// its secret is lost. Each attempt may use one of the account's ten webhooks, which
+// cannot be removed.
+const MaxWebhookAttempts = 3
 
-// Webhook returns the shop's webhook, which the first call registers: the API
-// neither lists nor removes webhooks, and shows the secret only then.
+// Webhook returns the shop's webhook. The first call registers it: the API does not
+// list webhooks, and returns the secret only once.
 func (s *Shop) Webhook(ctx context.Context, url string, events ...string) (*whozex.Webhook, error) {
 	params := whozex.CreateWebhookParams{URL: url, Events: events}
 	sum := fnv.New64a()
 	_, _ = fmt.Fprint(sum, params)
-	for n := range MostTries {
+	for n := range MaxWebhookAttempts {
 		key := fmt.Sprintf("webhook:%x:%d", sum.Sum(nil), n)
 		r, err := s.Once.Get(ctx, key)
 		if err == nil && r.State == idempotency.Indeterminate {
@@ -145,5 +145,5 @@ func (s *Shop) Webhook(ctx context.Context, url string, events ...string) (*whoz
 			return hook, err
 		}
 	}
-	return nil, fmt.Errorf("no webhook after %d tries: the account has room for ten", MostTries)
+	return nil, fmt.Errorf("no webhook after %d attempts; an account can have ten", MaxWebhookAttempts)
 }

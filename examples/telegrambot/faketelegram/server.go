@@ -1,5 +1,5 @@
-// Package faketelegram is as much of Telegram's Bot API, over real HTTP on
-// loopback, as a bot needs that talks and has buttons.
+// Package faketelegram is a fake server for Telegram's Bot API, with messages and
+// buttons.
 package faketelegram
 
 import (
@@ -16,56 +16,56 @@ import (
 	"github.com/go-telegram/bot/models"
 )
 
-// Message is what the bot has sent.
+// Message is a message sent by the bot.
 type Message struct {
 	Chat    int64
 	Text    string
 	Buttons []models.InlineKeyboardButton
 }
 
-// Server stands in for Telegram.
+// Server is the fake server.
 type Server struct {
-	// URL is where a bot finds it.
+	// URL is the base URL of the server.
 	URL string
 
 	http   *httptest.Server
 	token  string
 	closed chan struct{}
-	end    func()
+	stop   func() // closes closed once
 
 	mu      sync.Mutex
 	updates []models.Update
 	sent    []Message
-	news    chan struct{} // closed when anything has happened
+	changed chan struct{} // closed when updates or sent have changed
 	lastID  int64
 	faults  []Fault
 }
 
-// Fault is how sending a message fails.
+// Fault makes messages fail.
 type Fault struct {
-	// Chat is that of the messages that fail, Words a part of their text; with the
-	// zero values all do.
+	// Chat and Words select the messages by their chat and a part of their text.
+	// The zero values select all.
 	Chat  int64
 	Words string
-	// Times is how many messages fail; below 0 all do.
+	// Times is the number of messages that fail. If it is negative, all fail.
 	Times int
-	// Status and Description are the response, RetryAfter goes with a 429.
+	// Status and Description are the response. RetryAfter, in seconds, is for a 429.
 	Status, RetryAfter int
 	Description        string
-	// OnlyHTML spares messages without a parse mode.
+	// OnlyHTML selects only messages with a parse mode.
 	OnlyHTML bool
-	// Stall does not answer at all.
+	// Stall sends no response.
 	Stall bool
 }
 
-// Inject lets messages that are sent from now on meet the fault.
+// Inject adds a fault for messages that are sent from now on.
 func (s *Server) Inject(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, f)
 }
 
-// fault finds the fault that a message meets.
+// fault returns the fault for a message, if there is one.
 func (s *Server) fault(r *http.Request) (Fault, bool) {
 	chat, _ := strconv.ParseInt(r.FormValue("chat_id"), 10, 64)
 	s.mu.Lock()
@@ -80,24 +80,24 @@ func (s *Server) fault(r *http.Request) (Fault, bool) {
 	return Fault{}, false
 }
 
-// New starts a server for the bot with the token.
+// New starts a server for a bot with the given token.
 func New(token string) *Server {
-	s := &Server{token: token, closed: make(chan struct{}), news: make(chan struct{}), lastID: 1000}
-	s.end = sync.OnceFunc(func() { close(s.closed) })
+	s := &Server{token: token, closed: make(chan struct{}), changed: make(chan struct{}), lastID: 1000}
+	s.stop = sync.OnceFunc(func() { close(s.closed) })
 	s.http = httptest.NewServer(s)
 	s.URL = s.http.URL
 	return s
 }
 
-// Close ends the server and whatever waits for it. It may be called again.
+// Close stops the server and ends pending requests. It may be called more than once.
 func (s *Server) Close() {
-	s.end()
+	s.stop()
 	s.http.Close()
 }
 
-func (s *Server) happened() {
-	close(s.news)
-	s.news = make(chan struct{})
+func (s *Server) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 func (s *Server) add(u models.Update) models.Update {
@@ -109,12 +109,12 @@ func (s *Server) add(u models.Update) models.Update {
 		u.Message.ID = int(s.lastID)
 	}
 	s.updates = append(s.updates, u)
-	s.happened()
+	s.notify()
 	return u
 }
 
-// Write has a user write text in a chat: a private one when chat is the user's
-// own id, a group otherwise.
+// Write sends a message of a user to the bot. The chat is private if its id is the
+// user's, else it is a group.
 func (s *Server) Write(user, chat int64, text string) models.Update {
 	kind := models.ChatTypeSupergroup
 	if user == chat {
@@ -126,7 +126,7 @@ func (s *Server) Write(user, chat int64, text string) models.Update {
 	}})
 }
 
-// Tap has a user press a button.
+// Tap sends a tap of a user on a button to the bot.
 func (s *Server) Tap(user, chat int64, data string) models.Update {
 	return s.add(models.Update{CallbackQuery: &models.CallbackQuery{
 		ID: strconv.FormatInt(time.Now().UnixNano(), 10), From: models.User{ID: user}, Data: data,
@@ -134,29 +134,30 @@ func (s *Server) Tap(user, chat int64, data string) models.Update {
 	}})
 }
 
-// Again delivers an update once more, as Telegram does after a crash.
-func (s *Server) Again(u models.Update) { s.add(u) }
+// Redeliver delivers an update again, as Telegram does after a crash of the bot.
+func (s *Server) Redeliver(u models.Update) { s.add(u) }
 
-// Sent returns what the bot has sent so far.
+// Sent returns the messages that the bot has sent so far.
 func (s *Server) Sent() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Message(nil), s.sent...)
 }
 
-// Next waits for the first message from the n-th on that is wanted.
-func (s *Server) Next(ctx context.Context, n int, wanted func(Message) bool) (Message, error) {
+// Next waits for a message that matches and returns it. It ignores the first n
+// messages.
+func (s *Server) Next(ctx context.Context, n int, match func(Message) bool) (Message, error) {
 	for {
 		s.mu.Lock()
-		news, sent := s.news, s.sent
+		changed, sent := s.changed, s.sent
 		s.mu.Unlock()
 		for _, m := range sent[min(n, len(sent)):] {
-			if wanted(m) {
+			if match(m) {
 				return m, nil
 			}
 		}
 		select {
-		case <-news:
+		case <-changed:
 		case <-ctx.Done():
 			return Message{}, fmt.Errorf("no such message among %d: %w", len(sent), ctx.Err())
 		}
@@ -171,20 +172,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, map[string]any{"ok": false, "error_code": 401, "description": "Unauthorized"})
 		return
 	}
-	// A request without parameters is an empty form.
+	// The error of a request without parameters does not matter.
 	_ = r.ParseMultipartForm(1 << 20)
 	var result any = true
 	switch method {
 	case "getMe":
 		result = models.User{ID: 1, IsBot: true, FirstName: "Shop", Username: "shop_bot"}
 	case "getUpdates":
-		result = s.await(r)
+		result = s.waitForUpdates(r)
 	case "sendMessage":
-		if f, met := s.fault(r); met {
+		if f, ok := s.fault(r); ok {
 			s.fail(w, r, f)
 			return
 		}
-		result = s.keep(r)
+		result = s.storeMessage(r)
 	}
 	reply(w, map[string]any{"ok": true, "result": result})
 }
@@ -207,24 +208,25 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f Fault) {
 
 func reply(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
 
-// await returns the updates from the offset on, and waits for one.
-func (s *Server) await(r *http.Request) []models.Update {
+// waitForUpdates returns the updates from the offset on. It waits until there is one
+// or the request's timeout is over.
+func (s *Server) waitForUpdates(r *http.Request) []models.Update {
 	offset, _ := strconv.ParseInt(r.FormValue("offset"), 10, 64)
 	timeout, _ := strconv.Atoi(r.FormValue("timeout"))
-	ended := time.After(time.Duration(timeout) * time.Second)
+	expired := time.After(time.Duration(timeout) * time.Second)
 	for {
 		s.mu.Lock()
 		for len(s.updates) > 0 && s.updates[0].ID < offset {
 			s.updates = s.updates[1:]
 		}
-		updates, news := append([]models.Update{}, s.updates...), s.news
+		updates, changed := append([]models.Update{}, s.updates...), s.changed
 		s.mu.Unlock()
 		if len(updates) > 0 {
 			return updates
 		}
 		select {
-		case <-news:
-		case <-ended:
+		case <-changed:
+		case <-expired:
 			return updates
 		case <-s.closed:
 			return updates
@@ -234,7 +236,7 @@ func (s *Server) await(r *http.Request) []models.Update {
 	}
 }
 
-func (s *Server) keep(r *http.Request) models.Message {
+func (s *Server) storeMessage(r *http.Request) models.Message {
 	chat, _ := strconv.ParseInt(r.FormValue("chat_id"), 10, 64)
 	m := Message{Chat: chat, Text: r.FormValue("text")}
 	var markup models.InlineKeyboardMarkup
@@ -246,6 +248,6 @@ func (s *Server) keep(r *http.Request) models.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent = append(s.sent, m)
-	s.happened()
+	s.notify()
 	return models.Message{ID: len(s.sent), Date: int(time.Now().Unix()), Chat: models.Chat{ID: chat}, Text: m.Text}
 }
