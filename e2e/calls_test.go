@@ -14,14 +14,15 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// call is one of the API's calls, or one by Do.
+// call is a call of an operation, or a call of Do.
 type call struct {
 	name     string
 	mutating bool
 	make     func(context.Context, *whozex.Client, ...whozex.CallOption) error
 }
 
-// calls returns every operation, with parameters that the sandbox takes.
+// calls returns a call for every operation, with parameters that are valid on the fake
+// server.
 func calls(user, pkg string) []call {
 	ten := decimal.NewFromInt(10)
 	target := whozex.Targeting{}
@@ -108,8 +109,8 @@ func calls(user, pkg string) []call {
 	}
 }
 
-// responses makes every call once to a sandbox and returns the bodies of its
-// responses by method and path, for servers that misbehave by themselves.
+// responses makes every call once on a fake server and returns the response bodies by
+// method and path, for the servers that simulate faults.
 func responses(t *testing.T) (all []call, bodies map[string]string) {
 	t.Helper()
 	server := whozextest.NewServer(whozextest.WithBalance(decimal.NewFromInt(10_000)))

@@ -11,7 +11,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// conn1 serves a connection of HTTP/1.1.
+// conn1 serves an HTTP/1.1 connection.
 type conn1 struct {
 	s    *wireServer
 	raw  *net.TCPConn
@@ -32,8 +32,8 @@ func (c *conn1) serve() {
 }
 
 func (c *conn1) handle(req *http.Request) error {
-	key, p := c.s.begin(req.Method, req.URL.Path, req.Header.Get("Authorization"))
-	defer c.s.end(key, p)
+	key, p := c.s.beginRequest(req.Method, req.URL.Path, req.Header.Get("Authorization"))
+	defer c.s.endRequest(key, p)
 	early := p.point == atHeaders
 	if !early {
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
@@ -41,26 +41,26 @@ func (c *conn1) handle(req *http.Request) error {
 		}
 	}
 	switch {
-	case p.act == respond && p.point < inHeaders:
-	case p.act == respond:
+	case p.action == respond && p.point < inHeaders:
+	case p.action == respond:
 		p.point = atEnd
 	case p.point < inHeaders:
-		return c.strike(p)
+		return c.fail(p)
 	}
 	out := p.head() + p.body
-	cut := len(out)
+	written := len(out)
 	switch {
-	case p.act == respond:
+	case p.action == respond:
 	case p.point == inHeaders:
-		cut = len(p.head()) * 2 / 3
+		written = len(p.head()) * 2 / 3
 	case p.point == inBody:
-		cut = len(out) - len(p.body)/2
+		written = len(out) - len(p.body)/2
 	}
-	if _, err := io.WriteString(c.conn, out[:cut]); err != nil {
+	if _, err := io.WriteString(c.conn, out[:written]); err != nil {
 		return err
 	}
-	if p.act != respond {
-		return c.strike(p)
+	if p.action != respond {
+		return c.fail(p)
 	}
 	if early {
 		_, err := io.Copy(io.Discard, req.Body)
@@ -69,9 +69,9 @@ func (c *conn1) handle(req *http.Request) error {
 	return nil
 }
 
-// strike ends the connection in the way of the plan.
-func (c *conn1) strike(p plan) error {
-	switch p.act {
+// fail breaks the connection as planned.
+func (c *conn1) fail(p plan) error {
+	switch p.action {
 	case reset:
 		_ = c.raw.SetLinger(0)
 	case halfClose:
@@ -80,7 +80,7 @@ func (c *conn1) strike(p plan) error {
 		drain(c.raw)
 	case stall:
 		drain(c.raw)
-	case switching:
+	case switchProtocols:
 		if p.point < inHeaders {
 			_, _ = io.WriteString(c.conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n")
 			drain(c.raw)

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// conn2 serves a connection of HTTP/2.
+// conn2 serves an HTTP/2 connection.
 type conn2 struct {
 	s      *wireServer
 	raw    *net.TCPConn
 	conn   *tls.Conn
 	framer *http2.Framer
 
-	mu      sync.Mutex // of what is written
+	mu      sync.Mutex // for writes
 	buf     bytes.Buffer
 	encoder *hpack.Encoder
 
@@ -29,10 +29,10 @@ type conn2 struct {
 }
 
 type stream2 struct {
-	id   uint32
-	key  string
-	plan plan
-	gone chan struct{} // closed when the client resets it or the connection ends
+	id     uint32
+	key    string
+	plan   plan
+	closed chan struct{} // closed when the client resets the stream or the connection ends
 }
 
 func newConn2(s *wireServer, raw *net.TCPConn, conn *tls.Conn) *conn2 {
@@ -46,7 +46,7 @@ func (c *conn2) serve() {
 	defer func() {
 		_ = c.raw.Close()
 		for _, s := range c.streams {
-			close(s.gone)
+			close(s.closed)
 		}
 		c.group.Wait()
 	}()
@@ -76,7 +76,7 @@ func (c *conn2) read(frame http2.Frame) error {
 			return c.write(func() error { return c.framer.WritePing(true, f.Data) })
 		}
 	case *http2.RSTStreamFrame:
-		c.forget(f.StreamID)
+		c.removeStream(f.StreamID)
 	case *http2.MetaHeadersFrame:
 		c.open(f)
 	case *http2.DataFrame:
@@ -84,15 +84,15 @@ func (c *conn2) read(frame http2.Frame) error {
 			_ = c.write(func() error { return c.framer.WriteWindowUpdate(0, n) })
 		}
 		if s := c.streams[f.StreamID]; s != nil && f.StreamEnded() && s.plan.point != atHeaders {
-			c.answer(s)
+			c.respond(s)
 		}
 	}
 	return nil
 }
 
-func (c *conn2) forget(id uint32) {
+func (c *conn2) removeStream(id uint32) {
 	if s := c.streams[id]; s != nil {
-		close(s.gone)
+		close(s.closed)
 		delete(c.streams, id)
 	}
 }
@@ -104,31 +104,31 @@ func (c *conn2) open(f *http2.MetaHeadersFrame) {
 			authorization = field.Value
 		}
 	}
-	key, p := c.s.begin(f.PseudoValue("method"), strings.Split(f.PseudoValue("path"), "?")[0], authorization)
-	s := &stream2{id: f.StreamID, key: key, plan: p, gone: make(chan struct{})}
+	key, p := c.s.beginRequest(f.PseudoValue("method"), strings.Split(f.PseudoValue("path"), "?")[0], authorization)
+	s := &stream2{id: f.StreamID, key: key, plan: p, closed: make(chan struct{})}
 	c.streams[s.id] = s
 	if f.StreamEnded() || p.point == atHeaders {
-		c.answer(s)
+		c.respond(s)
 	}
 }
 
-func (c *conn2) answer(s *stream2) {
+func (c *conn2) respond(s *stream2) {
 	c.group.Go(func() {
-		defer c.s.end(s.key, s.plan)
-		_ = c.carryOut(s)
+		defer c.s.endRequest(s.key, s.plan)
+		_ = c.execute(s)
 	})
 }
 
-func (c *conn2) carryOut(s *stream2) error {
+func (c *conn2) execute(s *stream2) error {
 	p := s.plan
-	if p.act == respond {
+	if p.action == respond {
 		p.point = atEnd
 	}
 	if p.point < inHeaders {
-		return c.strike(s)
+		return c.fail(s)
 	}
 	return c.write(func() error {
-		for range p.informal {
+		for range p.early {
 			if err := c.headers(s.id, false, ":status", "103", "link", "</style.css>"); err != nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func (c *conn2) carryOut(s *stream2) error {
 		}
 		body := []byte(p.body)
 		if p.point == inHeaders {
-			return c.strikeLocked(s)
+			return c.failLocked(s)
 		}
 		if err := c.headers(s.id, len(body) == 0 && p.point == atEnd, fields...); err != nil {
 			return err
@@ -153,20 +153,20 @@ func (c *conn2) carryOut(s *stream2) error {
 				return err
 			}
 		}
-		if p.act == respond {
+		if p.action == respond {
 			return nil
 		}
-		return c.strikeLocked(s)
+		return c.failLocked(s)
 	})
 }
 
-func (c *conn2) strike(s *stream2) error {
-	return c.write(func() error { return c.strikeLocked(s) })
+func (c *conn2) fail(s *stream2) error {
+	return c.write(func() error { return c.failLocked(s) })
 }
 
-// strikeLocked ends the stream or the connection in the way of the plan.
-func (c *conn2) strikeLocked(s *stream2) error {
-	switch p := s.plan; p.act {
+// failLocked breaks the stream or the connection as planned. It needs mu.
+func (c *conn2) failLocked(s *stream2) error {
+	switch p := s.plan; p.action {
 	case reset:
 		return c.framer.WriteRSTStream(s.id, p.code)
 	case goAway:
@@ -176,16 +176,16 @@ func (c *conn2) strikeLocked(s *stream2) error {
 			c.closeLater()
 		}
 		return err
-	case hangUp:
+	case closeConn:
 		return c.raw.Close()
 	case halfClose:
 		return c.conn.CloseWrite()
-	case switching:
+	case switchProtocols:
 		return c.headers(s.id, false, ":status", "101")
 	case stall:
 		c.group.Go(func() {
 			select {
-			case <-s.gone:
+			case <-s.closed:
 			case <-time.After(stallFor):
 				_ = c.raw.Close()
 			}
@@ -194,10 +194,10 @@ func (c *conn2) strikeLocked(s *stream2) error {
 	return nil
 }
 
-// closeLater ends the connection once the client has read what it was told.
+// closeLater closes the connection after the client has had time to read.
 func (c *conn2) closeLater() {
 	c.group.Go(func() {
-		time.Sleep(5 * time.Millisecond) // of a server that lingers a little
+		time.Sleep(5 * time.Millisecond) // as a server that closes gracefully does
 		_ = c.raw.Close()
 	})
 }

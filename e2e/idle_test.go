@@ -21,48 +21,48 @@ import (
 func traced(next http.RoundTripper) http.RoundTripper { return otelhttp.NewTransport(next) }
 
 const (
-	serverIdle = 700 * time.Millisecond
-	idleLanes  = 160
-	idleRounds = 3
+	serverIdle  = 700 * time.Millisecond
+	idleWorkers = 160
+	idleRounds  = 3
 )
 
-// TestIdleConnections makes mutating calls just as the server drops idle
-// connections, and counts how many end unknown.
-func TestIdleConnections(t *testing.T) {
+// The test makes mutating calls just when the server closes idle connections, and
+// counts unknown outcomes.
+func TestMutatingCalls_IdleConnections(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"success":true,"data":{}}`)
 	})
-	plain, secure := httptest.NewUnstartedServer(handler), httptest.NewUnstartedServer(handler)
-	plain.Config.IdleTimeout, secure.Config.IdleTimeout = serverIdle, serverIdle
-	secure.EnableHTTP2 = true
-	plain.Start()
-	t.Cleanup(plain.Close)
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
-	configured := trusting()
+	httpServer, tlsServer := httptest.NewUnstartedServer(handler), httptest.NewUnstartedServer(handler)
+	httpServer.Config.IdleTimeout, tlsServer.Config.IdleTimeout = serverIdle, serverIdle
+	tlsServer.EnableHTTP2 = true
+	httpServer.Start()
+	t.Cleanup(httpServer.Close)
+	tlsServer.StartTLS()
+	t.Cleanup(tlsServer.Close)
+	configured := newTransport()
 	_, err := http2.ConfigureTransports(configured)
 	require.NoError(t, err)
 	t.Cleanup(configured.CloseIdleConnections)
-	hiddenPool := &http.Transport{MaxIdleConnsPerHost: idleLanes}
-	t.Cleanup(hiddenPool.CloseIdleConnections)
+	wrapped := &http.Transport{MaxIdleConnsPerHost: idleWorkers}
+	t.Cleanup(wrapped.CloseIdleConnections)
 	for name, test := range map[string]struct {
 		server    *httptest.Server
 		opts      []whozex.Option
 		protected bool
 	}{
-		"default":                          {server: plain, protected: true},
-		"otelhttp as middleware":           {server: plain, opts: []whozex.Option{whozex.WithMiddleware(traced)}, protected: true},
-		"otelhttp in place of a transport": {server: plain, opts: []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: traced(hiddenPool)})}},
-		"TLS":                              {server: secure, protected: true},
-		"TLS, a transport that x/net configured": {
-			server: secure, opts: []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: configured})}, protected: true,
+		"default":                {server: httpServer, protected: true},
+		"otelhttp as middleware": {server: httpServer, opts: []whozex.Option{whozex.WithMiddleware(traced)}, protected: true},
+		"otelhttp as transport":  {server: httpServer, opts: []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: traced(wrapped)})}},
+		"TLS":                    {server: tlsServer, protected: true},
+		"TLS, http2.ConfigureTransports": {
+			server: tlsServer, opts: []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: configured})}, protected: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			unknown := callAfterPauses(t, append(test.opts, whozex.WithBaseURL(test.server.URL)))
-			t.Logf("%s: %d of %d calls end unknown", name, unknown, idleLanes*idleRounds)
+			t.Logf("%s: %d of %d calls have an unknown outcome", name, unknown, idleWorkers*idleRounds)
 			if test.protected {
 				assert.Zero(t, unknown)
 			}
@@ -76,7 +76,7 @@ func callAfterPauses(t *testing.T, opts []whozex.Option) int64 {
 	defer client.CloseIdleConnections()
 	var unknown atomic.Int64
 	var group sync.WaitGroup
-	for lane := range idleLanes {
+	for worker := range idleWorkers {
 		group.Go(func() {
 			for range idleRounds {
 				err := client.Do(t.Context(), http.MethodPost, "things", nil, nil, nil)
@@ -85,8 +85,8 @@ func callAfterPauses(t *testing.T, opts []whozex.Option) int64 {
 				} else {
 					assert.NoError(t, err)
 				}
-				// The pause is what is tested: it ends around the time-out.
-				time.Sleep(serverIdle + time.Duration(lane-idleLanes/2)*25*time.Microsecond)
+				// The calls happen around the server's idle timeout.
+				time.Sleep(serverIdle + time.Duration(worker-idleWorkers/2)*25*time.Microsecond)
 			}
 		})
 	}

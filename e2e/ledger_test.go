@@ -2,22 +2,21 @@ package e2e
 
 import "sync"
 
-// ledger holds what a server has seen and done of each call, by the call's API
-// key, which no other call has.
+// ledger records the requests and commits of each call. Each call has its own API key.
 type ledger struct {
 	mu      sync.Mutex
 	calls   map[string]*record
-	pending sync.WaitGroup // commits that come late
+	pending sync.WaitGroup // delayed commits
 }
 
 type record struct {
-	requests []*bool // by arrival: whether the response to it proves that nothing was done
+	requests []*bool // in order: whether the response proves that nothing was done
 	commits  int
 }
 
 func newLedger() *ledger { return &ledger{calls: map[string]*record{}} }
 
-func (l *ledger) of(key string) *record {
+func (l *ledger) record(key string) *record {
 	r := l.calls[key]
 	if r == nil {
 		r = new(record)
@@ -26,37 +25,38 @@ func (l *ledger) of(key string) *record {
 	return r
 }
 
-// arrive notes a request. What it returns is set once the request is void.
-func (l *ledger) arrive(key string) (void *bool) {
+// addRequest records a request. The result is for markRejected.
+func (l *ledger) addRequest(key string) (rejected *bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.of(key)
-	void = new(bool)
-	r.requests = append(r.requests, void)
-	return void
+	r := l.record(key)
+	rejected = new(bool)
+	r.requests = append(r.requests, rejected)
+	return rejected
 }
 
-func (l *ledger) setVoid(void *bool) {
+// markRejected records that the response proves that nothing was done.
+func (l *ledger) markRejected(rejected *bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	*void = true
+	*rejected = true
 }
 
 func (l *ledger) commit(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of(key).commits++
+	l.record(key).commits++
 }
 
-// read returns a copy of what is known of a call.
-func (l *ledger) read(key string) (requests, void, commits int) {
+// counts returns the numbers of requests, rejected requests and commits of a call.
+func (l *ledger) counts(key string) (requests, rejected, commits int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.of(key)
+	r := l.record(key)
 	for _, v := range r.requests {
 		if *v {
-			void++
+			rejected++
 		}
 	}
-	return len(r.requests), void, r.commits
+	return len(r.requests), rejected, r.commits
 }

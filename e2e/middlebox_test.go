@@ -67,11 +67,11 @@ backend sandbox
 	server one {{server}}
 `
 
-// middlebox is a proxy of the distribution in front of the sandbox.
+// middlebox is an installed proxy in front of the fake server.
 type middlebox struct {
 	program string
 	config  string
-	args    []string // after the path of the configuration
+	args    []string // the path of the configuration is appended
 	reload  syscall.Signal
 
 	addr string
@@ -93,9 +93,9 @@ func (m *middlebox) prepare(t *testing.T, server string) {
 	cert := certificate.Certificates[0]
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	require.NoError(t, err)
-	both := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
-	both = append(both, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "cert.pem"), both, 0o600))
+	certAndKey := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+	certAndKey = append(certAndKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "cert.pem"), certAndKey, 0o600))
 	target, err := url.Parse(server)
 	require.NoError(t, err)
 	m.addr = freeAddress(t)
@@ -114,7 +114,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// start returns once the proxy takes connections.
+// start starts the proxy and waits until it accepts connections.
 func (m *middlebox) start(t *testing.T) {
 	m.cmd = exec.Command(m.program, m.args...)
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -131,7 +131,7 @@ func (m *middlebox) start(t *testing.T) {
 	}, 10*time.Second, time.Millisecond, "%s does not listen", m.program)
 }
 
-// kill ends the proxy and its workers in the middle of what they do.
+// kill kills the proxy and its workers.
 func (m *middlebox) kill() {
 	if m.cmd != nil && m.cmd.Process != nil {
 		_ = syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL)
@@ -139,15 +139,14 @@ func (m *middlebox) kill() {
 	}
 }
 
-// TestMiddleboxes buys through nginx and HAProxy while they are reloaded and killed.
-// Each purchase is for a user of its own, who tells it from all others in the
-// ledger.
-func TestMiddleboxes(t *testing.T) {
+// The test makes purchases through nginx and HAProxy while they are reloaded and killed.
+// Each purchase is for a different user, so that it can be found in the ledger.
+func TestPurchases_ThroughProxies(t *testing.T) {
 	http2Only := func() *http.Transport {
-		only := trusting()
-		only.Protocols = new(http.Protocols)
-		only.Protocols.SetHTTP2(true)
-		return only
+		transport := newTransport()
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetHTTP2(true)
+		return transport
 	}
 	for name, box := range middleboxes {
 		for transport, opts := range map[string]func() []whozex.Option{
@@ -156,13 +155,13 @@ func TestMiddleboxes(t *testing.T) {
 				return []whozex.Option{whozex.WithHTTPClient(&http.Client{Transport: http2Only()})}
 			},
 		} {
-			t.Run(name+"/"+transport, func(t *testing.T) { buyThrough(t, box, opts()) })
+			t.Run(name+"/"+transport, func(t *testing.T) { testPurchasesThrough(t, box, opts()) })
 		}
 	}
 }
 
-func buyThrough(t *testing.T, box middlebox, opts []whozex.Option) {
-	const purchases, lanes, reloadEvery, killEvery = 600, 16, 30, 120
+func testPurchasesThrough(t *testing.T, box middlebox, opts []whozex.Option) {
+	const purchases, workers, reloadEvery, killEvery = 600, 16, 30, 120
 	server := whozextest.NewServer(whozextest.WithUsers(purchases), whozextest.WithLatency(5*time.Millisecond))
 	defer server.Close()
 	box.prepare(t, server.URL)
@@ -179,21 +178,21 @@ func buyThrough(t *testing.T, box middlebox, opts []whozex.Option) {
 		require.NoError(t, server.SetUserBalance(user.ID, decimal.NewFromInt(100)))
 	}
 
-	ended := make(chan struct{}, purchases)
+	finished := make(chan struct{}, purchases)
 	errs := make([]error, purchases)
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range lanes {
+	for range workers {
 		group.Go(func() {
 			for n := next.Add(1) - 1; n < purchases; n = next.Add(1) - 1 {
 				_, errs[n] = client.PurchasePackage(t.Context(), users[n].ID, whozex.PurchasePackageParams{GB: 2})
-				ended <- struct{}{}
+				finished <- struct{}{}
 			}
 		})
 	}
 	var reloads, kills int
 	for n := 1; n < purchases; n++ {
-		<-ended
+		<-finished
 		switch {
 		case n%killEvery == 0:
 			kills++
@@ -212,23 +211,23 @@ func buyThrough(t *testing.T, box middlebox, opts []whozex.Option) {
 			bought[entry.From]++
 		}
 	}
-	var done, failed, unknown, carriedOut int
+	var succeeded, failed, unknown, unknownBought int
 	for i, user := range users {
 		count := bought[user.ID]
-		assert.LessOrEqual(t, count, 1, "carried out twice: %v", errs[i])
+		assert.LessOrEqual(t, count, 1, "bought twice: %v", errs[i])
 		switch {
 		case errs[i] == nil:
-			done++
+			succeeded++
 			assert.Equal(t, 1, count, "success without a purchase")
 		case errors.Is(errs[i], whozex.ErrOutcomeUnknown):
 			unknown++
-			carriedOut += count
+			unknownBought += count
 		default:
 			failed++
-			assert.Zero(t, count, "%v against a purchase", errs[i])
+			assert.Zero(t, count, "definite error, but a purchase was made: %v", errs[i])
 		}
 	}
-	assert.Greater(t, done, purchases/2)
-	t.Logf("%s: %d purchases, %d reloads, %d kills: %d bought, %d failed, %d unknown, %d of them carried out",
-		box.program, purchases, reloads, kills, done, failed, unknown, carriedOut)
+	assert.Greater(t, succeeded, purchases/2)
+	t.Logf("%s: %d purchases, %d reloads, %d kills: %d succeeded, %d failed, %d unknown, of which %d were made",
+		box.program, purchases, reloads, kills, succeeded, failed, unknown, unknownBought)
 }

@@ -10,61 +10,62 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// The point of a request or response at which something happens.
+// point is the point of a request or response at which the server acts.
 type point int
 
 const (
-	atHeaders  point = iota // the request's headers have come
-	atBody                  // and its body
+	atHeaders  point = iota // after the request's headers
+	atBody                  // after the request's body
 	inHeaders               // within the response's headers
-	inBody                  // within its body
-	atEnd                   // the response is out
+	inBody                  // within the response's body
+	atEnd                   // after the response
 	pointCount = iota
 )
 
-// What happens then.
-type act int
+// action is what the server does at that point.
+type action int
 
 const (
-	respond act = iota
-	reset       // RST_STREAM, or a TCP reset
-	goAway      // GOAWAY, or a close after "Connection: close"
-	hangUp
+	respond action = iota
+	reset          // RST_STREAM, or a TCP reset
+	goAway         // GOAWAY, or closing the connection after "Connection: close"
+	closeConn
 	halfClose
 	stall
-	switching // 101
-	actCount  = iota
+	switchProtocols // a 101 response
+	actionCount     = iota
 )
 
-type when int
+// commitTime is when the server commits a call.
+type commitTime int
 
 const (
-	never when = iota
-	before
-	after // a while after the client was told, or left without word
+	neverCommit commitTime = iota
+	commitBefore
+	commitAfter // some time after the response or the failure
 )
 
-// plan is what a server does with one request.
+// plan is what the server does with one request.
 type plan struct {
-	point    point
-	act      act
-	code     http2.ErrCode
-	lastID   int // of GOAWAY, relative to the stream: -1 is below it, 0 the stream, 1 above
-	informal int // 1xx responses before all else
-	status   int
-	header   string // "name: value", empty for none
-	body     string
-	commit   when
-	void     bool // status and body prove that nothing was done, and may be sent again
-	late     time.Duration
+	point       point
+	action      action
+	code        http2.ErrCode
+	lastID      int // of GOAWAY, relative to the stream: -1 is below it, 0 the stream, 1 above
+	early       int // number of 1xx responses
+	status      int
+	header      string // "name: value", or empty
+	body        string
+	commit      commitTime
+	rejected    bool // status and body prove that nothing was done, so the client may retry
+	commitDelay time.Duration
 }
 
-// bodies of responses outside 2xx.
+// Bodies of responses outside 2xx.
 const (
 	unknownCode    = `{"success":false,"error":{"code":"NOT_KNOWN","message":"no"}}`
 	documentedCode = `{"success":false,"error":{"code":"INVALID_PARAMS","message":"no"}}`
 	claimsSuccess  = `{"success":true,"data":{"id":"1"}}`
-	page           = `<html><body>sorry</body></html>`
+	htmlPage       = `<html><body>sorry</body></html>`
 )
 
 var statuses = []int{
@@ -72,32 +73,32 @@ var statuses = []int{
 	429, 429, 444, 460, 463, 494, 499, 500, 501, 502, 503, 504, 507, 520, 522, 524, 529, 598,
 }
 
-// draw makes a plan whose server keeps to what HTTP says of its statuses: it
-// does nothing where a status says so. Of resets it says what it likes.
-func draw(rng *rand.Rand, success string) plan {
+// randomPlan returns a plan that obeys the meaning of HTTP statuses: the server commits
+// nothing if a status says so. It may commit before or after any reset.
+func randomPlan(rng *rand.Rand, success string) plan {
 	p := plan{
-		act: respond, point: atEnd, status: statuses[rng.IntN(len(statuses))],
-		code: http2.ErrCode(rng.IntN(15)), lastID: rng.IntN(3) - 1, late: time.Duration(rng.IntN(20)) * time.Millisecond,
+		action: respond, point: atEnd, status: statuses[rng.IntN(len(statuses))],
+		code: http2.ErrCode(rng.IntN(15)), lastID: rng.IntN(3) - 1, commitDelay: time.Duration(rng.IntN(20)) * time.Millisecond,
 	}
 	if rng.IntN(4) == 0 {
-		p.informal = 1 + rng.IntN(3)
+		p.early = 1 + rng.IntN(3)
 	}
 	switch rng.IntN(8) {
 	case 0, 1, 2:
 		p.status = http.StatusOK
 	case 3, 4, 5:
-		p.act, p.point = act(rng.IntN(int(actCount))), point(rng.IntN(int(pointCount)))
+		p.action, p.point = action(rng.IntN(int(actionCount))), point(rng.IntN(int(pointCount)))
 	}
-	p.commit = when(rng.IntN(3))
+	p.commit = commitTime(rng.IntN(3))
 	switch {
 	case p.status == http.StatusNoContent:
 	case p.status/100 == 2:
 		p.body = success
 		if rng.IntN(8) == 0 {
-			p.body = []string{"", page, `{"success":`, unknownCode, documentedCode}[rng.IntN(5)]
+			p.body = []string{"", htmlPage, `{"success":`, unknownCode, documentedCode}[rng.IntN(5)]
 		}
 	default:
-		p.body = []string{"", page, unknownCode, documentedCode, claimsSuccess}[rng.IntN(5)]
+		p.body = []string{"", htmlPage, unknownCode, documentedCode, claimsSuccess}[rng.IntN(5)]
 	}
 	if p.status == http.StatusTooManyRequests {
 		p.header = []string{"", "Retry-After: 0", "Retry-After: x"}[rng.IntN(3)]
@@ -107,16 +108,16 @@ func draw(rng *rand.Rand, success string) plan {
 	}
 	switch {
 	case p.body == success:
-		p.commit = before
+		p.commit = commitBefore
 	case p.definite():
-		p.commit = never
+		p.commit = neverCommit
 	}
-	p.void = p.status == http.StatusTooManyRequests && p.commit == never && p.definite()
+	p.rejected = p.status == http.StatusTooManyRequests && p.commit == neverCommit && p.definite()
 	return p
 }
 
-// definite reports whether the response, as HTTP and the API's page have it, says
-// that nothing was done.
+// definite reports whether the response means that nothing was done, by HTTP and the
+// API's documentation.
 func (p plan) definite() bool {
 	switch {
 	case p.body == claimsSuccess:
@@ -128,6 +129,6 @@ func (p plan) definite() bool {
 }
 
 func (p plan) String() string {
-	return fmt.Sprintf("act %d at %d, code %v, last %+d, %d informal, %d %q %s, commit %d",
-		p.act, p.point, p.code, p.lastID, p.informal, p.status, p.header, strings.TrimSpace(p.body), p.commit)
+	return fmt.Sprintf("action %d at %d, code %v, last %+d, %d early, %d %q %s, commit %d",
+		p.action, p.point, p.code, p.lastID, p.early, p.status, p.header, strings.TrimSpace(p.body), p.commit)
 }

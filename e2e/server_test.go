@@ -16,32 +16,33 @@ import (
 
 const stallFor = 400 * time.Millisecond
 
-// wireServer speaks HTTP/1.1 and HTTP/2 by frames and bytes of its own, so that it
-// can break either at any place.
+// wireServer implements HTTP/1.1 and HTTP/2 on the level of bytes and frames, so that it
+// can fail at any point.
 type wireServer struct {
 	*ledger
 
 	listener net.Listener
 	config   *tls.Config
 	plan     func(success string) plan
-	strike   func() bool // whether to hang up on a new connection
+	dropConn func() bool // whether to close a new connection
 	bodies   map[string]string
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	done  bool
-	group sync.WaitGroup
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+	group  sync.WaitGroup
 }
 
-// newWireServer returns a server that offers protocols and breaks as drawn.
-func newWireServer(t *testing.T, bodies map[string]string, plan func(string) plan, strike func() bool, protocols ...string) *wireServer {
+// newWireServer starts a server with the given protocols. plan and dropConn decide how it
+// fails.
+func newWireServer(t *testing.T, bodies map[string]string, plan func(string) plan, dropConn func() bool, protocols ...string) *wireServer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &wireServer{
-		ledger: newLedger(), listener: listener, plan: plan, strike: strike, bodies: bodies,
+		ledger: newLedger(), listener: listener, plan: plan, dropConn: dropConn, bodies: bodies,
 		config: &tls.Config{Certificates: certificate.Certificates, NextProtos: protocols},
 		conns:  map[net.Conn]struct{}{},
 	}
@@ -50,7 +51,7 @@ func newWireServer(t *testing.T, bodies map[string]string, plan func(string) pla
 	return s
 }
 
-// certificate is httptest's, for 127.0.0.1.
+// certificate is the certificate of httptest, for 127.0.0.1.
 var certificate = func() *tls.Config {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
@@ -66,12 +67,12 @@ func (s *wireServer) accept() {
 			return
 		}
 		s.mu.Lock()
-		over := s.done
-		if !over {
+		closed := s.closed
+		if !closed {
 			s.conns[conn] = struct{}{}
 		}
 		s.mu.Unlock()
-		if over || s.strike() {
+		if closed || s.dropConn() {
 			_ = conn.Close()
 			continue
 		}
@@ -97,10 +98,10 @@ func (s *wireServer) serve(raw *net.TCPConn) {
 	(&conn1{s: s, raw: raw, conn: conn}).serve()
 }
 
-// close ends all connections and waits for late commits.
+// close closes all connections and waits for delayed commits.
 func (s *wireServer) close() {
 	s.mu.Lock()
-	s.done = true
+	s.closed = true
 	_ = s.listener.Close()
 	for conn := range s.conns {
 		_ = conn.Close()
@@ -110,43 +111,43 @@ func (s *wireServer) close() {
 	s.pending.Wait()
 }
 
-// begin notes a request and returns what is to be done with it.
-func (s *wireServer) begin(method, path, authorization string) (key string, p plan) {
+// beginRequest records a request and returns its plan.
+func (s *wireServer) beginRequest(method, path, authorization string) (key string, p plan) {
 	key = strings.TrimPrefix(authorization, "Bearer ")
 	success := strings.Replace(s.bodies[method+" "+path], `"version":"1.0.0"`, `"version":"`+key+`"`, 1)
 	p = s.plan(success)
-	void := s.arrive(key)
-	if p.void {
-		s.setVoid(void)
+	rejected := s.addRequest(key)
+	if p.rejected {
+		s.markRejected(rejected)
 	}
-	if p.commit == before {
+	if p.commit == commitBefore {
 		s.commit(key)
 	}
 	return key, p
 }
 
-// end commits what was to be committed late.
-func (s *wireServer) end(key string, p plan) {
-	if p.commit == after {
+// endRequest commits the call if its plan says so.
+func (s *wireServer) endRequest(key string, p plan) {
+	if p.commit == commitAfter {
 		s.pending.Add(1)
-		time.AfterFunc(p.late, func() {
+		time.AfterFunc(p.commitDelay, func() {
 			s.commit(key)
 			s.pending.Done()
 		})
 	}
 }
 
-// head is the response's first lines over HTTP/1.1.
+// head returns the status line and headers of the response over HTTP/1.1.
 func (p plan) head() string {
 	var b strings.Builder
-	for range p.informal {
+	for range p.early {
 		b.WriteString("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
 	}
 	b.WriteString("HTTP/1.1 " + itoa(p.status) + " " + http.StatusText(p.status) + "\r\nContent-Type: application/json\r\n")
 	if p.header != "" {
 		b.WriteString(p.header + "\r\n")
 	}
-	if p.act == goAway {
+	if p.action == goAway {
 		b.WriteString("Connection: close\r\n")
 	}
 	if p.status != http.StatusNoContent {
@@ -155,9 +156,9 @@ func (p plan) head() string {
 	return b.String() + "\r\n"
 }
 
-var errEnd = errors.New("the connection ends")
+var errEnd = errors.New("the connection is closed")
 
-// random is a source that many may draw from.
+// random is a source of random numbers for concurrent use.
 type random struct {
 	mu sync.Mutex
 	*rand.Rand
@@ -169,7 +170,7 @@ func (r *random) do(f func(*rand.Rand)) {
 	f(r.Rand)
 }
 
-// drain reads until the client hangs up, or for as long as a stall lasts.
+// drain reads until the client closes the connection, at most for the time of a stall.
 func drain(conn net.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(stallFor))
 	_, _ = io.Copy(io.Discard, conn)

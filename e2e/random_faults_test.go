@@ -29,12 +29,11 @@ import (
 )
 
 var (
-	callCount = flag.Int("calls", 20_000, "how many calls TestOneCallIsCarriedOutOnce makes")
-	seed      = flag.Uint64("seed", 0, "of its random numbers; 0 draws one")
+	callCount = flag.Int("calls", 20_000, "`number` of calls in TestCalls_RandomFaults")
+	seed      = flag.Uint64("seed", 0, "seed of the random faults; 0 means a random one")
 )
 
-// TestMain has the default transport, which takes no certificates, trust the one
-// of the tests.
+// TestMain makes the SDK's default transport trust the certificate of the tests.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
@@ -50,7 +49,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func trusting() *http.Transport {
+// newTransport returns a transport that trusts the certificate of the tests.
+func newTransport() *http.Transport {
 	pool := x509.NewCertPool()
 	cert, err := x509.ParseCertificate(certificate.Certificates[0].Certificate[0])
 	if err != nil {
@@ -62,20 +62,20 @@ func trusting() *http.Transport {
 	}
 }
 
-// keyed sets an idempotency header, which net/http takes for leave to send again.
-func keyed(next http.RoundTripper) http.RoundTripper {
+// withIdempotencyKey sets a header that makes net/http retry requests.
+func withIdempotencyKey(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		r.Header.Set("Idempotency-Key", "k")
 		return next.RoundTrip(r)
 	})
 }
 
-// hidden is next as no type that the SDK knows.
-func hidden(next http.RoundTripper) http.RoundTripper { return roundTrip(next.RoundTrip) }
+// hideType wraps next, so that the SDK does not see an http.Transport.
+func hideType(next http.RoundTripper) http.RoundTripper { return roundTrip(next.RoundTrip) }
 
-// failingOver asks a second host, which is down, when the first fails. It has a
-// context of its own, so that no trace of the SDK sees what it does.
-func failingOver(next http.RoundTripper) http.RoundTripper {
+// withFailover returns an error of a second host if the first fails. It sends with
+// another context, so that the SDK's connection trace sees nothing.
+func withFailover(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		stop := context.AfterFunc(r.Context(), cancel)
@@ -88,8 +88,8 @@ func failingOver(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// makings are the transports that users put in.
-func makings(t *testing.T) map[string][]whozex.Option {
+// transports returns client options with the transports that users may configure.
+func transports(t *testing.T) map[string][]whozex.Option {
 	t.Helper()
 	with := func(rt http.RoundTripper, opts ...whozex.Option) []whozex.Option {
 		if pooled, ok := rt.(*http.Transport); ok {
@@ -97,37 +97,37 @@ func makings(t *testing.T) map[string][]whozex.Option {
 		}
 		return append(opts, whozex.WithHTTPClient(&http.Client{Transport: rt}))
 	}
-	configured := trusting()
+	configured := newTransport()
 	_, err := http2.ConfigureTransports(configured)
 	require.NoError(t, err)
-	only := trusting()
-	only.Protocols = new(http.Protocols)
-	only.Protocols.SetHTTP2(true)
-	beneath := trusting()
-	t.Cleanup(beneath.CloseIdleConnections)
+	http2Only := newTransport()
+	http2Only.Protocols = new(http.Protocols)
+	http2Only.Protocols.SetHTTP2(true)
+	wrapped := newTransport()
+	t.Cleanup(wrapped.CloseIdleConnections)
 	return map[string][]whozex.Option{
-		"default":               nil,
-		"default, middleware":   {whozex.WithMiddleware(hidden, keyed)},
-		"caller's":              with(trusting()),
-		"caller's, x/net":       with(configured),
-		"caller's, HTTP/2 only": with(only),
-		"caller's, middleware":  with(trusting(), whozex.WithMiddleware(keyed)),
-		"foreign":               with(hidden(beneath)),
-		"foreign, keyed":        with(keyed(beneath)),
-		"foreign, fails over":   with(failingOver(beneath)),
+		"default":                              nil,
+		"default, middleware":                  {whozex.WithMiddleware(hideType, withIdempotencyKey)},
+		"http.Transport":                       with(newTransport()),
+		"http.Transport, x/net":                with(configured),
+		"http.Transport, HTTP/2 only":          with(http2Only),
+		"http.Transport, middleware":           with(newTransport(), whozex.WithMiddleware(withIdempotencyKey)),
+		"custom RoundTripper":                  with(hideType(wrapped)),
+		"custom RoundTripper, Idempotency-Key": with(withIdempotencyKey(wrapped)),
+		"custom RoundTripper, failover":        with(withFailover(wrapped)),
 	}
 }
 
-// TestOneCallIsCarriedOutOnce holds the caller's word against the books of a server
-// that breaks at random.
-func TestOneCallIsCarriedOutOnce(t *testing.T) {
+// The server fails at random. For each call, the result that the caller got must agree
+// with the requests and commits on the server.
+func TestCalls_RandomFaults(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
 	t.Logf("-seed %d", *seed)
 	all, bodies := responses(t)
 	var total tally
-	options := makings(t)
+	options := transports(t)
 	names := slices.Sorted(func(yield func(string) bool) {
 		for name := range options {
 			if !yield(name) {
@@ -137,11 +137,11 @@ func TestOneCallIsCarriedOutOnce(t *testing.T) {
 	})
 	for _, protocols := range [][]string{{"h2", "http/1.1"}, {"http/1.1"}} {
 		for i, name := range names {
-			if name == "caller's, HTTP/2 only" && protocols[0] != "h2" {
+			if name == "http.Transport, HTTP/2 only" && protocols[0] != "h2" {
 				continue
 			}
 			t.Run(protocols[0]+"/"+name, func(t *testing.T) {
-				s := &storm{
+				s := &scenario{
 					all: all, name: protocols[0] + ", " + name, opts: options[name], tally: &total,
 					count: *callCount / (2*len(names) - 1),
 					rng:   &random{Rand: rand.New(rand.NewPCG(*seed, uint64(i)))},
@@ -153,8 +153,8 @@ func TestOneCallIsCarriedOutOnce(t *testing.T) {
 	t.Log("\n" + total.String())
 }
 
-// storm makes many calls at once by one kind of transport.
-type storm struct {
+// scenario makes many concurrent calls with one transport.
+type scenario struct {
 	all   []call
 	name  string
 	opts  []whozex.Option
@@ -165,20 +165,20 @@ type storm struct {
 
 const maxRetries = 3
 
-func (s *storm) run(t *testing.T, bodies map[string]string, protocols []string) {
+func (s *scenario) run(t *testing.T, bodies map[string]string, protocols []string) {
 	server := newWireServer(t, bodies, func(success string) (p plan) {
-		s.rng.do(func(r *rand.Rand) { p = draw(r, success) })
+		s.rng.do(func(r *rand.Rand) { p = randomPlan(r, success) })
 		return p
 	}, func() (yes bool) {
 		s.rng.do(func(r *rand.Rand) { yes = r.IntN(30) == 0 })
 		return yes
 	}, protocols...)
-	const lanes = 32
+	const workers = 32
 	var next atomic.Int64
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	var made []*outcome
-	for range lanes {
+	var outcomes []*outcome
+	for range workers {
 		group.Go(func() {
 			client, err := whozex.New("wx_live_example", append([]whozex.Option{
 				whozex.WithBaseURL(server.url()), whozex.WithBackoff(0, time.Millisecond), whozex.WithMaxRetries(maxRetries),
@@ -193,45 +193,45 @@ func (s *storm) run(t *testing.T, bodies map[string]string, protocols []string) 
 				if n > int64(s.count) {
 					return
 				}
-				o := s.one(t, client, s.all[int(n)%len(s.all)], fmt.Sprintf("wx_live_%d", n))
+				o := s.call(t, client, s.all[int(n)%len(s.all)], fmt.Sprintf("wx_live_%d", n))
 				mu.Lock()
-				made = append(made, o)
+				outcomes = append(outcomes, o)
 				mu.Unlock()
 			}
 		})
 	}
 	group.Wait()
 	server.close()
-	for _, o := range made {
-		o.requests, o.void, o.commits = server.read(o.key)
+	for _, o := range outcomes {
+		o.requests, o.rejected, o.commits = server.counts(o.key)
 		s.tally.add(s.name, o)
-		for _, wrong := range o.wrong() {
-			t.Errorf("%s %s: %s (%d announced, %d attempts, %d requests, %d void, %d commits): %v",
-				o.call.name, o.key, wrong, o.announced, o.attempts, o.requests, o.void, o.commits, o.err)
+		for _, violation := range o.violations() {
+			t.Errorf("%s %s: %s (%d notified, %d attempts, %d requests, %d rejected, %d commits): %v",
+				o.call.name, o.key, violation, o.notified, o.attempts, o.requests, o.rejected, o.commits, o.err)
 		}
 	}
 }
 
-// outcome is what a caller and the server's ledger say of one call.
+// outcome has what the caller and the server know about one call.
 type outcome struct {
-	call                    call
-	key                     string
-	err                     error
-	echo                    string
-	announced, attempts     int
-	requests, void, commits int
+	call                        call
+	key                         string
+	err                         error
+	echo                        string // the API key in the response
+	notified, attempts          int    // calls of BeforeSend, attempts in the response
+	requests, rejected, commits int    // in the server's ledger
 }
 
-func (s *storm) one(t *testing.T, client *whozex.Client, c call, key string) *outcome {
+func (s *scenario) call(t *testing.T, client *whozex.Client, c call, key string) *outcome {
 	o := &outcome{call: c, key: key}
 	if err := client.SetAPIKey(key); err != nil {
 		t.Error(err)
 	}
 	var resp whozex.Response
 	o.err = c.make(t.Context(), client, whozex.CaptureResponse(&resp), whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
-		o.announced++
-		if record.Attempts != o.announced {
-			t.Errorf("record %d says attempt %d", o.announced, record.Attempts)
+		o.notified++
+		if record.Attempts != o.notified {
+			t.Errorf("BeforeSend call %d has attempt %d", o.notified, record.Attempts)
 		}
 		return nil
 	}))
@@ -239,47 +239,47 @@ func (s *storm) one(t *testing.T, client *whozex.Client, c call, key string) *ou
 	return o
 }
 
-// maxReadRequests bounds what net/http may repeat of a read on connections that
-// turn out to be dead.
+// maxReadRequests limits how often net/http may retry a reading call on connections that
+// turn out to be closed.
 const maxReadRequests = 60
 
-// wrong holds the caller's word against the books.
-func (o *outcome) wrong() (faults []string) {
-	say := func(yes bool, fault string) {
-		if yes {
-			faults = append(faults, fault)
+// violations compares what the caller and the server know.
+func (o *outcome) violations() (violations []string) {
+	check := func(violated bool, violation string) {
+		if violated {
+			violations = append(violations, violation)
 		}
 	}
-	say(o.attempts > 1+maxRetries, "more attempts than allowed")
-	say(o.err == nil && o.echo != o.key && o.commits+o.requests > 0 && o.echo != "", "another call's response")
+	check(o.attempts > 1+maxRetries, "too many attempts")
+	check(o.err == nil && o.echo != o.key && o.commits+o.requests > 0 && o.echo != "", "response of another call")
 	if !o.call.mutating {
-		say(o.requests > maxReadRequests, "a loop of reads")
-		say(o.announced > 0, "a read announced")
-		return faults
+		check(o.requests > maxReadRequests, "retry loop of a reading call")
+		check(o.notified > 0, "BeforeSend called for a reading call")
+		return violations
 	}
-	say(o.announced != o.attempts, "attempts not announced")
-	say(o.requests > o.attempts, "sent more often than attempted")
-	say(o.commits > 1, "carried out twice")
-	say(o.requests > 1 && o.void < o.requests-1, "sent again without proof that it did nothing")
-	say(o.err == nil && o.commits == 0, "success without a commit")
-	say(o.definite() && o.commits > 0, "a definite error against a commit")
-	return faults
+	check(o.notified != o.attempts, "BeforeSend not called for each attempt")
+	check(o.requests > o.attempts, "more requests than attempts")
+	check(o.commits > 1, "committed twice")
+	check(o.requests > 1 && o.rejected < o.requests-1, "retried without proof that nothing was done")
+	check(o.err == nil && o.commits == 0, "success without a commit")
+	check(o.definite() && o.commits > 0, "definite error, but committed")
+	return violations
 }
 
 func (o *outcome) definite() bool { return o.err != nil && !errors.Is(o.err, whozex.ErrOutcomeUnknown) }
 
 func (o *outcome) class() string {
-	kind, word := "read", "ok"
+	kind, result := "read", "ok"
 	if o.call.mutating {
 		kind = "mutating"
 	}
 	switch {
 	case o.definite():
-		word = "error"
+		result = "error"
 	case o.err != nil:
-		word = "unknown"
+		result = "unknown"
 	}
-	return kind + " " + word
+	return kind + " " + result
 }
 
 // tally counts calls by class.
@@ -304,16 +304,16 @@ func (c *tally) add(row string, o *outcome) {
 	c.cells[row][o.class()]++
 	if o.call.mutating {
 		c.cells[row]["commits"] += o.commits
-		c.cells[row]["sent again"] += max(o.requests-1, 0)
+		c.cells[row]["retried"] += max(o.requests-1, 0)
 	}
 }
 
 func (c *tally) String() string {
-	columns := append(slices.Clone(classes), "commits", "sent again")
+	columns := append(slices.Clone(classes), "commits", "retried")
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-34s %s\n", "", strings.Join(columns, " | "))
+	fmt.Fprintf(&b, "%-50s %s\n", "", strings.Join(columns, " | "))
 	for _, row := range c.rows {
-		fmt.Fprintf(&b, "%-34s", row)
+		fmt.Fprintf(&b, "%-50s", row)
 		for _, column := range columns {
 			fmt.Fprintf(&b, " %*d |", len(column), c.cells[row][column])
 		}

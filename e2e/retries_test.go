@@ -14,25 +14,24 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// TestNoLoop makes calls to a server that breaks each one in the same way. net/http
-// by itself goes on for as long as the server does.
-func TestNoLoop(t *testing.T) {
+// The server fails each request in the same way. net/http alone would retry forever.
+func TestRetries_NoLoop(t *testing.T) {
 	all, bodies := responses(t)
 	for name, p := range map[string]plan{
-		"PROTOCOL_ERROR after the commit": {point: atBody, act: reset, code: http2.ErrCodeProtocol, commit: before},
-		"PROTOCOL_ERROR at the headers":   {point: atHeaders, act: reset, code: http2.ErrCodeProtocol, commit: before},
-		"REFUSED_STREAM":                  {point: atBody, act: reset, code: http2.ErrCodeRefusedStream},
-		"ENHANCE_YOUR_CALM":               {point: atBody, act: reset, code: http2.ErrCodeEnhanceYourCalm, commit: before},
-		"GOAWAY below the stream":         {point: atBody, act: goAway, lastID: -1, commit: before},
-		"GOAWAY at the stream":            {point: atBody, act: goAway, commit: before},
-		"hang up after the commit":        {point: atBody, act: hangUp, commit: before},
+		"PROTOCOL_ERROR after the commit":    {point: atBody, action: reset, code: http2.ErrCodeProtocol, commit: commitBefore},
+		"PROTOCOL_ERROR at the headers":      {point: atHeaders, action: reset, code: http2.ErrCodeProtocol, commit: commitBefore},
+		"REFUSED_STREAM":                     {point: atBody, action: reset, code: http2.ErrCodeRefusedStream},
+		"ENHANCE_YOUR_CALM":                  {point: atBody, action: reset, code: http2.ErrCodeEnhanceYourCalm, commit: commitBefore},
+		"GOAWAY below the stream":            {point: atBody, action: goAway, lastID: -1, commit: commitBefore},
+		"GOAWAY at the stream":               {point: atBody, action: goAway, commit: commitBefore},
+		"connection closed after the commit": {point: atBody, action: closeConn, commit: commitBefore},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newWireServer(t, bodies, func(string) plan { return p }, func() bool { return false }, "h2", "http/1.1")
-			transports := makings(t)
-			// It drops the context of a read, so nothing stops net/http beneath it.
-			delete(transports, "foreign, fails over")
+			transports := transports(t)
+			// It ignores the context of the request, so nothing stops net/http.
+			delete(transports, "custom RoundTripper, failover")
 			var group sync.WaitGroup
 			for transport, opts := range transports {
 				group.Go(func() { callAll(t, server, transport, all, opts) })
@@ -42,7 +41,7 @@ func TestNoLoop(t *testing.T) {
 	}
 }
 
-// callAll makes every call once to a server that responds to none.
+// callAll makes every call once on a server without successful responses.
 func callAll(t *testing.T, server *wireServer, transport string, all []call, opts []whozex.Option) {
 	client, err := whozex.New("wx_live_example", append([]whozex.Option{
 		whozex.WithBaseURL(server.url()), whozex.WithBackoff(0, time.Millisecond),
@@ -56,10 +55,10 @@ func callAll(t *testing.T, server *wireServer, transport string, all []call, opt
 		key := fmt.Sprintf("wx_live_%x_%d", transport, i)
 		assert.NoError(t, client.SetAPIKey(key))
 		err := c.make(t.Context(), client)
-		requests, _, commits := server.read(key)
+		requests, _, commits := server.counts(key)
 		if c.mutating {
-			// A request that the server never read can have left all the same. Or the
-			// machine was too busy to connect in time.
+			// The outcome is unknown even if the server has not read the request, unless
+			// a busy machine could not connect in time.
 			neverSent := requests == 0 && errors.Is(err, context.DeadlineExceeded)
 			if !neverSent {
 				assert.ErrorIs(t, err, whozex.ErrOutcomeUnknown, "%s, %s", transport, c.name)
