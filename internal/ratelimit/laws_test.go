@@ -76,3 +76,77 @@ func (l *seen) refused(c *cycle)                { l.perSecond = max(c.allowed(),
 func (l *seen) resume(time.Time, time.Duration) {}
 func (l *seen) rate(time.Time) float64          { return l.perSecond }
 func (l *seen) outgrown(time.Time) bool         { return false }
+
+// without is cubic less one of its parts.
+type without struct {
+	cubic
+	before, after func(l *cubic, c *cycle) // nil for nothing
+	straight      bool                     // a line in the place of the curve
+	forever       bool                     // the limit is never gone
+}
+
+func (l *without) refused(c *cycle) {
+	if l.before != nil {
+		l.before(&l.cubic, c)
+	}
+	l.cubic.refused(c)
+	if l.after != nil {
+		l.after(&l.cubic, c)
+	}
+}
+
+func (l *without) rate(now time.Time) float64 {
+	if !l.straight || l.doubling > 0 {
+		return l.cubic.rate(now)
+	}
+	u := max(now.Sub(l.since), 0).Seconds()/l.plateau.Seconds() - 1
+	if u < 0 {
+		return l.high + (l.high-l.low)*u
+	}
+	return l.high + (l.top-l.high)*u
+}
+
+func (l *without) outgrown(now time.Time) bool { return !l.forever && l.cubic.outgrown(now) }
+
+// parts are the laws that leave out one part of cubic each.
+var parts = []struct {
+	name string
+	new  func() law
+}{
+	{name: "nothing", new: newCubic},
+	{name: "the curve: a straight line", new: func() law { return &without{straight: true} }},
+	{name: "the plateau by what was allowed: by what was admitted", new: func() law {
+		return &without{before: func(_ *cubic, c *cycle) { c.samples = nil }}
+	}},
+	{name: "the burst: none is subtracted", new: func() law {
+		return &without{before: func(_ *cubic, c *cycle) { c.burst = 0 }}
+	}},
+	{name: "the slow start", new: func() law {
+		return &without{after: func(l *cubic, c *cycle) {
+			if c.first {
+				l.high, l.pauses, l.doubling = l.low, oncePauses, 0
+				l.low, l.top = lowered*l.high, l.high+math.Sqrt(l.high)
+				l.resume(c.until, c.pause())
+			}
+		}}
+	}},
+	{name: "the longer way after each refusal", new: func() law {
+		return &without{before: func(l *cubic, _ *cycle) { l.pauses = oncePauses / 2 }}
+	}},
+	{name: "the larger loss of the faster client", new: func() law {
+		return &without{before: func(l *cubic, _ *cycle) {
+			if l.doubling == 0 {
+				l.plateau = 0
+			}
+		}}
+	}},
+	{name: "the correction for windows", new: func() law {
+		return &without{after: func(l *cubic, c *cycle) {
+			if !c.first && l.pauses != oncePauses && l.pauses != minPauses {
+				l.high = max(min(l.high, c.allowed()), leastRate)
+				l.low = lowered * l.high
+			}
+		}}
+	}},
+	{name: "the end of a limit that is gone", new: func() law { return &without{forever: true} }},
+}
