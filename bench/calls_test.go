@@ -12,8 +12,8 @@ const accountBody = `{"success":true,"data":{"id":"00000000-0000-4000-8000-00000
 	`"balance":150.00,"is_vip":true,"api_key":{"last_used_at":"2025-01-01T10:00:00.000Z"},"stats":{"packages":24,"sub_users":8,"total_spent":340.00},` +
 	`"pricing":{"custom_price_per_gb":0.90}},"meta":{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}}`
 
-// users is a page of a hundred.
-func users() []byte {
+// usersBody returns a page with 100 users.
+func usersBody() []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"success":true,"data":{"users":[`)
 	for i := range 100 {
@@ -26,23 +26,23 @@ func users() []byte {
 	return b.Bytes()
 }
 
-var api = answers{"/account": []byte(accountBody), "/users": users()}
+var api = responses{"/account": []byte(accountBody), "/users": usersBody()}
 
-// BenchmarkCall is one call, within the process for what the client itself
-// costs, and over loopback for what is left of that in practice.
+// BenchmarkCall measures one call: in process for the cost of the client itself, and
+// over loopback for its share in practice.
 func BenchmarkCall(b *testing.B) {
 	server := httptest.NewServer(api)
 	defer server.Close()
-	for _, way := range []struct {
-		name   string
-		length time.Duration
-		sites  []site
+	for _, mode := range []struct {
+		name        string
+		batchLength time.Duration
+		sites       []site
 	}{
-		{"in process", computing, sites(b, "http://127.0.0.1", api)},
-		{"loopback", talking, sites(b, server.URL, nil)},
+		{name: "in process", batchLength: inProcessBatch, sites: sites(b, "http://127.0.0.1", api)},
+		{name: "loopback", batchLength: loopbackBatch, sites: sites(b, server.URL, nil)},
 	} {
-		b.Run("account/"+way.name, func(b *testing.B) {
-			compareSites(b, way.length, way.sites, func(s site) (any, error) {
+		b.Run("account/"+mode.name, func(b *testing.B) {
+			compareSites(b, mode.batchLength, mode.sites, func(s site) (any, error) {
 				account, err := s.account(b.Context())
 				if err == nil && account.Balance.String() != "150" {
 					err = fmt.Errorf("balance %s", account.Balance)
@@ -50,8 +50,8 @@ func BenchmarkCall(b *testing.B) {
 				return account, err
 			})
 		})
-		b.Run("users/"+way.name, func(b *testing.B) {
-			compareSites(b, way.length, way.sites, func(s site) (any, error) {
+		b.Run("users/"+mode.name, func(b *testing.B) {
+			compareSites(b, mode.batchLength, mode.sites, func(s site) (any, error) {
 				users, err := s.users(b.Context(), 1)
 				if err == nil && len(users) != 100 {
 					err = fmt.Errorf("%d users", len(users))
@@ -62,7 +62,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-func compareSites(b *testing.B, length time.Duration, sites []site, call func(site) (any, error)) {
+func compareSites(b *testing.B, batchLength time.Duration, sites []site, call func(site) (any, error)) {
 	contenders := make([]contender, len(sites))
 	for i, s := range sites {
 		contenders[i] = contender{s.name, func() {
@@ -71,5 +71,5 @@ func compareSites(b *testing.B, length time.Duration, sites []site, call func(si
 			}
 		}}
 	}
-	compare(b, length, contenders[0], contenders[1:]...)
+	compare(b, batchLength, contenders[0], contenders[1:]...)
 }

@@ -24,8 +24,8 @@ import (
 
 const apiKey = "wx_live_example"
 
-// envelope is what every response comes in. All contenders but whozex decode into
-// it, and all into the same types of data.
+// envelope is the envelope of every response. All contenders except whozex decode into
+// it, and all use the same data types.
 type envelope[T any] struct {
 	Success bool        `json:"success"`
 	Data    T           `json:"data"`
@@ -37,31 +37,31 @@ type usersPage struct {
 	Pagination whozex.Pagination `json:"pagination"`
 }
 
-// site is the API as one contender reads it.
+// site reads the API with one contender.
 type site struct {
 	name    string
 	account func(context.Context) (*whozex.Account, error)
 	users   func(context.Context, int) ([]whozex.User, error)
 }
 
-// sites are all contenders, the base first. A nil transport is the one that the
-// contender brings with it.
+// sites returns all contenders, with the baseline first. With a nil transport, each
+// uses its own default.
 func sites(t testing.TB, base string, transport http.RoundTripper) []site {
 	t.Helper()
-	var given *http.Client
+	var httpClient *http.Client
 	if transport != nil {
-		given = &http.Client{Transport: transport}
+		httpClient = &http.Client{Transport: transport}
 	}
 	return []site{
-		byHandSite(base, given), whozexSite(t, base, given), retryableSite(base, given), restySite(base, given), oapiSite(t, base, given),
-		openaiSite(base, given), githubSite(t, base, given), godoSite(t, base, given),
+		byHandSite(base, httpClient), whozexSite(t, base, httpClient), retryableSite(base, httpClient), restySite(base, httpClient), oapiSite(t, base, httpClient),
+		openaiSite(base, httpClient), githubSite(t, base, httpClient), godoSite(t, base, httpClient),
 	}
 }
 
 func usersPath(page int) string { return fmt.Sprintf("/users?limit=100&page=%d", page) }
 
-// of makes a site of a way to get any path into any value.
-func of(name string, get func(ctx context.Context, path string, into any) error) site {
+// newSite returns a site for a function that gets a path and decodes its response.
+func newSite(name string, get func(ctx context.Context, path string, into any) error) site {
 	return site{
 		name: name,
 		account: func(ctx context.Context) (*whozex.Account, error) {
@@ -77,10 +77,10 @@ func of(name string, get func(ctx context.Context, path string, into any) error)
 	}
 }
 
-func whozexSite(t testing.TB, base string, given *http.Client) site {
+func whozexSite(t testing.TB, base string, httpClient *http.Client) site {
 	opts := []whozex.Option{whozex.WithBaseURL(base)}
-	if given != nil {
-		opts = append(opts, whozex.WithHTTPClient(given))
+	if httpClient != nil {
+		opts = append(opts, whozex.WithHTTPClient(httpClient))
 	}
 	client, err := whozex.New(apiKey, opts...)
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func byHandSite(base string, client *http.Client) site {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return of("net/http by hand", func(ctx context.Context, path string, into any) error {
+	return newSite("net/http by hand", func(ctx context.Context, path string, into any) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 		if err != nil {
 			return err
@@ -131,13 +131,13 @@ func byHandSite(base string, client *http.Client) site {
 	})
 }
 
-func retryableSite(base string, given *http.Client) site {
+func retryableSite(base string, httpClient *http.Client) site {
 	client := retryablehttp.NewClient()
 	client.Logger = nil
-	if given != nil {
-		client.HTTPClient = given
+	if httpClient != nil {
+		client.HTTPClient = httpClient
 	}
-	return of("go-retryablehttp", func(ctx context.Context, path string, into any) error {
+	return newSite("go-retryablehttp", func(ctx context.Context, path string, into any) error {
 		req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 		if err != nil {
 			return err
@@ -152,13 +152,13 @@ func retryableSite(base string, given *http.Client) site {
 	})
 }
 
-func restySite(base string, given *http.Client) site {
+func restySite(base string, httpClient *http.Client) site {
 	client := resty.New()
-	if given != nil {
-		client = resty.NewWithClient(given)
+	if httpClient != nil {
+		client = resty.NewWithClient(httpClient)
 	}
 	client.SetBaseURL(base).SetAuthToken(apiKey)
-	return of("resty", func(ctx context.Context, path string, into any) error {
+	return newSite("resty", func(ctx context.Context, path string, into any) error {
 		resp, err := client.R().SetContext(ctx).SetResult(into).Get(path)
 		if err != nil {
 			return err
@@ -167,23 +167,23 @@ func restySite(base string, given *http.Client) site {
 	})
 }
 
-func openaiSite(base string, given *http.Client) site {
+func openaiSite(base string, httpClient *http.Client) site {
 	opts := []option.RequestOption{option.WithBaseURL(base + "/"), option.WithAPIKey(apiKey)}
-	if given != nil {
-		opts = append(opts, option.WithHTTPClient(given))
+	if httpClient != nil {
+		opts = append(opts, option.WithHTTPClient(httpClient))
 	}
 	client := openai.NewClient(opts...)
-	return of("openai-go", func(ctx context.Context, path string, into any) error {
+	return newSite("openai-go", func(ctx context.Context, path string, into any) error {
 		return client.Get(ctx, path[1:], nil, into)
 	})
 }
 
-func githubSite(t testing.TB, base string, given *http.Client) site {
-	client := github.NewClient(given).WithAuthToken(apiKey)
+func githubSite(t testing.TB, base string, httpClient *http.Client) site {
+	client := github.NewClient(httpClient).WithAuthToken(apiKey)
 	address, err := url.Parse(base + "/")
 	require.NoError(t, err)
 	client.BaseURL = address
-	return of("go-github", func(ctx context.Context, path string, into any) error {
+	return newSite("go-github", func(ctx context.Context, path string, into any) error {
 		req, err := client.NewRequest(http.MethodGet, path[1:], nil)
 		if err != nil {
 			return err
@@ -193,7 +193,7 @@ func githubSite(t testing.TB, base string, given *http.Client) site {
 	})
 }
 
-// bearer sets the key, which godo leaves to the client it is given.
+// bearer sets the API key, because godo has no option for it.
 type bearer struct{ next http.RoundTripper }
 
 func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -202,14 +202,14 @@ func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(req)
 }
 
-func godoSite(t testing.TB, base string, given *http.Client) site {
+func godoSite(t testing.TB, base string, httpClient *http.Client) site {
 	next := http.DefaultTransport
-	if given != nil {
-		next = given.Transport
+	if httpClient != nil {
+		next = httpClient.Transport
 	}
 	client, err := godo.New(&http.Client{Transport: bearer{next}}, godo.SetBaseURL(base+"/"))
 	require.NoError(t, err)
-	return of("godo", func(ctx context.Context, path string, into any) error {
+	return newSite("godo", func(ctx context.Context, path string, into any) error {
 		req, err := client.NewRequest(ctx, http.MethodGet, path[1:], nil)
 		if err != nil {
 			return err
@@ -219,15 +219,15 @@ func godoSite(t testing.TB, base string, given *http.Client) site {
 	})
 }
 
-// answers are the bodies that a fake server gives, by path.
-type answers map[string][]byte
+// responses has the response bodies of a fake server, by path.
+type responses map[string][]byte
 
 var contentType = http.Header{"Content-Type": {"application/json"}}
 
-func (a answers) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, found := a[req.URL.Path]
+func (r responses) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, found := r[req.URL.Path]
 	if !found {
-		return nil, fmt.Errorf("%s is not known", req.URL.Path)
+		return nil, fmt.Errorf("unknown path %s", req.URL.Path)
 	}
 	return &http.Response{
 		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
@@ -236,18 +236,18 @@ func (a answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (a answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (r responses) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(a[r.URL.Path])
+	_, _ = w.Write(r[req.URL.Path])
 }
 
-func oapiSite(t testing.TB, base string, given *http.Client) site {
+func oapiSite(t testing.TB, base string, httpClient *http.Client) site {
 	opts := []oapi.ClientOption{oapi.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 		req.Header.Set("Authorization", "Bearer "+apiKey)
 		return nil
 	})}
-	if given != nil {
-		opts = append(opts, oapi.WithHTTPClient(given))
+	if httpClient != nil {
+		opts = append(opts, oapi.WithHTTPClient(httpClient))
 	}
 	client, err := oapi.NewClientWithResponses(base, opts...)
 	require.NoError(t, err)

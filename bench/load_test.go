@@ -13,8 +13,8 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// counted serves a handler and counts the connections that are opened to it.
-func counted(b *testing.B, handler http.Handler) (url string, connections *atomic.Int64) {
+// startCounting serves a handler and counts the connections to it.
+func startCounting(b *testing.B, handler http.Handler) (url string, connections *atomic.Int64) {
 	b.Helper()
 	connections = new(atomic.Int64)
 	server := httptest.NewUnstartedServer(handler)
@@ -28,8 +28,8 @@ func counted(b *testing.B, handler http.Handler) (url string, connections *atomi
 	return server.URL, connections
 }
 
-// atOnce makes calls from many goroutines and returns how long they took.
-func atOnce(b *testing.B, goroutines, calls int, call func(i int) error) time.Duration {
+// runConcurrently makes calls from several goroutines and returns the total time.
+func runConcurrently(b *testing.B, goroutines, calls int, call func(i int) error) time.Duration {
 	b.Helper()
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -50,23 +50,23 @@ func atOnce(b *testing.B, goroutines, calls int, call func(i int) error) time.Du
 
 const goroutines = 64
 
-// BenchmarkLoad is 64 goroutines against a server that answers at once, each
-// contender in rounds that alternate with go-retryablehttp's, over connections
-// of its own default pool.
+// BenchmarkLoad makes calls from 64 goroutines to a server that responds at once. The
+// rounds of each contender alternate with those of go-retryablehttp. Each uses its own
+// default connection pool.
 //
-//	x-retryable  calls a second, as a ratio to go-retryablehttp's
+//	x-retryable  calls per second, as a ratio to those of go-retryablehttp
 //	conns        connections opened for 10,000 calls
 func BenchmarkLoad(b *testing.B) {
 	const calls = 10_000
 	round := func(b *testing.B, name string) (perSecond, connections float64) {
-		url, opened := counted(b, api)
+		url, opened := startCounting(b, api)
 		for _, s := range sites(b, url, nil) {
 			if s.name == name {
-				took := atOnce(b, goroutines, calls, func(int) error {
+				duration := runConcurrently(b, goroutines, calls, func(int) error {
 					_, err := s.account(b.Context())
 					return err
 				})
-				return calls / took.Seconds(), float64(opened.Load())
+				return calls / duration.Seconds(), float64(opened.Load())
 			}
 		}
 		panic(name)
@@ -86,8 +86,8 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkConnections counts the connections of 500 chunked lists, one after
-// another, and those of a load of which one call in a hundred is cancelled.
+// BenchmarkConnections counts the connections of 500 sequential calls with chunked
+// responses, and of concurrent calls of which one in a hundred is cancelled.
 func BenchmarkConnections(b *testing.B) {
 	chunked := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -102,7 +102,7 @@ func BenchmarkConnections(b *testing.B) {
 	for i, s := range sites(b, "http://127.0.0.1", nil) {
 		b.Run("chunked/"+s.name, func(b *testing.B) {
 			for b.Loop() {
-				url, opened := counted(b, chunked)
+				url, opened := startCounting(b, chunked)
 				site := sites(b, url, nil)[i]
 				for page := range 500 {
 					if _, err := site.users(b.Context(), page+1); err != nil {
@@ -120,9 +120,9 @@ func BenchmarkConnections(b *testing.B) {
 	for i, s := range sites(b, "http://127.0.0.1", nil) {
 		b.Run("cancelled/"+s.name, func(b *testing.B) {
 			for b.Loop() {
-				url, opened := counted(b, slow)
+				url, opened := startCounting(b, slow)
 				site := sites(b, url, nil)[i]
-				atOnce(b, goroutines, 10_000, func(i int) error {
+				runConcurrently(b, goroutines, 10_000, func(i int) error {
 					ctx, cancel := context.WithCancel(b.Context())
 					defer cancel()
 					if i%100 == 0 {
@@ -140,17 +140,17 @@ func BenchmarkConnections(b *testing.B) {
 	}
 }
 
-// BenchmarkSandbox tells how many calls a second the sandbox serves.
+// BenchmarkSandbox measures how many calls per second the fake server handles.
 func BenchmarkSandbox(b *testing.B) {
 	server := whozextest.NewServer()
 	defer server.Close()
 	client := server.Client()
 	for b.Loop() {
 		const calls = 5_000
-		took := atOnce(b, goroutines, calls, func(int) error {
+		duration := runConcurrently(b, goroutines, calls, func(int) error {
 			_, err := client.GetAccount(b.Context())
 			return err
 		})
-		b.ReportMetric(calls/took.Seconds(), "calls/s")
+		b.ReportMetric(calls/duration.Seconds(), "calls/s")
 	}
 }

@@ -25,22 +25,22 @@ const (
 	limitBurst     = 10
 )
 
-// reader reads the account, by a client of its own each.
+// reader returns a function that reads the account with a new client.
 type reader struct {
 	name    string
-	headers bool // the sandbox reports its limit
-	slow    bool // too slow for more than a few calls
+	headers bool // the server reports its limit in headers
+	slow    bool // too slow for many calls
 	read    func(*whozextest.Server) func(context.Context) error
 }
 
 var readers = []reader{
-	{name: "whozex", read: reading()},
-	{name: "whozex, limit reported", headers: true, read: reading()},
-	{name: "whozex WithLimiter", read: reading(whozex.WithLimiter(rate.NewLimiter(0.95*limitPerSecond, 1)))},
-	{name: "go-retryablehttp", slow: true, read: readingByRetryablehttp},
+	{name: "whozex", read: whozexReader()},
+	{name: "whozex, limit reported", headers: true, read: whozexReader()},
+	{name: "whozex WithLimiter", read: whozexReader(whozex.WithLimiter(rate.NewLimiter(0.95*limitPerSecond, 1)))},
+	{name: "go-retryablehttp", slow: true, read: retryablehttpReader},
 }
 
-func reading(opts ...whozex.Option) func(*whozextest.Server) func(context.Context) error {
+func whozexReader(opts ...whozex.Option) func(*whozextest.Server) func(context.Context) error {
 	return func(server *whozextest.Server) func(context.Context) error {
 		client := server.Client(append(opts, whozex.WithMaxRetries(10))...)
 		return func(ctx context.Context) error {
@@ -50,7 +50,7 @@ func reading(opts ...whozex.Option) func(*whozextest.Server) func(context.Contex
 	}
 }
 
-func readingByRetryablehttp(server *whozextest.Server) func(context.Context) error {
+func retryablehttpReader(server *whozextest.Server) func(context.Context) error {
 	client := retryablehttp.NewClient()
 	client.Logger, client.RetryMax = nil, 100
 	return func(ctx context.Context) error {
@@ -68,7 +68,7 @@ func readingByRetryablehttp(server *whozextest.Server) func(context.Context) err
 	}
 }
 
-func limited(headers bool) *whozextest.Server {
+func newLimitedServer(headers bool) *whozextest.Server {
 	opts := []whozextest.Option{whozextest.WithRateLimit(limitPerSecond, limitBurst)}
 	if headers {
 		opts = append(opts, whozextest.WithRateLimitHeaders(whozextest.RateLimitHeadersIETF))
@@ -76,11 +76,11 @@ func limited(headers bool) *whozextest.Server {
 	return whozextest.NewServer(opts...)
 }
 
-// BenchmarkRateLimit is reads from 16 goroutines against a limit of 50 a second
-// with a burst of 10, where a 429 says Retry-After: 1.
+// BenchmarkRateLimit makes reading calls from 16 goroutines. The server allows 50 per
+// second with a burst of 10, and a 429 has Retry-After: 1.
 //
-//	of-possible  the rate reached, as a part of the limit's
-//	refused      429 responses for each call
+//	of-possible  the rate reached, as a fraction of the limit
+//	refused      429 responses per call
 func BenchmarkRateLimit(b *testing.B) {
 	for _, calls := range []int{300, 1500} {
 		for _, r := range readers {
@@ -89,10 +89,10 @@ func BenchmarkRateLimit(b *testing.B) {
 			}
 			b.Run(fmt.Sprintf("calls=%d/%s", calls, r.name), func(b *testing.B) {
 				for b.Loop() {
-					server := limited(r.headers)
+					server := newLimitedServer(r.headers)
 					read := r.read(server)
-					took := atOnce(b, 16, calls, func(int) error { return read(b.Context()) })
-					b.ReportMetric(float64(calls)/took.Seconds()/limitPerSecond, "of-possible")
+					duration := runConcurrently(b, 16, calls, func(int) error { return read(b.Context()) })
+					b.ReportMetric(float64(calls)/duration.Seconds()/limitPerSecond, "of-possible")
 					b.ReportMetric(float64(len(server.RequestLog())-calls)/float64(calls), "refused")
 					server.Close()
 				}
@@ -101,18 +101,18 @@ func BenchmarkRateLimit(b *testing.B) {
 	}
 }
 
-// sharedFor is long: clients take minutes to find their shares.
+// sharedFor must be minutes: clients need that long to find their shares.
 var sharedFor = flag.Duration("shared", 0, "how long 8 clients share a limit in BenchmarkSharedRateLimit; 5m for docs/ratelimit.md")
 
-// BenchmarkSharedRateLimit is 8 clients with one key for -shared, each of 4
-// goroutines, against the limit of BenchmarkRateLimit.
+// BenchmarkSharedRateLimit runs 8 clients with one key and 4 goroutines each, for the
+// duration of -shared, against the limit of BenchmarkRateLimit.
 //
-//	of-possible  the rate reached together, as a part of the limit's
-//	refused      429 responses for each call
-//	slowest      calls of the slowest client, as a part of the fastest's
+//	of-possible  the total rate reached, as a fraction of the limit
+//	refused      429 responses per call
+//	slowest      calls of the slowest client, as a fraction of those of the fastest
 func BenchmarkSharedRateLimit(b *testing.B) {
 	if *sharedFor == 0 {
-		b.Skip("-shared gives no time")
+		b.Skip("-shared is not set")
 	}
 	const clients, goroutines = 8, 4
 	for _, r := range readers {
@@ -121,7 +121,7 @@ func BenchmarkSharedRateLimit(b *testing.B) {
 		}
 		b.Run(r.name, func(b *testing.B) {
 			for b.Loop() {
-				server := limited(r.headers)
+				server := newLimitedServer(r.headers)
 				var calls [clients]atomic.Int64
 				var group sync.WaitGroup
 				start := time.Now()
@@ -140,14 +140,14 @@ func BenchmarkSharedRateLimit(b *testing.B) {
 					}
 				}
 				group.Wait()
-				took := time.Since(start)
+				duration := time.Since(start)
 				var each []int64
 				var total int64
 				for i := range calls {
 					n := calls[i].Load()
 					each, total = append(each, n), total+n
 				}
-				b.ReportMetric(float64(total)/took.Seconds()/limitPerSecond, "of-possible")
+				b.ReportMetric(float64(total)/duration.Seconds()/limitPerSecond, "of-possible")
 				b.ReportMetric(float64(int64(len(server.RequestLog()))-total)/float64(total), "refused")
 				b.ReportMetric(float64(slices.Min(each))/float64(slices.Max(each)), "slowest")
 				server.Close()

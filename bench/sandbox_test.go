@@ -16,8 +16,8 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// TestMain is the sandbox when a benchmark asks for one in a process of its own,
-// so that what is measured here is the client alone.
+// TestMain runs a fake server if a benchmark has started this binary as a child
+// process, so that the benchmark measures only the client.
 func TestMain(m *testing.M) {
 	if users := os.Getenv("BENCH_SANDBOX_USERS"); users != "" {
 		serveSandbox(users)
@@ -37,8 +37,8 @@ func serveSandbox(users string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// sandbox starts one in another process and returns a client of it.
-func sandbox(b *testing.B, users int, opts ...whozex.Option) *whozex.Client {
+// startSandbox starts a fake server in another process and returns a client for it.
+func startSandbox(b *testing.B, users int, opts ...whozex.Option) *whozex.Client {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_SANDBOX_USERS=%d", users))

@@ -22,10 +22,10 @@ import (
 
 const webhookSecret = "wxsec_0123456789abcdef0123456789abcdef"
 
-// scheme is a library's way to verify the body of an event.
+// scheme verifies events with one library.
 type scheme struct {
 	name string
-	// sign returns the header's value for a genuine event.
+	// sign returns the value of the signature header.
 	sign   func(body []byte) string
 	verify func(body []byte, header string) bool
 }
@@ -36,7 +36,7 @@ func byHand(body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// standard is what svix's library and that of Standard Webhooks have in common.
+// standard is implemented by the libraries of svix and of Standard Webhooks.
 type standard interface {
 	Sign(id string, at time.Time, body []byte) (string, error)
 	Verify(body []byte, header http.Header) error
@@ -52,7 +52,7 @@ func standardScheme(name, prefix string, hook standard, err error) scheme {
 	return scheme{
 		name: name,
 		sign: func(body []byte) string {
-			now := time.Now() // five minutes later it were too old
+			now := time.Now() // a signature older than five minutes is refused
 			header.Set(prefix+"-timestamp", strconv.FormatInt(now.Unix(), 10))
 			signature, err := hook.Sign("msg_1", now, body)
 			if err != nil {
@@ -106,26 +106,26 @@ func schemes() (base scheme, others []scheme) {
 	}
 }
 
-// headers are what a sender may send, made from the genuine value.
+// headers are signature headers, made from a valid one.
 var headers = []struct {
-	name    string
-	genuine bool
-	of      func(genuine string) string
+	name  string
+	valid bool
+	make  func(valid string) string
 }{
-	{"valid", true, func(genuine string) string { return genuine }},
-	{"forged", false, func(genuine string) string {
-		// Another last digit; the schemes in base64 end with a blank =.
-		last := strings.LastIndexFunc(genuine, func(r rune) bool { return r != '=' })
+	{name: "valid", valid: true, make: func(valid string) string { return valid }},
+	{name: "forged", make: func(valid string) string {
+		// Change a digit before the padding of base64.
+		last := strings.LastIndexFunc(valid, func(r rune) bool { return r != '=' })
 		digit := byte('0')
-		if genuine[last-1] == digit {
+		if valid[last-1] == digit {
 			digit = '1'
 		}
-		forged := []byte(genuine)
+		forged := []byte(valid)
 		forged[last-1] = digit
 		return string(forged)
 	}},
-	{"wrong prefix", false, func(genuine string) string { return "x" + genuine[1:] }},
-	{"a megabyte", false, func(string) string { return strings.Repeat("v1=0,", 1<<20/5) }},
+	{name: "wrong prefix", make: func(valid string) string { return "x" + valid[1:] }},
+	{name: "a megabyte", make: func(string) string { return strings.Repeat("v1=0,", 1<<20/5) }},
 }
 
 func BenchmarkWebhookVerify(b *testing.B) {
@@ -137,43 +137,43 @@ func BenchmarkWebhookVerify(b *testing.B) {
 				continue
 			}
 			b.Run(fmt.Sprintf("%s/size=%d", header.name, size), func(b *testing.B) {
-				contend := func(s scheme) contender {
-					value := header.of(s.sign(body))
+				newContender := func(s scheme) contender {
+					value := header.make(s.sign(body))
 					return contender{s.name, func() {
-						if s.verify(body, value) != header.genuine {
-							b.Fatalf("%s took %.80q for the contrary", s.name, value)
+						if s.verify(body, value) != header.valid {
+							b.Fatalf("%s: wrong result for %.80q", s.name, value)
 						}
 					}}
 				}
 				contenders := make([]contender, len(others))
 				for i, s := range others {
-					contenders[i] = contend(s)
+					contenders[i] = newContender(s)
 				}
-				compare(b, computing, contend(base), contenders...)
+				compare(b, inProcessBatch, newContender(base), contenders...)
 			})
 		}
 	}
 }
 
-// BenchmarkWebhookForgedSecrets is what a forged request costs a verifier of
-// several webhooks: one HMAC for each secret.
+// BenchmarkWebhookForgedSecrets measures a forged request to a verifier with several
+// secrets. It computes an HMAC for each secret.
 func BenchmarkWebhookForgedSecrets(b *testing.B) {
 	body := bytes.Repeat([]byte("x"), 1<<10)
 	forged := byHand([]byte("other"))
 	for _, secrets := range []int{1, 2, 10, 20} {
 		b.Run(fmt.Sprint("secrets=", secrets), func(b *testing.B) {
-			named := map[string]string{}
+			secretsByID := map[string]string{}
 			for i := range secrets {
-				named[fmt.Sprint("WH-", i)] = fmt.Sprint("wxsec_of_webhook_", i)
+				secretsByID[fmt.Sprint("WH-", i)] = fmt.Sprint("wxsec_of_webhook_", i)
 			}
-			verifier, err := webhookverify.New("", webhookverify.WithSecrets(named))
+			verifier, err := webhookverify.New("", webhookverify.WithSecrets(secretsByID))
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
 				if verifier.Verify(body, forged) == nil {
-					b.Fatal("a forged event passed")
+					b.Fatal("a forged event was accepted")
 				}
 			}
 		})

@@ -1,5 +1,5 @@
-// Command table turns the output of the benchmarks into the tables of
-// docs/benchmarks.md: for each row the median over the repetitions.
+// Command table prints the output of the benchmarks as the tables of
+// docs/benchmarks.md. Each value is the median of the repetitions.
 //
 //	go -C bench test -run '^$' -bench . -count 6 . | go -C bench run ./table
 package main
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// A table shows one metric of some benchmarks, a column each.
+// A table has a column for each metric of a benchmark and a row for each contender.
 type table struct {
 	title   string
 	columns []column
@@ -40,8 +40,8 @@ var tables = []table{
 		{"1,500: of the possible rate", "RateLimit/calls=1500", "of-possible", "%.2f"}, {"refused for each call", "RateLimit/calls=1500", "refused", "%.3f"},
 	}},
 	{"100 pages of 20 ms", []column{
-		{"to one by one", "WalkPages/pages=100/work=0s", "of-serial", "%.2f"},
-		{"reader that takes 20 ms a page", "WalkPages/pages=100/work=20ms", "of-serial", "%.2f"},
+		{"to one by one", "IteratePages/pages=100/work=0s", "of-serial", "%.2f"},
+		{"reader that takes 20 ms a page", "IteratePages/pages=100/work=20ms", "of-serial", "%.2f"},
 	}},
 	{"webhook signatures, as ratios to crypto/hmac by hand", []column{
 		{"256 B", "WebhookVerify/valid/size=256", "x-time", "%.2f"}, {"allocations", "WebhookVerify/valid/size=256", "allocs/op", "%.0f"},
@@ -58,24 +58,24 @@ func main() {
 	}
 }
 
-// results are the values of a metric, by benchmark and contender.
+// results has the values of the repetitions, by benchmark, contender and metric.
 type results map[[3]string][]float64
 
 func run(in io.Reader, out io.Writer) error {
-	found, contenders, err := read(in)
+	values, contenders, err := read(in)
 	if err != nil {
 		return err
 	}
 	for _, t := range tables {
-		if err := t.print(out, found, contenders); err != nil {
+		if err := t.print(out, values, contenders); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func read(in io.Reader) (found results, contenders []string, err error) {
-	found = results{}
+func read(in io.Reader) (values results, contenders []string, err error) {
+	values = results{}
 	reader := benchfmt.NewReader(in, "stdin")
 	for reader.Scan() {
 		result, ok := reader.Result().(*benchfmt.Result)
@@ -96,17 +96,17 @@ func read(in io.Reader) (found results, contenders []string, err error) {
 			if value.OrigUnit != "" {
 				v = value.OrigValue
 			}
-			found[key] = append(found[key], v)
+			values[key] = append(values[key], v)
 		}
 	}
-	// What the others are measured by stands first.
+	// The baseline comes first.
 	slices.SortStableFunc(contenders, func(a, b string) int {
 		return cmp.Compare(strings.Count(b, "by hand"), strings.Count(a, "by hand"))
 	})
-	return found, contenders, reader.Err()
+	return values, contenders, reader.Err()
 }
 
-// suffix is the number of processors, which ends each name.
+// suffix returns the end of a benchmark's name, which is the number of processors.
 func suffix(r *benchfmt.Result) string {
 	_, parts := r.Name.Parts()
 	if n := len(parts); n > 0 && strings.HasPrefix(string(parts[n-1]), "-") {
@@ -115,8 +115,8 @@ func suffix(r *benchfmt.Result) string {
 	return ""
 }
 
-// cutContender takes a name apart by the benchmarks that the tables know, since
-// a contender's name may hold a slash.
+// cutContender splits a name into the benchmark, which must be in a table, and the
+// contender, whose name may contain a slash.
 func cutContender(name string) (benchmark, contender string, ok bool) {
 	for _, t := range tables {
 		for _, c := range t.columns {
@@ -128,24 +128,24 @@ func cutContender(name string) (benchmark, contender string, ok bool) {
 	return "", "", false
 }
 
-func (t table) print(out io.Writer, found results, contenders []string) error {
-	head, rule := []string{t.title}, []string{"---"}
+func (t table) print(out io.Writer, results results, contenders []string) error {
+	header, separator := []string{t.title}, []string{"---"}
 	for _, c := range t.columns {
-		head, rule = append(head, c.title), append(rule, "--:")
+		header, separator = append(header, c.title), append(separator, "--:")
 	}
-	lines := [][]string{head, rule}
+	lines := [][]string{header, separator}
 	for _, contender := range contenders {
-		row, any := []string{contender}, false
+		row, hasValues := []string{contender}, false
 		for _, c := range t.columns {
-			values := found[[3]string{c.benchmark, contender, c.metric}]
+			values := results[[3]string{c.benchmark, contender, c.metric}]
 			if len(values) == 0 {
 				row = append(row, "")
 				continue
 			}
 			slices.Sort(values)
-			row, any = append(row, fmt.Sprintf(c.format, values[len(values)/2])), true
+			row, hasValues = append(row, fmt.Sprintf(c.format, values[len(values)/2])), true
 		}
-		if any {
+		if hasValues {
 			lines = append(lines, row)
 		}
 	}

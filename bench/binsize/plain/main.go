@@ -1,4 +1,4 @@
-// Command plain makes one GET with the standard library, to be weighed.
+// Command plain makes one GET with the standard library. The test compares its binary size.
 package main
 
 import (

@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheSDKIsLight weighs a program that makes one call.
-func TestTheSDKIsLight(t *testing.T) {
+// The test limits the binary size and the dependencies of a program that makes one call.
+func TestSDK_LightBinary(t *testing.T) {
 	build := func(name string) (path string, size int64) {
 		path = filepath.Join(t.TempDir(), name)
-		out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./weight/"+name).CombinedOutput()
+		out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./binsize/"+name).CombinedOutput()
 		require.NoError(t, err, string(out))
 		info, err := os.Stat(path)
 		require.NoError(t, err)
@@ -35,11 +35,11 @@ func TestTheSDKIsLight(t *testing.T) {
 			modules = append(modules, m.Path)
 		}
 	}
-	t.Logf("%.3f of the size with the standard library alone (%d and %d bytes), %d modules: %s", ratio, size, plain, len(modules), strings.Join(modules, " "))
+	t.Logf("%.3f of the size with only the standard library (%d and %d bytes), %d modules: %s", ratio, size, plain, len(modules), strings.Join(modules, " "))
 	assert.LessOrEqual(t, ratio, 1.12)
 	assert.LessOrEqual(t, len(modules), 6)
 
-	out, err := exec.Command("go", "list", "-deps", "./weight/whozex").Output()
+	out, err := exec.Command("go", "list", "-deps", "./binsize/whozex").Output()
 	require.NoError(t, err)
 	packages := strings.Fields(string(out))
 	for _, heavy := range []string{"text/template", "html/template", "testing", "net/http/httptest", "github.com/stretchr/testify/assert"} {

@@ -17,14 +17,14 @@ import (
 
 const meta = `{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}`
 
-// library responds with any number of users, made up page by page, so that the
-// server's memory is none.
-type library struct {
+// userList is a server with any number of users. It generates each page when it is
+// requested, so that it needs no memory.
+type userList struct {
 	total   int
 	latency time.Duration
 }
 
-func (l library) page(page, limit int) []byte {
+func (l userList) page(page, limit int) []byte {
 	var body bytes.Buffer
 	body.WriteString(`{"success":true,"data":{"users":[`)
 	for i, last := (page-1)*limit, min(page*limit, l.total); i < last; i++ {
@@ -39,29 +39,29 @@ func (l library) page(page, limit int) []byte {
 	return body.Bytes()
 }
 
-func (l library) asked(r *http.Request) []byte {
+func (l userList) pageFor(r *http.Request) []byte {
 	query := r.URL.Query()
 	page, _ := strconv.Atoi(query.Get("page"))
 	limit, _ := strconv.Atoi(query.Get("limit"))
 	return l.page(page, limit)
 }
 
-func (l library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l userList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(l.latency)
-	_, _ = w.Write(l.asked(r))
+	_, _ = w.Write(l.pageFor(r))
 }
 
-// BenchmarkWalkPages walks pages that take 20 ms each over loopback HTTP, with a
-// reader that takes its time or none. of-serial is the time against that of a
-// walk without Prefetch.
-func BenchmarkWalkPages(b *testing.B) {
+// BenchmarkIteratePages iterates over pages that take 20 ms each, over loopback, with a
+// consumer that needs time for each page or none. of-serial is the ratio to the time
+// without Prefetch.
+func BenchmarkIteratePages(b *testing.B) {
 	const latency = 20 * time.Millisecond
 	for _, pages := range []int{40, 100} {
 		for _, work := range []time.Duration{0, latency} {
 			var serial time.Duration
 			for _, prefetch := range []int{0, 1, 8} {
 				b.Run(fmt.Sprintf("pages=%d/work=%s/prefetch=%d", pages, work, prefetch), func(b *testing.B) {
-					srv := httptest.NewServer(library{total: 100 * pages, latency: latency})
+					srv := httptest.NewServer(userList{total: 100 * pages, latency: latency})
 					defer srv.Close()
 					client, err := whozex.New(apiKey, whozex.WithBaseURL(srv.URL))
 					require.NoError(b, err)
@@ -80,13 +80,13 @@ func BenchmarkWalkPages(b *testing.B) {
 							b.Fatalf("%d users", read)
 						}
 					}
-					walk := b.Elapsed() / time.Duration(b.N)
+					duration := b.Elapsed() / time.Duration(b.N)
 					if prefetch == 0 {
-						serial = walk
+						serial = duration
 					}
-					b.ReportMetric(walk.Seconds()*1000/float64(pages), "ms/page")
+					b.ReportMetric(duration.Seconds()*1000/float64(pages), "ms/page")
 					if serial > 0 {
-						b.ReportMetric(float64(walk)/float64(serial), "of-serial")
+						b.ReportMetric(float64(duration)/float64(serial), "of-serial")
 					}
 				})
 			}
@@ -94,13 +94,13 @@ func BenchmarkWalkPages(b *testing.B) {
 	}
 }
 
-// BenchmarkHeapOfWalk walks the sandbox's users and reports the highest live
-// heap seen on the way, above that before it.
-func BenchmarkHeapOfWalk(b *testing.B) {
+// BenchmarkIterateHeap iterates over all users of a fake server and reports the highest
+// growth of the live heap.
+func BenchmarkIterateHeap(b *testing.B) {
 	for _, prefetch := range []int{0, 8} {
 		for _, users := range []int{10_000, 1_000_000} {
 			b.Run(fmt.Sprintf("prefetch=%d/users=%d", prefetch, users), func(b *testing.B) {
-				client := sandbox(b, users)
+				client := startSandbox(b, users)
 				var peak uint64
 				for b.Loop() {
 					before, read := liveHeap(), 0
@@ -108,7 +108,7 @@ func BenchmarkHeapOfWalk(b *testing.B) {
 						if err != nil {
 							b.Fatal(err)
 						}
-						// In the middle of a page, at a hundred places of the walk.
+						// Measure a hundred times, in the middle of a page.
 						if read++; read%(users/100) == users/200 {
 							if now := liveHeap(); now > before {
 								peak = max(peak, now-before)

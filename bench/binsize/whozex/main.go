@@ -1,4 +1,4 @@
-// Command whozex makes one GET with the SDK, to be weighed.
+// Command whozex makes one GET with the SDK. The test compares its binary size.
 package main
 
 import (
