@@ -1,28 +1,27 @@
 // Package otelwhozex reports the calls of a [whozex.Client] to OpenTelemetry: a span
-// for each call, named by its operation, with a span for each attempt beneath, and
-// metrics.
+// for each call, a child span for each attempt, and metrics.
 //
 //	client, err := whozex.FromEnv(otelwhozex.Options()...)
 //
-// The span of a call is of kind internal and holds http.request.method,
-// url.template, http.response.status_code, error.type, whozex.operation,
-// whozex.attempts, whozex.cached and whozex.outcome: ok, error or unknown. That of an
-// attempt is made by otelhttp: it is of kind client, has the attributes of the
-// semantic conventions, http.request.resend_count among them, and its url.full lacks
-// the query, which may hold emails.
+// The span of a call has the name of its operation, the kind internal, and the
+// attributes http.request.method, url.template, http.response.status_code,
+// error.type, whozex.operation, whozex.attempts, whozex.cached and whozex.outcome (ok,
+// error or unknown). The span of an attempt comes from otelhttp. It has the kind
+// client and the attributes of the semantic conventions, including
+// http.request.resend_count. Its url.full has no query, because that may contain
+// emails.
 //
 // The metrics are:
 //
-//	http.client.request.duration   histogram, s, for each attempt, by otelhttp
+//	http.client.request.duration   histogram, s, for each attempt, from otelhttp
 //	whozex.client.calls            counter, by whozex.operation, whozex.outcome,
 //	                               http.response.status_code and whozex.cached
 //	whozex.idempotency.keys        gauge, by whozex.state, see [ReportKeys]
 //	whozex.inbox.events            gauge, by whozex.state, see [ReportInbox]
 //	whozex.redis.available         gauge, 1 or 0, by whozex.component, see [ReportOutages]
 //
-// Labels are free of ids and of what users typed. With Prometheus, give the meter
-// provider OpenTelemetry's exporter for it: the counter is then
-// whozex_client_calls_total.
+// Metric attributes contain no ids and no user input. With OpenTelemetry's exporter
+// for Prometheus, the counter is named whozex_client_calls_total.
 package otelwhozex
 
 import (
@@ -47,12 +46,12 @@ const scope = "github.com/whozex/whozex-go/otelwhozex"
 // Option changes a default of [Options].
 type Option func(*telemetry)
 
-// WithTracerProvider sets where spans go, the global provider if not given.
+// WithTracerProvider sets the provider for spans. The default is the global one.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return func(t *telemetry) { t.traces = provider }
 }
 
-// WithMeterProvider sets where metrics go, the global provider if not given.
+// WithMeterProvider sets the provider for metrics. The default is the global one.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return func(t *telemetry) { t.meters = provider }
 }
@@ -76,21 +75,22 @@ func (t *telemetry) meter() metric.Meter {
 	return t.meters.Meter(scope, metric.WithInstrumentationVersion(whozex.Version))
 }
 
-// Options returns what makes a client report, for [whozex.New] and [whozex.FromEnv].
+// Options returns the options that make a client report its calls, for [whozex.New]
+// and [whozex.FromEnv].
 func Options(opts ...Option) []whozex.Option {
 	t := newTelemetry(opts)
 	t.tracer = t.traces.Tracer(scope, trace.WithInstrumentationVersion(whozex.Version))
 	var err error
 	t.calls, err = t.meter().Int64Counter("whozex.client.calls",
-		metric.WithUnit("{call}"), metric.WithDescription("Calls of the Whozex API by how they ended."))
+		metric.WithUnit("{call}"), metric.WithDescription("Calls of the Whozex API by outcome."))
 	if err != nil {
 		otel.Handle(err)
 	}
-	return []whozex.Option{whozex.WithCallHook(t.begin), whozex.WithMiddleware(t.outer, inner)}
+	return []whozex.Option{whozex.WithCallHook(t.startCall), whozex.WithMiddleware(t.attemptSpan, attemptAttributes)}
 }
 
-// begin starts the span of a call.
-func (t *telemetry) begin(ctx context.Context, call whozex.CallInfo) (context.Context, func(whozex.CallInfo)) {
+// startCall starts the span of a call. It returns the function that ends it.
+func (t *telemetry) startCall(ctx context.Context, call whozex.CallInfo) (context.Context, func(whozex.CallInfo)) {
 	attributes := []attribute.KeyValue{
 		attribute.String("whozex.operation", string(call.Operation)),
 		semconv.HTTPRequestMethodKey.String(call.Method),
@@ -99,10 +99,10 @@ func (t *telemetry) begin(ctx context.Context, call whozex.CallInfo) (context.Co
 		attributes = append(attributes, semconv.URLTemplate(call.Route))
 	}
 	ctx, span := t.tracer.Start(ctx, string(call.Operation), trace.WithTimestamp(call.Start), trace.WithAttributes(attributes...))
-	return ctx, func(call whozex.CallInfo) { t.end(ctx, span, &call) }
+	return ctx, func(call whozex.CallInfo) { t.endCall(ctx, span, &call) }
 }
 
-func (t *telemetry) end(ctx context.Context, span trace.Span, call *whozex.CallInfo) {
+func (t *telemetry) endCall(ctx context.Context, span trace.Span, call *whozex.CallInfo) {
 	shared := []attribute.KeyValue{
 		attribute.String("whozex.outcome", call.Outcome()),
 		attribute.Bool("whozex.cached", call.Cached),
@@ -126,15 +126,16 @@ func (t *telemetry) end(ctx context.Context, span trace.Span, call *whozex.CallI
 	span.End(trace.WithTimestamp(call.Start.Add(call.Duration)))
 }
 
-// outer makes the span and the metrics of an attempt.
-func (t *telemetry) outer(next http.RoundTripper) http.RoundTripper {
+// attemptSpan adds the span and the metrics of an attempt.
+func (t *telemetry) attemptSpan(next http.RoundTripper) http.RoundTripper {
 	return otelhttp.NewTransport(next, otelhttp.WithTracerProvider(t.traces), otelhttp.WithMeterProvider(t.meters),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }))
 }
 
-// inner adds to the span of an attempt what otelhttp does not know.
-func inner(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+// attemptAttributes sets the attributes that otelhttp does not know. It runs within
+// attemptSpan.
+func attemptAttributes(next http.RoundTripper) http.RoundTripper {
+	return roundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		span := trace.SpanFromContext(r.Context())
 		if r.URL.RawQuery != "" {
 			span.SetAttributes(semconv.URLFull((&url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path, RawPath: r.URL.RawPath}).String()))
@@ -146,6 +147,6 @@ func inner(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
+type roundTripperFunc func(*http.Request) (*http.Response, error)
 
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -23,7 +23,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-type telemetry struct {
+type fixture struct {
 	t      *testing.T
 	spans  *tracetest.InMemoryExporter
 	traces *sdktrace.TracerProvider
@@ -32,9 +32,9 @@ type telemetry struct {
 	client *whozex.Client
 }
 
-func start(t *testing.T, opts ...whozex.Option) *telemetry {
+func start(t *testing.T, opts ...whozex.Option) *fixture {
 	t.Helper()
-	o := &telemetry{t: t, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader(), server: whozextest.NewServer(whozextest.WithUsers(1))}
+	o := &fixture{t: t, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader(), server: whozextest.NewServer(whozextest.WithUsers(1))}
 	t.Cleanup(o.server.Close)
 	o.traces = sdktrace.NewTracerProvider(sdktrace.WithSyncer(o.spans))
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(o.reader))
@@ -44,14 +44,14 @@ func start(t *testing.T, opts ...whozex.Option) *telemetry {
 	return o
 }
 
-// take is the span of the last call and those of its attempts.
-func (o *telemetry) take() (call tracetest.SpanStub, attempts []tracetest.SpanStub) {
+// takeSpans returns and removes the span of the last call and those of its attempts.
+func (o *fixture) takeSpans() (call tracetest.SpanStub, attempts []tracetest.SpanStub) {
 	o.t.Helper()
 	for _, span := range o.spans.GetSpans() {
 		if span.SpanKind == trace.SpanKindClient {
 			attempts = append(attempts, span)
 		} else {
-			require.Empty(o.t, call.Name, "one call has one span")
+			require.Empty(o.t, call.Name, "a call must have one span")
 			call = span
 		}
 	}
@@ -62,9 +62,9 @@ func (o *telemetry) take() (call tracetest.SpanStub, attempts []tracetest.SpanSt
 	return call, attempts
 }
 
-func attributes(kept []attribute.KeyValue) map[string]any {
+func attributes(list []attribute.KeyValue) map[string]any {
 	all := map[string]any{}
-	for _, a := range kept {
+	for _, a := range list {
 		all[string(a.Key)] = a.Value.AsInterface()
 	}
 	return all
@@ -72,13 +72,13 @@ func attributes(kept []attribute.KeyValue) map[string]any {
 
 func TestSpans(t *testing.T) {
 	o := start(t, whozex.WithCache(time.Hour))
-	ctx, above := o.traces.Tracer("test").Start(t.Context(), "order")
+	ctx, parent := o.traces.Tracer("test").Start(t.Context(), "order")
 	page, err := o.client.ListUsers(ctx, whozex.ListUsersParams{Search: "user1@example.com"})
 	require.NoError(t, err)
 	id := page.Items[0].ID
-	call, attempts := o.take()
+	call, attempts := o.takeSpans()
 	assert.Equal(t, "ListUsers", call.Name)
-	assert.Equal(t, above.SpanContext().SpanID(), call.Parent.SpanID())
+	assert.Equal(t, parent.SpanContext().SpanID(), call.Parent.SpanID())
 	assert.Equal(t, map[string]any{
 		"http.request.method": "GET", "url.template": "/users", "http.response.status_code": int64(200),
 		"whozex.operation": "ListUsers", "whozex.attempts": int64(1), "whozex.outcome": "ok", "whozex.cached": false,
@@ -93,14 +93,14 @@ func TestSpans(t *testing.T) {
 
 	_, err = o.client.ListUsers(t.Context(), whozex.ListUsersParams{Search: "user1@example.com"})
 	require.NoError(t, err)
-	call, attempts = o.take()
+	call, attempts = o.takeSpans()
 	assert.Empty(t, attempts)
 	assert.Equal(t, true, attributes(call.Attributes)["whozex.cached"])
 
 	o.server.Inject(whozex.OpGetPricing, whozextest.ServerErrorBeforeCommit(http.StatusServiceUnavailable), 1)
 	_, err = o.client.GetPricing(t.Context())
 	require.NoError(t, err)
-	call, attempts = o.take()
+	call, attempts = o.takeSpans()
 	assert.Equal(t, codes.Unset, call.Status.Code)
 	require.Len(t, attempts, 2)
 	assert.Equal(t, codes.Error, attempts[0].Status.Code)
@@ -114,7 +114,7 @@ func TestSpans(t *testing.T) {
 		want  map[string]any
 	}{
 		{
-			name: "refused", call: func() error {
+			name: "status error", call: func() error {
 				_, err := o.client.PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 20})
 				return err
 			},
@@ -125,7 +125,7 @@ func TestSpans(t *testing.T) {
 			},
 		},
 		{
-			name: "lost", fault: []whozextest.Fault{whozextest.CommitThenDrop()}, call: func() error {
+			name: "response lost", fault: []whozextest.Fault{whozextest.CommitThenDrop()}, call: func() error {
 				_, err := o.client.AddBalance(t.Context(), id, decimal.NewFromInt(1), "x")
 				return err
 			},
@@ -145,7 +145,7 @@ func TestSpans(t *testing.T) {
 			},
 		},
 		{
-			name: "by Do", call: func() error { return o.client.Do(t.Context(), http.MethodDelete, "/users/"+id, nil, nil, nil) },
+			name: "Do", call: func() error { return o.client.Do(t.Context(), http.MethodDelete, "/users/"+id, nil, nil, nil) },
 			want: map[string]any{
 				"http.request.method": "DELETE", "http.response.status_code": int64(404), "error.type": "NOT_FOUND",
 				"whozex.operation": "Do", "whozex.attempts": int64(1), "whozex.outcome": "error", "whozex.cached": false,
@@ -157,7 +157,7 @@ func TestSpans(t *testing.T) {
 				o.server.Inject(whozex.OpAddBalance, fault, 1)
 			}
 			require.Error(t, tt.call())
-			call, attempts := o.take()
+			call, attempts := o.takeSpans()
 			assert.Equal(t, codes.Error, call.Status.Code)
 			assert.Equal(t, tt.want, attributes(call.Attributes))
 			assert.EqualValues(t, tt.want["whozex.attempts"], len(attempts))

@@ -1,10 +1,12 @@
-// Command doctor holds what the API really answers against what this SDK
-// expects, and tells the differences by name and type, without any value.
+// Command doctor compares the responses of the API with the types of this SDK, and
+// prints the differences by name and type, without values.
 //
-// With WHOZEX_API_KEY it asks the live API, by reading calls only; without, a
-// sandbox that it starts itself. It buys nothing: with -operation and -answer it
-// reads the stored response of a mutating call instead. It ends with 0 when nothing documented differs,
-// with 1 when something does, and with 2 when it could not ask everything.
+// With WHOZEX_API_KEY it calls the live API, else a fake server that it starts
+// itself. It makes only reading calls. With -operation and -answer it reads a stored
+// response of a mutating call instead.
+//
+// The exit status is 0 if nothing documented differs, 1 if something does, and 2 if a
+// call failed.
 package main
 
 import (
@@ -39,11 +41,11 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	packageID := flags.String("package", "", "`id` of a package of yours to look at too")
+	packageID := flags.String("package", "", "`id` of one of your packages, to check the calls about packages")
 	asJSON := flags.Bool("json", false, "print JSON")
-	file := flags.String("report", "", "write names and types, without any value, to `file`")
-	operation := flags.String("operation", "", "mutating `operation`, such as PurchasePackage, that -answer is of")
-	stored := flags.String("answer", "", "read the body of a response from `file` in place of calling the API")
+	file := flags.String("report", "", "write names and types, without values, to `file`")
+	operation := flags.String("operation", "", "mutating `operation` of -answer, such as PurchasePackage")
+	stored := flags.String("answer", "", "read the body of a response from `file` instead of calling the API")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitSame
@@ -61,11 +63,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return fail(err)
 		}
 	} else {
-		client, id, end, err := open(ctx, *packageID)
+		client, id, closeServer, err := open(ctx, *packageID)
 		if err != nil {
 			return fail(err)
 		}
-		defer end()
+		defer closeServer()
 		r = examine(ctx, client, id)
 	}
 	if *file != "" {
@@ -77,50 +79,50 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return fail(err)
 		}
 	}
-	printed := r.print
+	printReport := r.print
 	if *asJSON {
-		printed = func(out io.Writer) error {
+		printReport = func(out io.Writer) error {
 			encoder := json.NewEncoder(out)
 			encoder.SetIndent("", "  ")
 			return encoder.Encode(r)
 		}
 	}
-	if err := printed(stdout); err != nil {
+	if err := printReport(stdout); err != nil {
 		return fail(err)
 	}
 	return r.exitCode()
 }
 
-// open returns a client that can only read, of the live API or of a sandbox with
-// some business on it.
-func open(ctx context.Context, packageID string) (client *whozex.Client, id string, end func(), err error) {
-	reading := whozex.WithHTTPClient(&http.Client{Transport: readOnly{http.DefaultTransport}})
+// open returns a client that can only read, for the live API or for a fake server with
+// some data.
+func open(ctx context.Context, packageID string) (client *whozex.Client, id string, closeServer func(), err error) {
+	readOnly := whozex.WithHTTPClient(&http.Client{Transport: readOnlyTransport{http.DefaultTransport}})
 	if os.Getenv("WHOZEX_API_KEY") != "" {
-		client, err = whozex.FromEnv(reading)
+		client, err = whozex.FromEnv(readOnly)
 		return client, packageID, func() {}, err
 	}
 	server := whozextest.NewServer()
 	if packageID == "" {
-		if packageID, err = trade(ctx, server); err != nil {
+		if packageID, err = addData(ctx, server); err != nil {
 			server.Close()
 			return nil, "", nil, err
 		}
 	}
-	return server.Client(reading), packageID, server.Close, nil
+	return server.Client(readOnly), packageID, server.Close, nil
 }
 
-// readOnly makes sure that nothing else leaves, whatever the program does.
-type readOnly struct{ next http.RoundTripper }
+// readOnlyTransport returns an error for all requests except GET.
+type readOnlyTransport struct{ next http.RoundTripper }
 
-func (r readOnly) RoundTrip(req *http.Request) (*http.Response, error) {
+func (r readOnlyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet {
-		return nil, fmt.Errorf("doctor makes no %s", req.Method)
+		return nil, fmt.Errorf("doctor does not send %s requests", req.Method)
 	}
 	return r.next.RoundTrip(req)
 }
 
-// trade gives a sandbox something to tell.
-func trade(ctx context.Context, server *whozextest.Server) (packageID string, err error) {
+// addData adds a user, transactions and a package to a fake server.
+func addData(ctx context.Context, server *whozextest.Server) (packageID string, err error) {
 	client := server.Client()
 	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
 	if err != nil {

@@ -19,12 +19,13 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// live starts a sandbox in the place of the live API, with a package on it.
-func live(t *testing.T) (*whozextest.Server, string) {
+// startLive starts a fake server with a package, and makes doctor use it as the live
+// API.
+func startLive(t *testing.T) (*whozextest.Server, string) {
 	t.Helper()
 	server := whozextest.NewServer()
 	t.Cleanup(server.Close)
-	id, err := trade(t.Context(), server)
+	id, err := addData(t.Context(), server)
 	require.NoError(t, err)
 	t.Setenv("WHOZEX_API_KEY", server.APIKey)
 	t.Setenv("WHOZEX_BASE_URL", server.URL)
@@ -38,7 +39,7 @@ func doctor(t *testing.T, args ...string) (code int, out string) {
 	return code, stdout.String() + stderr.String()
 }
 
-func TestOnTheSandboxNothingDocumentedDiffers(t *testing.T) {
+func TestDoctor_FakeServer(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	code, out := doctor(t)
 	assert.Equal(t, exitSame, code, out)
@@ -46,23 +47,23 @@ func TestOnTheSandboxNothingDocumentedDiffers(t *testing.T) {
 	assert.Contains(t, out, "nothing that is documented differs")
 }
 
-func TestWithAKeyItReadsAndNothingElse(t *testing.T) {
-	server, id := live(t)
+func TestDoctor_ReadsOnly(t *testing.T) {
+	server, id := startLive(t)
 	before := len(server.RequestLog())
 	code, out := doctor(t, "-package", id)
 	assert.Equal(t, exitSame, code, out)
-	asked := map[whozex.Operation]bool{}
+	called := map[whozex.Operation]bool{}
 	for _, r := range server.RequestLog()[before:] {
 		assert.Equal(t, http.MethodGet, r.Method)
 		assert.Equal(t, http.StatusOK, r.Status)
-		asked[r.Operation] = true
+		called[r.Operation] = true
 	}
-	assert.Len(t, asked, 10, "every reading call")
-	_, err := readOnly{}.RoundTrip(&http.Request{Method: http.MethodPost})
+	assert.Len(t, called, 10, "all reading calls")
+	_, err := readOnlyTransport{}.RoundTrip(&http.Request{Method: http.MethodPost})
 	assert.Error(t, err)
 }
 
-func TestADifferenceIsToldByItsPath(t *testing.T) {
+func TestDoctor_Differences(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		op   whozex.Operation
@@ -71,11 +72,11 @@ func TestADifferenceIsToldByItsPath(t *testing.T) {
 		path string
 		code int
 	}{
-		{"documented", whozex.OpGetAccount, "balance", "amount", "balance", exitDifferent},
-		{"inferred", whozex.OpListUsers, "created_at", "since", "users[].created_at", exitSame},
+		{name: "documented", op: whozex.OpGetAccount, from: "balance", to: "amount", path: "balance", code: exitDifferent},
+		{name: "inferred", op: whozex.OpListUsers, from: "created_at", to: "since", path: "users[].created_at", code: exitSame},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			server, _ := live(t)
+			server, _ := startLive(t)
 			server.Rename(tt.op, map[string]string{tt.from: tt.to})
 			code, out := doctor(t)
 			assert.Equal(t, tt.code, code, out)
@@ -86,33 +87,33 @@ func TestADifferenceIsToldByItsPath(t *testing.T) {
 	}
 }
 
-func TestAStoredResponseOfAMutatingCall(t *testing.T) {
+func TestDoctor_StoredResponse(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		op   string
 		body string
 		code int
-		says []string
+		want []string
 	}{
 		{
 			name: "odd values", op: "PurchasePackage", code: exitDifferent,
 			body: `{"success":true,"data":{"id":7,"proxy_type":"mobile","total_gb":"5","used_gb":"","remaining_gb":5,"status":1,"evomi_username":"u","evomi_password":"secret","cost":4.50,"price_per_gb":0.90,"created_at":1735732800,"expires_at":null},"meta":{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}}`,
-			says: []string{"integer in place of string, converted", "string in place of number, not read", "user_balance_after", "missing field"},
+			want: []string{"integer instead of string, converted", "string instead of number, not read", "user_balance_after", "missing field"},
 		},
 		{
 			name: "as documented", op: "AddBalance", code: exitSame,
 			body: `{"success":true,"data":{"user_id":"u","action":"add","amount":50.00,"user_balance":50.00,"reseller_balance":100.00},"meta":{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}}`,
-			says: []string{"as expected"},
+			want: []string{"as expected"},
 		},
-		{name: "without an id", op: "CreateUser", body: `{"success":true,"data":{"email":"john@example.com"}}`, code: exitDifferent, says: []string{"cannot be read", "id"}},
-		{name: "a reading operation", op: "GetAccount", body: `{}`, code: exitNotRun, says: []string{"must be a mutating one"}},
+		{name: "without an id", op: "CreateUser", body: `{"success":true,"data":{"email":"john@example.com"}}`, code: exitDifferent, want: []string{"cannot be decoded", "id"}},
+		{name: "a reading operation", op: "GetAccount", body: `{}`, code: exitNotRun, want: []string{"must be a mutating operation"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "response.json")
 			require.NoError(t, os.WriteFile(file, []byte(test.body), 0o600))
 			code, out := doctor(t, "-operation", test.op, "-answer", file)
 			assert.Equal(t, test.code, code, out)
-			for _, text := range test.says {
+			for _, text := range test.want {
 				assert.Contains(t, out, text)
 			}
 			assert.NotContains(t, out, "secret")
@@ -122,8 +123,8 @@ func TestAStoredResponseOfAMutatingCall(t *testing.T) {
 	assert.Equal(t, exitNotRun, code)
 }
 
-func TestWhatCannotBeAskedIsTold(t *testing.T) {
-	server, _ := live(t)
+func TestDoctor_Failures(t *testing.T) {
+	server, _ := startLive(t)
 	code, out := doctor(t, "-package", "PKG-000000")
 	assert.Equal(t, exitNotRun, code)
 	assert.Contains(t, out, "GetUsage")
@@ -141,7 +142,7 @@ func TestWhatCannotBeAskedIsTold(t *testing.T) {
 	assert.Equal(t, exitNotRun, code)
 }
 
-// recorder keeps every response's body.
+// recorder records the bodies of all responses.
 type recorder struct {
 	http.ResponseWriter
 	body *bytes.Buffer
@@ -152,17 +153,17 @@ func (r recorder) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// walk visits every name and every value in JSON.
-func walk(value any, name, leaf func(string)) {
+// visit calls name for each name and leaf for each value in JSON.
+func visit(value any, name, leaf func(string)) {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, item := range v {
 			name(key)
-			walk(item, name, leaf)
+			visit(item, name, leaf)
 		}
 	case []any:
 		for _, item := range v {
-			walk(item, name, leaf)
+			visit(item, name, leaf)
 		}
 	case json.Number:
 		leaf(v.String())
@@ -171,8 +172,8 @@ func walk(value any, name, leaf func(string)) {
 	}
 }
 
-func TestTheReportHoldsNoValue(t *testing.T) {
-	server, id := live(t)
+func TestDoctor_ReportHasNoValues(t *testing.T) {
+	server, id := startLive(t)
 	user, err := server.AddUser("secret.customer@example.com", "Secret Customer")
 	require.NoError(t, err)
 	require.NoError(t, server.SetUserBalance(user, decimal.RequireFromString("98.76")))
@@ -190,26 +191,26 @@ func TestTheReportHoldsNoValue(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, string(report), printed)
 
-	names, values, told := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	names, values, reported := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	decoder := json.NewDecoder(&bodies)
 	decoder.UseNumber()
 	for decoder.More() {
 		var body any
 		require.NoError(t, decoder.Decode(&body))
-		walk(body, func(name string) { names[name] = true }, func(value string) { values[value] = true })
+		visit(body, func(name string) { names[name] = true }, func(value string) { values[value] = true })
 	}
 	require.Greater(t, len(values), 50)
 	var parsed any
 	require.NoError(t, json.Unmarshal(report, &parsed))
-	walk(parsed, func(name string) { told[name] = true }, func(value string) { told[value] = true })
+	visit(parsed, func(name string) { reported[name] = true }, func(value string) { reported[value] = true })
 	for value := range values {
 		if names[value] {
-			continue // such as residential, by which a breakdown goes
+			continue // such as residential, which is also a key
 		}
-		assert.False(t, told[value], "%q is told", value)
+		assert.False(t, reported[value], "%q is in the report", value)
 		if len(value) >= 4 {
 			word := regexp.MustCompile(`\b` + regexp.QuoteMeta(value) + `\b`)
-			assert.False(t, word.MatchString(string(report)+table), "%q is told", value)
+			assert.False(t, word.MatchString(string(report)+table), "%q is in the report", value)
 		}
 	}
 	for _, secret := range []string{server.APIKey, id, user, "secret.customer", "Secret Customer", "98.76", proxy} {

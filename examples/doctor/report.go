@@ -9,15 +9,15 @@ import (
 	"github.com/whozex/whozex-go/internal/shape"
 )
 
-// report is what was found. It holds names and types and no value, so that it
-// can be shown to anyone.
+// report has the findings of all calls. It contains names and types but no values,
+// so that it can be shared.
 type report struct {
 	SDK      string    `json:"sdk"`
 	Findings []finding `json:"findings"`
 }
 
-// exitCode is told by the documented fields: one that is new to the SDK is no
-// difference in what is documented.
+// exitCode considers only documented fields. A new field does not contradict the
+// documentation.
 func (r report) exitCode() int {
 	code := exitSame
 	for _, f := range r.Findings {
@@ -49,22 +49,22 @@ func (r report) print(out io.Writer) error {
 			_, _ = fmt.Fprintf(table, "%s\t%d differences\t\n", f.Operation, len(f.Differences))
 		}
 		for _, d := range f.Differences {
-			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s%s\n", d.Path, d.Kind, detail(d), f.fate(d))
+			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s%s\n", d.Path, d.Kind, detail(d), f.conversion(d))
 		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out, []string{
-		exitSame: "nothing that is documented differs", exitDifferent: "something documented differs", exitNotRun: "not everything could be asked",
+		exitSame: "nothing that is documented differs", exitDifferent: "something documented differs", exitNotRun: "a call failed",
 	}[r.exitCode()])
 	return err
 }
 
 var index = regexp.MustCompile(`\[[0-9]+\]`)
 
-// fate says what the SDK made of a value of another form.
-func (f finding) fate(d shape.Difference) string {
+// conversion reports whether the SDK converted a value of another type.
+func (f finding) conversion(d shape.Difference) string {
 	if d.Kind == shape.Unknown || d.Kind == shape.Missing || f.Failed != "" {
 		return ""
 	}
@@ -79,7 +79,7 @@ func (f finding) fate(d shape.Difference) string {
 func detail(d shape.Difference) string {
 	text := d.Got
 	if d.Want != "" && d.Got != "" {
-		text = d.Got + " in place of " + d.Want
+		text = d.Got + " instead of " + d.Want
 	} else if d.Want != "" {
 		text = d.Want
 	}

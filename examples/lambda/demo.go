@@ -19,7 +19,8 @@ import (
 
 const demoSecret = "wxsec_example"
 
-// demo hands over an event as a gateway would, again, in base64, and forged.
+// demo delivers an event as a gateway would: twice, in base64, and with a forged
+// signature.
 func demo(ctx context.Context, stdout io.Writer) error {
 	verifier, err := webhookverify.New(demoSecret,
 		webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(time.Hour, 1000)))
@@ -41,7 +42,7 @@ func demo(ctx context.Context, stdout io.Writer) error {
 	for _, delivery := range []struct {
 		name    string
 		request events.APIGatewayV2HTTPRequest
-	}{{"first", genuine}, {"again", genuine}, {"base64", encoded}, {"forged", forged}} {
+	}{{name: "first", request: genuine}, {name: "again", request: genuine}, {name: "base64", request: encoded}, {name: "forged", request: forged}} {
 		response, err := r.receive(ctx, delivery.request)
 		if err != nil {
 			return err
@@ -53,7 +54,7 @@ func demo(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// gatewayRequest is an event as an HTTP API passes it on.
+// gatewayRequest returns an event in the form that an HTTP API passes to the function.
 func gatewayRequest(secret string) (req events.APIGatewayV2HTTPRequest, err error) {
 	sent := whozextest.NewEventRequest(secret, whozex.EventPackageCreated, whozex.PackageCreated{
 		PackageID: "PKG-A1B2C3", GB: decimal.NewFromInt(20), Cost: decimal.NewFromInt(30),

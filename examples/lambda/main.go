@@ -1,7 +1,7 @@
 // Command lambda receives the events of the Whozex Reseller API in AWS Lambda,
 // behind an HTTP API of API Gateway or a function URL. It needs
-// WHOZEX_WEBHOOK_SECRET, and with REDIS_URL each event is handled once by all
-// instances. Elsewhere it shows what it responds to a few deliveries:
+// WHOZEX_WEBHOOK_SECRET. With REDIS_URL, only one of all instances handles each event.
+// Outside Lambda it prints its responses to a few example deliveries:
 //
 //	go -C examples run ./lambda
 package main
@@ -53,7 +53,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// newMux does the function's work, which here is to log.
+// newMux returns the handler of the events, which logs them.
 func newMux(logger *slog.Logger) *webhookverify.Mux {
 	mux := new(webhookverify.Mux)
 	mux.On(whozex.EventPackageCreated, webhookverify.Decoded(

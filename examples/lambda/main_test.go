@@ -23,22 +23,22 @@ func TestReceive(t *testing.T) {
 		logged  string
 		handled bool
 	}{
-		{name: "as an HTTP API sends it", status: 200, handled: true},
+		{name: "HTTP API", status: 200, handled: true},
 		{name: "base64", status: 200, handled: true, change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Body, r.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(r.Body)), true
 		}},
-		{name: "base64 that is not marked", status: 401, logged: "decoded from base64", change: func(r *events.APIGatewayV2HTTPRequest) {
+		{name: "base64 without the flag", status: 401, logged: "decoded from base64", change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Body = base64.StdEncoding.EncodeToString([]byte(r.Body))
 		}},
-		{name: "no base64", status: 500, logged: "base64", change: func(r *events.APIGatewayV2HTTPRequest) { r.IsBase64Encoded = true }},
-		{name: "headers as a REST API sends them", status: 200, handled: true, change: func(r *events.APIGatewayV2HTTPRequest) {
+		{name: "invalid base64", status: 500, logged: "base64", change: func(r *events.APIGatewayV2HTTPRequest) { r.IsBase64Encoded = true }},
+		{name: "REST API headers", status: 200, handled: true, change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Headers = map[string]string{webhookverify.SignatureHeader: r.Headers["x-whozex-signature"]}
 		}},
-		{name: "several signatures, joined", status: 401, logged: "malformed", change: func(r *events.APIGatewayV2HTTPRequest) {
+		{name: "several signatures", status: 401, logged: "malformed", change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Headers["x-whozex-signature"] += "," + r.Headers["x-whozex-signature"]
 		}},
 		{name: "unsigned", status: 401, logged: "no signature", change: func(r *events.APIGatewayV2HTTPRequest) { r.Headers = nil }},
-		{name: "changed", status: 401, logged: "mismatch", change: func(r *events.APIGatewayV2HTTPRequest) {
+		{name: "changed body", status: 401, logged: "mismatch", change: func(r *events.APIGatewayV2HTTPRequest) {
 			r.Body = strings.Replace(r.Body, "20", "21", 1)
 		}},
 		{name: "GET", status: 405, logged: "not a POST", change: func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.Method = "GET" }},
@@ -76,7 +76,7 @@ func TestDemo(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(stdout.String(), "package created"))
 }
 
-func TestWhatIsMissingIsNamed(t *testing.T) {
+func TestRun_InvalidSettings(t *testing.T) {
 	t.Setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", "")
 	require.ErrorIs(t, run(t.Context(), new(bytes.Buffer)), webhookverify.ErrInvalidSecret)

@@ -13,14 +13,14 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// receiver turns a gateway's requests into events.
+// receiver handles the requests of a gateway.
 type receiver struct {
 	verifier *webhookverify.Verifier
 	logger   *slog.Logger
 	handle   func(context.Context, *webhookverify.Event) error
 }
 
-// receive returns no error: the gateway would respond 502 to it.
+// receive never returns an error, because the gateway would respond with a 502.
 func (r receiver) receive(ctx context.Context, req events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	err := r.process(ctx, req)
 	if err != nil {
@@ -34,7 +34,7 @@ func (r receiver) process(ctx context.Context, req events.APIGatewayV2HTTPReques
 	if req.RequestContext.HTTP.Method != http.MethodPost {
 		return webhookverify.ErrMethod
 	}
-	body, err := bodyOf(req.Body, req.IsBase64Encoded)
+	body, err := decodeBody(req.Body, req.IsBase64Encoded)
 	if err != nil {
 		return err
 	}
@@ -45,21 +45,21 @@ func (r receiver) process(ctx context.Context, req events.APIGatewayV2HTTPReques
 	return r.verifier.Once(ctx, event, r.handle)
 }
 
-// bodyOf returns the bytes that were signed. The gateway encodes a body in base64
-// if it does not take the content type for text.
-func bodyOf(body string, isBase64 bool) ([]byte, error) {
+// decodeBody returns the bytes that were signed. The gateway encodes the body in
+// base64 if it considers the content type binary.
+func decodeBody(body string, isBase64 bool) ([]byte, error) {
 	if !isBase64 {
 		return []byte(body), nil
 	}
 	decoded, err := base64.StdEncoding.DecodeString(body)
 	if err != nil {
-		return nil, fmt.Errorf("the gateway's base64: %w", err)
+		return nil, fmt.Errorf("decode the body's base64: %w", err)
 	}
 	return decoded, nil
 }
 
-// header looks a header up whatever its case: an HTTP API and a function URL
-// lower it, a REST API and a load balancer may not.
+// header returns a header and ignores the case of its name: HTTP APIs and function
+// URLs use lower case, REST APIs and load balancers may not.
 func header(headers map[string]string, name string) string {
 	for key, value := range headers {
 		if strings.EqualFold(key, name) {

@@ -15,9 +15,9 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// fetchDemo does what fetchLive does, without an account: the API, the proxy and,
-// unless -url is given, the page are on loopback and in this process.
-func fetchDemo(ctx context.Context, o order, out io.Writer) error {
+// fetchDemo does the same as fetchLive without an account. The API, the proxy and,
+// unless -url is given, the page run in this process.
+func fetchDemo(ctx context.Context, o options, out io.Writer) error {
 	server, err := whozextest.Start()
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func fetchDemo(ctx context.Context, o order, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// As at the provider: the package's password, and targeting after it.
+	// As at the provider, the targeting follows the package's password.
 	allow := func(user, password string) int {
 		targeting, found := strings.CutPrefix(password, pkg.EvomiPassword.Reveal())
 		if user != pkg.EvomiUsername || !found || targeting != "" && targeting[0] != '_' {
@@ -58,8 +58,8 @@ func fetchDemo(ctx context.Context, o order, out io.Writer) error {
 		return err
 	}
 	defer stop()
-	// The login stays as the API gave it: only where to find the proxy changes.
-	_, _ = fmt.Fprintf(out, "demo      %s does not know this login, so a proxy on %s takes its place\n", proxy.Host, address)
+	// Only the address of the proxy changes, not the user and password.
+	_, _ = fmt.Fprintf(out, "demo      using a proxy on %s instead of %s, which does not know this user\n", address, proxy.Host)
 	proxy.Host = address
 	if o.page == "" {
 		var stop func()
@@ -71,7 +71,7 @@ func fetchDemo(ctx context.Context, o order, out io.Writer) error {
 	return fetch(ctx, proxy, o.page, out)
 }
 
-// startPage serves a page that shows who asks for it, as ip.whozex.com does.
+// startPage serves a page that shows the client's address, as ip.whozex.com does.
 func startPage() (page string, stop func(), err error) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)

@@ -10,13 +10,14 @@ import (
 	"github.com/things-go/go-socks5"
 )
 
-// allowFunc says with which status a proxy answers who logs in so: 200 lets pass.
+// allowFunc returns a proxy's status for a user and password. With 200 it forwards the
+// request.
 type allowFunc func(user, password string) (status int)
 
 // startHTTPProxy starts a proxy for http pages and, with CONNECT, https pages.
 func startHTTPProxy(allow allowFunc) (address string, stop func(), err error) {
 	proxy := goproxy.NewProxyHttpServer()
-	// Its own would go through the proxy of the environment.
+	// The defaults of goproxy use the proxy of the environment.
 	proxy.Tr, proxy.ConnectDial = &http.Transport{DisableKeepAlives: true}, nil
 	refuse := func(r *http.Request) *http.Response {
 		encoded := strings.TrimPrefix(r.Header.Get("Proxy-Authorization"), "Basic ")
@@ -43,8 +44,8 @@ func startHTTPProxy(allow allowFunc) (address string, stop func(), err error) {
 	return listen((&http.Server{Handler: proxy, ReadHeaderTimeout: 5 * time.Second}).Serve)
 }
 
-// startSOCKS5Proxy starts a SOCKS5 proxy. SOCKS5 knows no statuses: what is not
-// let pass is refused.
+// startSOCKS5Proxy starts a SOCKS5 proxy. SOCKS5 has no status codes, so any status
+// except 200 fails the authentication.
 func startSOCKS5Proxy(allow allowFunc) (address string, stop func(), err error) {
 	return listen(socks5.NewServer(socks5.WithCredential(allow)).Serve)
 }

@@ -11,43 +11,43 @@ import (
 
 const (
 	fetchTimeout = 30 * time.Second
-	maxPage      = 1 << 20
+	maxPageSize  = 1 << 20
 )
 
-// refusedError is a proxy that did not want to fetch the page.
-type refusedError struct {
+// proxyError means that the proxy refused to fetch the page.
+type proxyError struct {
 	proxy  string
 	status int
-	// orSite is set when the page's own server may have answered so.
-	orSite bool
+	// maybeSite means that the status may come from the page's server.
+	maybeSite bool
 }
 
-func (e *refusedError) Error() string {
-	who, why := "the proxy "+e.proxy, "it may be down, or not reach the page"
-	if e.orSite {
-		who += ", or the page's own server,"
+func (e *proxyError) Error() string {
+	source, hint := "the proxy "+e.proxy, "it may be down, or cannot reach the page"
+	if e.maybeSite {
+		source += ", or the page's server,"
 	}
 	switch e.status {
 	case http.StatusProxyAuthRequired:
-		why = "user or password is wrong, or the package has ended"
+		hint = "the user or password is wrong, or the package has expired"
 	case http.StatusPaymentRequired:
-		why = "the package may have no GB left"
+		hint = "the package may have no GB left"
 	case http.StatusPreconditionFailed:
-		why = "the targeting may not be served: try another country or city"
+		hint = "the targeting may not be available: try another country or city"
 	}
-	return fmt.Sprintf("%s refused with %d %s: %s", who, e.status, http.StatusText(e.status), why)
+	return fmt.Sprintf("%s refused with %d %s: %s", source, e.status, http.StatusText(e.status), hint)
 }
 
-// newTransport clones the default one, whose time-outs and HTTP/2 a bare
-// &http.Transport{} would not have.
+// newTransport clones the default transport, because an empty &http.Transport{} has no
+// timeouts and no HTTP/2.
 func newTransport(proxy *url.URL) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = http.ProxyURL(proxy)
-	// For https the refusal is a response to CONNECT. Without this hook all that is
-	// left of it is the text after the status.
+	// For https pages the refusal is a response to CONNECT. Without this hook the
+	// status code is lost.
 	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
-			return &refusedError{proxy: proxy.Redacted(), status: resp.StatusCode}
+			return &proxyError{proxy: proxy.Redacted(), status: resp.StatusCode}
 		}
 		return nil
 	}
@@ -56,8 +56,8 @@ func newTransport(proxy *url.URL) *http.Transport {
 
 func fetch(ctx context.Context, proxy *url.URL, page string, out io.Writer) error {
 	transport := newTransport(proxy)
-	// Kept-alive connections keep the exit address. A program that wants a new one
-	// for each request sets DisableKeepAlives.
+	// A kept-alive connection keeps its exit address. Set DisableKeepAlives for a new
+	// address in each request.
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
@@ -68,10 +68,10 @@ func fetch(ctx context.Context, proxy *url.URL, page string, out io.Writer) erro
 		return fmt.Errorf("fetching through %s: %w", proxy.Redacted(), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := refused(resp, proxy); err != nil {
+	if err := checkRefused(resp, proxy); err != nil {
 		return fmt.Errorf("fetching %s: %w", resp.Request.URL.Redacted(), err)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPageSize))
 	if err != nil {
 		return fmt.Errorf("reading the page: %w", err)
 	}
@@ -79,17 +79,18 @@ func fetch(ctx context.Context, proxy *url.URL, page string, out io.Writer) erro
 	return err
 }
 
-// refused finds an HTTP proxy's refusal of an http page, which is an ordinary
-// answer. 407 is the proxy's alone; 402 and 412 the page's server may give too.
-func refused(resp *http.Response, proxy *url.URL) error {
+// checkRefused returns an error if an HTTP proxy refused to fetch an http page, which is
+// an ordinary response. Only the proxy sends a 407; a 402 or 412 may come from the
+// page's server.
+func checkRefused(resp *http.Response, proxy *url.URL) error {
 	if proxy.Scheme != "http" || resp.Request.URL.Scheme != "http" {
 		return nil
 	}
 	switch resp.StatusCode {
 	case http.StatusProxyAuthRequired:
-		return &refusedError{proxy: proxy.Redacted(), status: resp.StatusCode}
+		return &proxyError{proxy: proxy.Redacted(), status: resp.StatusCode}
 	case http.StatusPaymentRequired, http.StatusPreconditionFailed:
-		return &refusedError{proxy: proxy.Redacted(), status: resp.StatusCode, orSite: true}
+		return &proxyError{proxy: proxy.Redacted(), status: resp.StatusCode, maybeSite: true}
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain trusts httptest's certificate in the transport that fetch clones.
+// TestMain makes the transport that fetch clones trust httptest's certificate.
 func TestMain(m *testing.M) {
 	server := httptest.NewTLSServer(nil)
 	roots := x509.NewCertPool()
@@ -29,11 +29,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// login is what a proxy must be shown, to the letter.
+// login is the user and password that a proxy requires.
 type login struct{ user, password string }
 
-// credentials makes the API's answer for a package whose proxy is at address.
-func credentials(t *testing.T, address string, l login) []byte {
+// credentialsBody returns the API's response for a package whose proxy is at address.
+func credentialsBody(t *testing.T, address string, l login) []byte {
 	t.Helper()
 	endpoint := map[string]any{"host": "127.0.0.1", "port": 1, "connection_string": address + ":" + l.user + ":" + l.password}
 	body, err := json.Marshal(map[string]any{"success": true, "data": map[string]any{
@@ -44,30 +44,30 @@ func credentials(t *testing.T, address string, l login) []byte {
 	return body
 }
 
-// account sets the environment of a real account, whose API can tell credentials
-// and nothing else.
-func account(t *testing.T, address string, l login) {
+// startAPI starts an API that only returns credentials, and makes the program use it
+// as the live API.
+func startAPI(t *testing.T, address string, l login) {
 	t.Helper()
-	body := credentials(t, address, l)
+	body := credentialsBody(t, address, l)
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "GET /packages/PKG-3F8A2C/credentials", r.Method+" "+r.URL.Path)
 		_, _ = w.Write(body)
 	}))
 	t.Cleanup(api.Close)
-	environment(t, "wx_live_example", api.URL)
+	setEnv(t, "wx_live_example", api.URL)
 }
 
-func environment(t *testing.T, key, baseURL string) {
+func setEnv(t *testing.T, key, baseURL string) {
 	t.Helper()
 	t.Setenv("WHOZEX_API_KEY", key)
 	t.Setenv("WHOZEX_BASE_URL", baseURL)
 }
 
-// proxyOf starts a proxy that responds with status who shows just this login, and
-// 407 anybody else. It counts the former.
-func proxyOf(t *testing.T, kind string, l login, status int) (address string, shown *atomic.Int64) {
+// startProxy starts a proxy that responds with status to requests with this login, and
+// with a 407 to others. It counts the requests with this login.
+func startProxy(t *testing.T, kind string, l login, status int) (address string, accepted *atomic.Int64) {
 	t.Helper()
-	shown = new(atomic.Int64)
+	accepted = new(atomic.Int64)
 	start := startHTTPProxy
 	if kind == "socks5" {
 		start = startSOCKS5Proxy
@@ -76,16 +76,16 @@ func proxyOf(t *testing.T, kind string, l login, status int) (address string, sh
 		if (login{user, password}) != l {
 			return http.StatusProxyAuthRequired
 		}
-		shown.Add(1)
+		accepted.Add(1)
 		return status
 	})
 	require.NoError(t, err)
 	t.Cleanup(stop)
-	return address, shown
+	return address, accepted
 }
 
-// pageOf starts a site with one page. It counts its visits.
-func pageOf(t *testing.T, scheme string, status int) (page string, visits *atomic.Int64) {
+// startSite starts a site with one page. It counts the requests.
+func startSite(t *testing.T, scheme string, status int) (page string, visits *atomic.Int64) {
 	t.Helper()
 	visits = new(atomic.Int64)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,19 +103,19 @@ func pageOf(t *testing.T, scheme string, status int) (page string, visits *atomi
 	return site.URL, visits
 }
 
-// program runs the program and holds that no form of the password is printed.
-func program(t *testing.T, l login, args ...string) (code int, stdout, stderr string) {
+// runProgram runs the program and checks that it prints no form of the password.
+func runProgram(t *testing.T, l login, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, told bytes.Buffer
-	code = run(t.Context(), args, &out, &told)
+	var out, errOut bytes.Buffer
+	code = run(t.Context(), args, &out, &errOut)
 	if l.password != "" {
 		for _, form := range []string{
 			l.password, url.QueryEscape(l.password), url.PathEscape(l.password), url.UserPassword("", l.password).String(),
 			base64.StdEncoding.EncodeToString([]byte(l.user + ":" + l.password)), fmt.Sprintf("%q", l.password),
 		} {
-			assert.NotContains(t, out.String()+told.String(), form)
+			assert.NotContains(t, out.String()+errOut.String(), form)
 		}
 	}
-	assert.NotContains(t, out.String()+told.String(), "wx_live_")
-	return code, out.String(), told.String()
+	assert.NotContains(t, out.String()+errOut.String(), "wx_live_")
+	return code, out.String(), errOut.String()
 }

@@ -3,15 +3,15 @@
 //	WHOZEX_API_KEY=wx_live_example proxyclient -package PKG-3F8A2C -country TR -city Istanbul
 //	WHOZEX_API_KEY=wx_live_example proxyclient -buy -user ID -gb 1
 //
-// With a key it takes a package that is there, and buys one only if -buy is given.
-// Without a key it needs no account and no network: it buys from a fake server of the
-// API, and fetches a page of its own through a proxy on loopback that checks user
-// and password as the provider's would.
+// With a key it uses an existing package, or buys one with -buy. Without a key it
+// needs no account and no network: it buys from a fake server, and fetches its own
+// page through a proxy on loopback that checks user and password as the provider's
+// does.
 //
 //	go -C examples run ./proxyclient -socks5
 //
-// The exit status is 0 for a page, 2 for a wrong command line, 3 for a purchase
-// that may have gone through and must not be repeated, and 1 for anything else.
+// The exit status is 0 for success, 2 for an invalid command line, 3 for a purchase
+// whose outcome is unknown and that must not be repeated, and 1 for other errors.
 package main
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// order is what the command line asks for.
-type order struct {
+// options are the flags of the command line.
+type options struct {
 	packageID string
 	buy       bool
 	userID    string
@@ -68,18 +68,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// parse reads the command line. What is wrong with it is on stderr already.
-func parse(args []string, live bool, stderr io.Writer) (order, error) {
-	var o order
+// parse parses the command line. It prints errors to stderr.
+func parse(args []string, live bool, stderr io.Writer) (options, error) {
+	var o options
 	flags := flag.NewFlagSet("proxyclient", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.packageID, "package", "", "`id` of a package to use")
 	flags.BoolVar(&o.buy, "buy", false, "buy a package, which spends money")
 	flags.StringVar(&o.userID, "user", "", "`id` of the sub-user who buys")
 	flags.IntVar(&o.gb, "gb", 1, "size in `GB` of the package to buy")
-	flags.StringVar(&o.target.Country, "country", "TR", "two-letter `code` of the country to leave from, or any")
-	flags.StringVar(&o.target.City, "city", "", "`city` to leave from")
-	flags.StringVar(&o.page, "url", "", "page to fetch (default https://ip.whozex.com, without a key a page of this program)")
+	flags.StringVar(&o.target.Country, "country", "TR", "two-letter `code` of the exit country, or any")
+	flags.StringVar(&o.target.City, "city", "", "exit `city`")
+	flags.StringVar(&o.page, "url", "", "page to fetch (default https://ip.whozex.com, or without a key a page of this program)")
 	flags.BoolVar(&o.socks5, "socks5", false, "use the SOCKS5 proxy instead of the HTTP proxy")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -94,12 +94,12 @@ func parse(args []string, live bool, stderr io.Writer) (order, error) {
 	return o, nil
 }
 
-// check finds what it can before money is spent.
-func (o order) check(live bool, rest []string) error {
+// check validates the options before any money is spent.
+func (o options) check(live bool, args []string) error {
 	page, err := url.Parse(o.page)
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
+	case len(args) > 0:
+		return fmt.Errorf("unexpected argument %q", args[0])
 	case o.page != "" && (err != nil || page.Host == "" || page.Scheme != "http" && page.Scheme != "https"):
 		return errors.New("-url must be http:// or https://")
 	case o.gb < 1:
@@ -107,7 +107,7 @@ func (o order) check(live bool, rest []string) error {
 	case !live && (o.packageID != "" || o.buy || o.userID != ""):
 		return errors.New("-package, -buy and -user need an account: set WHOZEX_API_KEY")
 	case live && o.buy == (o.packageID != ""):
-		return errors.New("say -package ID to use a package, or -buy to spend money on one")
+		return errors.New("use -package ID for an existing package, or -buy to spend money on one")
 	case o.buy && o.userID == "":
 		return errors.New("-buy needs -user ID: the sub-user's balance pays")
 	}

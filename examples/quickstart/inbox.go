@@ -9,15 +9,15 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// inbox receives events on loopback.
+// inbox receives webhook events on loopback.
 type inbox struct {
 	listener net.Listener
 	server   *http.Server
 	events   chan *webhookverify.Event
 }
 
-// newInbox opens the port, since the address must be known before the secret is.
-// What arrives before serve waits.
+// newInbox opens the port, because registering the webhook needs its address.
+// Connections wait until serve is called with the secret.
 func newInbox() (*inbox, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command quickstart walks a reseller's day through every route of the API, on a
-// fake server that it starts itself. With WHOZEX_API_KEY set it makes reading calls
-// to the live API instead, and nothing else.
+// Command quickstart calls every route of the API, in the order of a reseller's day, on
+// a fake server that it starts itself. With WHOZEX_API_KEY set it makes only reading
+// calls, to the live API.
 package main
 
 import (
@@ -34,15 +34,15 @@ func run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return look(ctx, client, out)
+		return runLive(ctx, client, out)
 	}
 	server := whozextest.NewServer()
 	defer server.Close()
-	return walk(ctx, server, out)
+	return runTour(ctx, server, out)
 }
 
-// say prints one line of the transcript.
-func say(out io.Writer, topic, format string, args ...any) {
+// printLine prints one line of the transcript.
+func printLine(out io.Writer, topic, format string, args ...any) {
 	_, _ = fmt.Fprintf(out, "%-13s %s\n", topic, fmt.Sprintf(format, args...))
 }
 

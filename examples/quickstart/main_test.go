@@ -11,12 +11,12 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-func TestTheWalkVisitsEveryEndpoint(t *testing.T) {
+func TestTour_CallsEveryEndpoint(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	var out bytes.Buffer
 	server := whozextest.NewServer()
 	defer server.Close()
-	require.NoError(t, walk(t.Context(), server, &out))
+	require.NoError(t, runTour(t.Context(), server, &out))
 	assert.True(t, strings.HasSuffix(out.String(), "\ndone: 16 of 16 endpoints\n"), out.String())
 	for _, secret := range []string{server.APIKey, server.CurrentKey(), "wx_live", "wxsec_", "wxp"} {
 		assert.NotContains(t, out.String(), secret)
@@ -26,7 +26,7 @@ func TestTheWalkVisitsEveryEndpoint(t *testing.T) {
 	assert.True(t, totals.Outside.Equal(totals.Reseller.Add(totals.Users).Add(totals.Spent)))
 }
 
-func TestWithAKeyItOnlyReads(t *testing.T) {
+func TestLive_ReadsOnly(t *testing.T) {
 	server := whozextest.NewServer(whozextest.WithUsers(3))
 	defer server.Close()
 	t.Setenv("WHOZEX_API_KEY", server.APIKey)
@@ -42,9 +42,9 @@ func TestWithAKeyItOnlyReads(t *testing.T) {
 	}
 }
 
-func TestWithoutAKeyItStartsTheSandbox(t *testing.T) {
+func TestRun_WithoutKey(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
-	assert.Contains(t, out.String(), "no real money moves")
+	assert.Contains(t, out.String(), "no real money is spent")
 }

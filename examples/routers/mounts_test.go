@@ -17,15 +17,15 @@ import (
 
 type handler func(context.Context, *webhookverify.Event) error
 
-// server is what a router is served by.
+// server serves a router.
 type server interface{ Serve(net.Listener) error }
 
-// router mounts a verifier at /webhooks as its users would, and at /consumed
-// behind what reads the body first.
+// router mounts a verifier at /webhooks, and at /consumed after a handler that has read
+// the body.
 type router struct {
 	name  string
 	mount func(*webhookverify.Verifier, handler) server
-	// keepsBody: the framework reads every body whole, and hands it out again.
+	// keepsBody means that the framework buffers the body, so that it can be read again.
 	keepsBody bool
 }
 
@@ -65,15 +65,15 @@ var routers = []router{
 		})
 		return &http.Server{Handler: e}
 	}},
-	{name: "fiber by adaptor", keepsBody: true, mount: func(v *webhookverify.Verifier, handle handler) server {
+	{name: "fiber with adaptor", keepsBody: true, mount: func(v *webhookverify.Verifier, handle handler) server {
 		app := newFiber()
 		app.Post("/webhooks", adaptor.HTTPHandler(v.Handler(handle)))
 		app.Post("/consumed", bindFiber, adaptor.HTTPHandler(v.Handler(handle)))
 		return app
 	}},
-	{name: "fiber by its raw body", keepsBody: true, mount: func(v *webhookverify.Verifier, handle handler) server {
+	{name: "fiber with BodyRaw", keepsBody: true, mount: func(v *webhookverify.Verifier, handle handler) server {
 		receive := func(c *fiber.Ctx) error {
-			// Body would decompress what nobody has verified yet.
+			// Body would decompress the body before it is verified.
 			event, err := v.ParseEvent(c.BodyRaw(), c.Get(webhookverify.SignatureHeader))
 			if err == nil {
 				err = v.Once(c.UserContext(), event, handle)
@@ -87,7 +87,7 @@ var routers = []router{
 	}},
 }
 
-// fiberApp is a fiber.App with the method's name of net/http.
+// fiberApp gives a fiber.App the Serve method of http.Server.
 type fiberApp struct{ *fiber.App }
 
 func newFiber() fiberApp {

@@ -1,4 +1,4 @@
-// Package routers shows a verifier behind the routers that people use.
+// Package routers tests a webhook verifier with common routers.
 package routers
 
 import (
@@ -36,7 +36,7 @@ func gzipped(t *testing.T, body io.Reader) string {
 	return b.String()
 }
 
-// zeros are bytes without end.
+// zeros is an endless stream of zero bytes.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -44,13 +44,13 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAVerifierFitsBehindEveryRouter(t *testing.T) {
+func TestVerifier_Routers(t *testing.T) {
 	const size = 64 << 20
 	created := `{"event":"package.created","data":{"package_id":"PKG-A1B2C3","gb":20,"cost":30.00},"timestamp":"2025-01-01T12:00:00.000Z"}`
 	failing := `{"event":"balance.added","data":{}}`
 	compressed := gzipped(t, strings.NewReader(created))
 	bomb := gzipped(t, io.LimitReader(zeros{}, 400<<20))
-	t.Logf("a bomb of %d bytes", len(bomb))
+	t.Logf("the gzip bomb has %d bytes", len(bomb))
 	text := func(body string) func() io.Reader {
 		return func() io.Reader { return strings.NewReader(body) }
 	}
@@ -62,26 +62,26 @@ func TestAVerifierFitsBehindEveryRouter(t *testing.T) {
 		length    int64 // -1 is chunked
 		encoding  string
 		signature string
-		want      []int // 0 is a connection that the server closed while the body was sent
+		want      []int // 0 means that the server closed the connection while the body was sent
 		handled   bool
 	}{
-		{name: "genuine", body: text(created), signature: sign(created), want: []int{200}, handled: true},
+		{name: "valid", body: text(created), signature: sign(created), want: []int{200}, handled: true},
 		{name: "chunked", body: text(created), length: -1, signature: sign(created), want: []int{200}, handled: true},
 		{name: "forged", body: text(created), signature: webhookverify.Sign([]byte(created), "other"), want: []int{401}},
 		{name: "unsigned", body: text(created), want: []int{401}},
 		{name: "changed", body: text(created + " "), signature: sign(created), want: []int{401}},
-		{name: "the function fails", body: text(failing), signature: sign(failing), want: []int{500}, handled: true},
+		{name: "handler fails", body: text(failing), signature: sign(failing), want: []int{500}, handled: true},
 		{name: "gzip", body: text(compressed), encoding: "gzip", signature: sign(compressed), want: []int{200}, handled: true},
 		{name: "gzip, chunked", body: text(compressed), length: -1, encoding: "gzip", signature: sign(compressed), want: []int{200}, handled: true},
-		{name: "gzip of what was signed", body: text(compressed), encoding: "gzip", signature: sign(created), want: []int{401}},
-		{name: "gzip in name only", body: text(created), encoding: "gzip", signature: sign(created), want: []int{200}, handled: true},
+		{name: "signature of the uncompressed body", body: text(compressed), encoding: "gzip", signature: sign(created), want: []int{401}},
+		{name: "Content-Encoding without gzip", body: text(created), encoding: "gzip", signature: sign(created), want: []int{200}, handled: true},
 		{name: "unsigned gzip bomb", body: text(bomb), encoding: "gzip", want: []int{401, 0}},
 		{name: "forged gzip bomb", body: text(bomb), encoding: "gzip", signature: sign("other"), want: []int{401}},
 		{name: "64 MiB unsigned", body: flood, length: size, want: []int{401, 413, 0}},
 		{name: "64 MiB unsigned, chunked", body: flood, length: -1, want: []int{401, 413, 0}},
 		{name: "64 MiB forged", body: flood, length: size, signature: sign("other"), want: []int{413, 0}},
 		{name: "64 MiB forged, chunked", body: flood, length: -1, signature: sign("other"), want: []int{413, 0}},
-		{name: "body consumed before", path: "/consumed", body: text(created), signature: sign(created), want: []int{500}},
+		{name: "body already read", path: "/consumed", body: text(created), signature: sign(created), want: []int{500}},
 	} {
 		for _, router := range routers {
 			t.Run(tt.name+"/"+router.name, func(t *testing.T) {
@@ -115,23 +115,23 @@ func TestAVerifierFitsBehindEveryRouter(t *testing.T) {
 				}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				began := time.Now()
+				start := time.Now()
 				status := send(t, req)
-				took := time.Since(began)
+				duration := time.Since(start)
 				runtime.ReadMemStats(&after)
 				assert.Contains(t, tt.want, status)
 				assert.Equal(t, tt.handled, len(handled) == 1, handled)
 				allocated := after.TotalAlloc - before.TotalAlloc
 				assert.Less(t, allocated, uint64(32<<20), "bytes allocated")
 				if len(handled) == 0 {
-					t.Logf("%d in %s, %d KiB", status, took.Round(time.Millisecond), allocated>>10)
+					t.Logf("%d in %s, %d KiB", status, duration.Round(time.Millisecond), allocated>>10)
 				}
 			})
 		}
 	}
 }
 
-// serve runs a router on loopback until the test ends.
+// serve serves a router on loopback until the test ends.
 func serve(t *testing.T, s server) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -147,8 +147,8 @@ func serve(t *testing.T, s server) (url string) {
 	return "http://" + listener.Addr().String()
 }
 
-// send returns the status, 0 if the server closed the connection before its
-// response was read.
+// send returns the status, or 0 if the server closed the connection before its response
+// was read.
 func send(t *testing.T, req *http.Request) int {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}

@@ -26,12 +26,11 @@ type service struct {
 	Environment map[string]string
 }
 
-// TestTheServicesOfCompose does with compose.yaml and its Dockerfile what can be
-// done without Docker: it builds both programs by the RUN line, and starts them as
-// the image's user, from a root directory that holds nothing else, with the
-// command and the environment of each service. The client reaches the sandbox by
-// an address that is not loopback.
-func TestTheServicesOfCompose(t *testing.T) {
+// The test checks compose.yaml and its Dockerfile without Docker. It builds both
+// programs with the RUN line, and starts them as the image's user, in an otherwise
+// empty root directory, with the command and environment of each service. The client
+// reaches the sandbox through an address that is not loopback.
+func TestCompose_Services(t *testing.T) {
 	text, err := os.ReadFile("compose.yaml")
 	require.NoError(t, err)
 	var compose struct{ Services map[string]service }
@@ -42,9 +41,9 @@ func TestTheServicesOfCompose(t *testing.T) {
 		require.FileExists(t, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 	}
 	const port = ":8787"
-	address := ownAddress(t)
+	address := localAddress(t)
 	command := strings.ReplaceAll(strings.Join(sandbox.Command, " "), port, ":0")
-	server := inImage(t, "sandbox", strings.Fields(command), nil)
+	server := commandInImage(t, "sandbox", strings.Fields(command), nil)
 	stdout, err := server.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, server.Start())
@@ -52,23 +51,24 @@ func TestTheServicesOfCompose(t *testing.T) {
 		assert.NoError(t, server.Process.Signal(syscall.SIGTERM))
 		assert.NoError(t, server.Wait())
 	}()
-	first, err := bufio.NewReader(stdout).ReadString('\n')
+	firstLine, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	listens := regexp.MustCompile(`:[0-9]+/v1`).FindString(first)
-	require.NotEmpty(t, listens, first)
+	listenPath := regexp.MustCompile(`:[0-9]+/v1`).FindString(firstLine)
+	require.NotEmpty(t, listenPath, firstLine)
 
 	var env []string
 	for name, value := range client.Environment {
-		env = append(env, name+"="+strings.Replace(value, "sandbox"+port+"/v1", address+listens, 1))
+		env = append(env, name+"="+strings.Replace(value, "sandbox"+port+"/v1", address+listenPath, 1))
 	}
-	assert.Contains(t, env, "WHOZEX_BASE_URL=http://"+address+listens)
-	out, err := inImage(t, client.Build.Args["PROGRAM"], client.Command, env).CombinedOutput()
+	assert.Contains(t, env, "WHOZEX_BASE_URL=http://"+address+listenPath)
+	out, err := commandInImage(t, client.Build.Args["PROGRAM"], client.Command, env).CombinedOutput()
 	require.NoError(t, err, string(out))
 	t.Logf("%s", out)
 }
 
-// inImage is a program of the Dockerfile, run as in its image.
-func inImage(t *testing.T, program string, args, env []string) *exec.Cmd {
+// commandInImage builds a program with the Dockerfile and returns the command that runs
+// it as in its image.
+func commandInImage(t *testing.T, program string, args, env []string) *exec.Cmd {
 	t.Helper()
 	text, err := os.ReadFile("Dockerfile")
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func inImage(t *testing.T, program string, args, env []string) *exec.Cmd {
 	require.NoError(t, err)
 	defer built.Close()
 	for _, part := range built.Progs {
-		assert.NotEqual(t, elf.PT_INTERP, part.Type, "the program is linked dynamically, and the image holds no libraries")
+		assert.NotEqual(t, elf.PT_INTERP, part.Type, "the program is dynamically linked, but the image has no libraries")
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Env, cmd.Dir = append([]string{}, env...), root
@@ -98,8 +98,9 @@ func inImage(t *testing.T, program string, args, env []string) *exec.Cmd {
 	return cmd
 }
 
-// ownAddress is an address of this machine that is not loopback, if it has one.
-func ownAddress(t *testing.T) string {
+// localAddress returns an address of this machine that is not loopback, if there is
+// one.
+func localAddress(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
 	require.NoError(t, err)
@@ -108,6 +109,6 @@ func ownAddress(t *testing.T) string {
 			return network.IP.String()
 		}
 	}
-	t.Log("the machine has no network: the client reaches the sandbox over loopback")
+	t.Log("the machine has no network: using loopback")
 	return "127.0.0.1"
 }

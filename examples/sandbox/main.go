@@ -1,10 +1,11 @@
-// Command sandbox serves a fake server of the Whozex Reseller API on loopback, for
-// programs in any language. Its first lines are ready for a shell:
+// Command sandbox runs a fake server of the Whozex Reseller API on loopback, for
+// programs in any language. Its first two lines set the environment variables in a
+// shell:
 //
 //	eval "$(sandbox | head -2)"
 //
-// It serves until it is interrupted. With -network it serves other machines and
-// containers too, see compose.yaml.
+// It runs until it is interrupted. With -network it also serves other machines and
+// containers, see compose.yaml.
 package main
 
 import (
@@ -38,20 +39,20 @@ func main() {
 	}
 }
 
-// parse reads the command line. What is wrong with it is on stderr already.
+// parse parses the command line. It prints errors to stderr.
 func parse(args []string, stderr io.Writer) ([]whozextest.Option, error) {
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "127.0.0.1:8787", "loopback `address` to listen on")
 	network := flags.Bool("network", false, "listen on any address, and send events to any host")
 	balance := decimal.NewFromInt(150)
-	flags.TextVar(&balance, "balance", balance, "the reseller's first balance in `USD`")
+	flags.TextVar(&balance, "balance", balance, "the reseller's initial balance in `USD`")
 	users := flags.Int("users", 0, "`number` of sub-users to start with")
-	latency := flags.Duration("latency", 0, "hold every request for so long")
-	rate := flags.Float64("rate", 0, "requests a `second`, beyond which the answer is 429; 0 for no limit")
-	burst := flags.Int("burst", 10, "`number` of requests at once within the rate")
+	latency := flags.Duration("latency", 0, "delay each response by this time")
+	rate := flags.Float64("rate", 0, "rate limit in requests per `second`; 0 for no limit")
+	burst := flags.Int("burst", 10, "`number` of requests in a burst")
 	headers := flags.String("rate-headers", "", "report the rate limit in this `form`: IETF, draft 7, draft 6, Kong, Envoy or GitHub")
-	key := flags.String("key", "", "API `key`; a random one if empty")
+	key := flags.String("key", "", "API `key`; random if empty")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func serve(ctx context.Context, options []whozextest.Option, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintln(stderr, "No real money moves here. Interrupt to end.")
+	_, _ = fmt.Fprintln(stderr, "No real money is spent. Interrupt to stop.")
 	<-ctx.Done()
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-func fetchLive(ctx context.Context, o order, out io.Writer) error {
+func fetchLive(ctx context.Context, o options, out io.Writer) error {
 	client, err := whozex.FromEnv()
 	if err != nil {
 		return err
@@ -30,26 +30,26 @@ func fetchLive(ctx context.Context, o order, out io.Writer) error {
 	return fetch(ctx, proxy, o.page, out)
 }
 
-// buy asks once. The SDK sends a purchase again only if it provably did nothing,
-// and no caller may do better: a second request can be a second purchase.
+// buy makes one call. The SDK retries a purchase only if it was certainly not made.
+// Callers must not retry it either: a second request can be a second purchase.
 func buy(ctx context.Context, client *whozex.Client, userID string, gb int, out io.Writer) (*whozex.Package, error) {
 	pkg, err := client.PurchasePackage(ctx, userID, whozex.PurchasePackageParams{GB: gb})
-	// Before any other error: whatever its cause, the money may be gone.
+	// Check this before any other error: money may have been spent.
 	if errors.Is(err, whozex.ErrOutcomeUnknown) {
 		return nil, fmt.Errorf("THE PACKAGE MAY HAVE BEEN BOUGHT, do not buy again: "+
-			"look for a package.created event or at the user's balance, then use -package: %w", err)
+			"check for a package.created event or the user's balance, then use -package: %w", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("nothing was bought: %w", err)
 	}
-	// At once: whatever fails from here on, -package is the way to go on.
+	// Print this at once: if a later step fails, -package continues from here.
 	_, _ = fmt.Fprintf(out, "bought    %s, %s GB for $%s\n", pkg.ID, pkg.TotalGB, pkg.Cost.StringFixed(2))
 	return pkg, nil
 }
 
-// proxyFor returns the URL of the package's proxy. The targeting is in its
-// password already; only the SDK's own URLs are safe with any password.
-func proxyFor(ctx context.Context, client *whozex.Client, o order, out io.Writer) (*url.URL, error) {
+// proxyFor returns the URL of the package's proxy. Its password contains the
+// targeting. The SDK's method escapes any password correctly.
+func proxyFor(ctx context.Context, client *whozex.Client, o options, out io.Writer) (*url.URL, error) {
 	credentials, err := client.GetCredentials(ctx, o.packageID, o.target)
 	if err != nil {
 		return nil, fmt.Errorf("credentials of %s: %w", o.packageID, err)
@@ -62,7 +62,7 @@ func proxyFor(ctx context.Context, client *whozex.Client, o order, out io.Writer
 	if err != nil {
 		return nil, err
 	}
-	at := credentials.Targeting
-	_, _ = fmt.Fprintf(out, "proxy     %s, country %q, city %q\n", proxy.Redacted(), at.Country, at.City)
+	target := credentials.Targeting
+	_, _ = fmt.Fprintf(out, "proxy     %s, country %q, city %q\n", proxy.Redacted(), target.Country, target.City)
 	return proxy, nil
 }
