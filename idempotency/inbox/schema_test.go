@@ -2,11 +2,13 @@ package inbox_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,11 +26,12 @@ func TestEventsOfTheFirstSchemaAreHandledInOrder(t *testing.T) {
 		db := store.Database()
 		schema, err := os.ReadFile(filepath.Join("schema", string(db.Dialect), "001_inbox.sql"))
 		require.NoError(t, err)
+		lease := fmt.Sprint(time.Now().Add(2 * time.Second).UnixMilli()) // those behind it are due, and must wait
 		for _, statement := range append(strings.Split(string(schema), ";\n"),
 			`INSERT INTO whozex_schema (component, version, applied_at) VALUES ('inbox', 1, 0)`,
 			`INSERT INTO whozex_inbox (event_id, seq, stream, name, webhook, sent_at, body, state, due_at, received_at, updated_at) VALUES
 				('done', 1, 'a', 'x', '', '', '{}', 'done', 0, 0, 0),
-				('first', 2, 'a', 'x', '', '', '{}', 'running', 0, 0, 0),
+				('first', 2, 'a', 'x', '', '', '{}', 'running', `+lease+`, 0, 0),
 				('second', 3, 'a', 'x', '', '', '{}', 'waiting', 0, 0, 0),
 				('third', 4, 'a', 'x', '', '', '{}', 'waiting', 0, 0, 0),
 				('dead', 5, 'b', 'x', '', '', '{}', 'dead', 0, 0, 0),
