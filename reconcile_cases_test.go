@@ -82,6 +82,11 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			verdict: whozex.OutcomeUndecided, reason: "not yet",
 		},
 		{
+			name:  "a server's clock set an hour forward since, asked at once",
+			world: world{Op: add, Note: "order 5", Fate: neverDone, DateSet: time.Hour}, later: time.Second, stored: true,
+			verdict: whozex.OutcomeUndecided, reason: "not yet",
+		},
+		{
 			name:    "pages alone say how long the list is",
 			world:   world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 10, Paging: `{"pages":%[3]d}`, Others: past(40, whozex.TransactionDeposit, time.Hour)},
 			verdict: whozex.OutcomeUndecided, reason: "how long the list is",

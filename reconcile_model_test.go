@@ -184,6 +184,7 @@ var (
 			w.DateAhead, w.MetaAhead, w.CreatedAhead = ahead, ahead, ahead
 		},
 		func(t *rapid.T, w *world) { w.MetaAhead += offset(t) },
+		func(t *rapid.T, w *world) { w.DateSet = offset(t) },
 		func(_ *rapid.T, w *world) { w.NoDate = true },
 		func(_ *rapid.T, w *world) { w.NoMeta = true },
 		func(t *rapid.T, w *world) { w.CreatedAhead += offset(t) },

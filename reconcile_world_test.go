@@ -84,6 +84,7 @@ type world struct {
 	Aged         bool          // which says so
 	Elsewhere    bool          // Reconcile asks another account, which holds nothing
 	DateAhead    time.Duration // of true time
+	DateSet      time.Duration // how far the clock of responses is set forward after the call
 	MetaAhead    time.Duration
 	NoMeta       bool
 	NoDate       bool
@@ -206,6 +207,9 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 	w.reads++
 	node := time.Duration(w.reads%2) * w.Node
 	time.Sleep(w.Latency)
+	if !w.sent.IsZero() {
+		node += w.DateSet
+	}
 	var header []string
 	if !w.NoDate {
 		header = []string{"Date", time.Now().Add(w.DateAhead + node).UTC().Format(http.TimeFormat)}
