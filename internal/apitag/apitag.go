@@ -1,18 +1,18 @@
-// Package apitag reads the struct tag api, which says what the API's documentation
-// says of a field, where that is not simply that it is there:
+// Package apitag parses the struct tag api, which describes how a field is
+// documented in the API:
 //
-//	inferred         its name is not documented
-//	documented=A B   its name is documented for the operations A and B only
-//	only=A           no other operation's response carries it
-//	optional         it may be absent
-//	null             it may be null
-//	date             it may be a date without a time of day
-//	rest             it collects the fields that have no other name
-//	list             it holds the one array of its object, whatever its name
-//	path=A B         the caller of the operations A and B named the value
+//	inferred         the name is not documented
+//	documented=A B   the name is documented only for the operations A and B
+//	only=A           only the response of operation A has the field
+//	optional         the field may be absent
+//	null             the value may be null
+//	date             the value may be a date without a time of day
+//	rest             the map contains all fields that have no other Go field
+//	list             the field is the only array of its object, with any name
+//	path=A B         the value is a parameter of the operations A and B
 //	alias=B          B is another name of the field
 //
-// What is inferred of a field is inferred of all within it.
+// If a field is inferred, all fields within it are inferred too.
 package apitag
 
 import (
@@ -21,11 +21,11 @@ import (
 	"strings"
 )
 
-// A Rule is one of the list above.
+// A Rule is one rule of the list above.
 type Rule struct {
 	Name  string
 	Value string
-	// Named reports whether the operation is among those of the value.
+	// Named reports whether the value lists the operation.
 	Named bool
 }
 

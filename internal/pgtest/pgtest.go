@@ -17,9 +17,9 @@ import (
 )
 
 // ErrMissing means that PostgreSQL is not installed.
-var ErrMissing = errors.New("pgtest: there is no PostgreSQL here: apt-get install postgresql")
+var ErrMissing = errors.New("pgtest: PostgreSQL is not installed: apt-get install postgresql")
 
-// Server is a server on loopback.
+// Server is a PostgreSQL server on loopback.
 type Server struct {
 	dir       string
 	port      int
@@ -28,7 +28,7 @@ type Server struct {
 	databases atomic.Int64
 }
 
-// Start starts a server. The caller closes it.
+// Start starts a server. The caller must close it.
 func Start() (s *Server, err error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if len(found) == 0 {
@@ -43,13 +43,13 @@ func Start() (s *Server, err error) {
 			_ = os.RemoveAll(s.dir)
 		}
 	}()
-	as, err := credential(s.dir)
+	account, err := credential(s.dir)
 	if err != nil {
 		return nil, err
 	}
 	s.command = func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(found[len(found)-1], name), args...)
-		cmd.Dir, cmd.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: as}
+		cmd.Dir, cmd.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: account}
 		return cmd
 	}
 	if out, err := s.command("initdb", "-D", s.dir+"/data", "-U", "whozex", "-A", "trust", "--no-sync").CombinedOutput(); err != nil {
@@ -64,13 +64,15 @@ func Start() (s *Server, err error) {
 	return s, s.Run()
 }
 
-// Run starts the server again after Crash. It returns before the server answers.
+// Run starts the server again after Crash. It returns before the server accepts
+// connections.
 func (s *Server) Run() error {
 	s.cmd = s.command("postgres", "-D", s.dir+"/data", "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", s.dir)
 	return s.cmd.Start()
 }
 
-// Crash ends the server, which finishes nothing. It does nothing if none runs.
+// Crash stops the server without a clean shutdown. It has no effect if the server
+// does not run.
 func (s *Server) Crash() {
 	if s.cmd == nil {
 		return
@@ -80,13 +82,13 @@ func (s *Server) Crash() {
 	s.cmd = nil
 }
 
-// Close crashes the server and removes what it wrote.
+// Close stops the server and removes its files.
 func (s *Server) Close() {
 	s.Crash()
 	_ = os.RemoveAll(s.dir)
 }
 
-// Create makes an empty database and returns its URL. driver is the name of the
+// Create creates an empty database and returns its URL. driver is the name of the
 // caller's driver for database/sql.
 func (s *Server) Create(driver string) (url string, err error) {
 	const address = "postgres://whozex@127.0.0.1:%d/%s?sslmode=disable"
@@ -98,13 +100,14 @@ func (s *Server) Create(driver string) (url string, err error) {
 	name := fmt.Sprint("test", s.databases.Add(1))
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if _, err = db.Exec("CREATE DATABASE " + name); err == nil {
-			break // before, the server was starting
+			break // an error means that the server is still starting
 		}
 	}
 	return fmt.Sprintf(address, s.port, name), err
 }
 
-// credential is a user that may run the server, which refuses to run as root.
+// credential returns the user to run the server as if this process runs as root,
+// since PostgreSQL refuses to. It makes that user the owner of dir.
 func credential(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

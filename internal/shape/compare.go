@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A Kind of difference.
+// A Kind is a kind of difference.
 type Kind string
 
 // The kinds of differences.
@@ -23,21 +23,21 @@ const (
 	Time    Kind = "unreadable time"
 )
 
-// A Difference between JSON and the type that it is decoded into. It tells names
-// and types and holds no value.
+// A Difference is a difference between JSON and the type that it is decoded into. It
+// has names and types, but no values.
 type Difference struct {
-	// Path is where it is, such as users[].created_at.
+	// Path is the path of the field, such as users[].created_at.
 	Path string `json:"path"`
 	Kind Kind   `json:"kind"`
-	// Want and Got are types; empty where there is none.
+	// Want and Got are types, or empty if the field is unknown or missing.
 	Want string `json:"want,omitempty"`
 	Got  string `json:"got,omitempty"`
-	// Inferred tells that the documentation does not name what differs.
+	// Inferred means that the name is not documented.
 	Inferred bool `json:"inferred"`
 }
 
-// Compare tells where data, the response to operation, differs from t. What
-// differs alike in several items of an array is told once.
+// Compare returns the differences between data, a response of operation, and t. It
+// reports the same difference in several items of an array once.
 func Compare(data []byte, t reflect.Type, operation string) ([]Difference, error) {
 	value, err := parse(data)
 	if err != nil {
@@ -70,7 +70,7 @@ type comparison struct {
 	found     map[Difference]bool
 }
 
-// rules are what holds at a place beside its type.
+// rules are the rules of a field besides its type.
 type rules struct{ null, date, inferred bool }
 
 func (c *comparison) add(path string, kind Kind, want, got string, inferred bool) {
@@ -86,7 +86,7 @@ func (c *comparison) value(path string, value any, t reflect.Type, r rules) {
 		if !r.null && !n.null {
 			c.add(path, Null, n.kind, got, r.inferred)
 		}
-	case !fits(n.kind, got):
+	case !compatible(n.kind, got):
 		c.add(path, Type, n.kind, got, r.inferred)
 	case n.kind == "time":
 		if !isTime(value.(string), r.date) {
@@ -126,8 +126,8 @@ func (c *comparison) object(path string, object map[string]any, members []member
 			c.add(join(path, name), Missing, nodeOf(m.kind, c.operation).kind, "", inferred)
 		}
 	}
-	// Among names that are all inferred a new one is no difference to what is
-	// documented.
+	// If all names of an object are inferred, a new name does not contradict the
+	// documentation.
 	if !slices.ContainsFunc(members, func(m member) bool { return !m.inferred }) {
 		inferred = true
 	}
@@ -142,9 +142,10 @@ func (c *comparison) object(path string, object map[string]any, members []member
 	}
 }
 
-// listIn is the name of the one array in object that no other member claims, or
-// of whatever stands there alone in its place.
-func listIn(object map[string]any, members []member, otherwise string) string {
+// listIn returns the name of the only array in object that is no other member. If
+// there is no array, it returns the name of the only other field. Else it returns
+// fallback.
+func listIn(object map[string]any, members []member, fallback string) string {
 	var arrays, others []string
 	for name, value := range object {
 		if slices.ContainsFunc(members, func(m member) bool { return !m.list && m.name == name }) {
@@ -162,12 +163,12 @@ func listIn(object map[string]any, members []member, otherwise string) string {
 	case len(arrays) == 0 && len(others) == 1:
 		return others[0]
 	}
-	return otherwise
+	return fallback
 }
 
-func isTime(text string, dateAlone bool) bool {
+func isTime(text string, allowDate bool) bool {
 	_, err := time.Parse(time.RFC3339, text)
-	if err != nil && dateAlone {
+	if err != nil && allowDate {
 		_, err = time.Parse(time.DateOnly, text)
 	}
 	return err == nil
@@ -192,6 +193,6 @@ func typeOf(value any) string {
 	return "object"
 }
 
-func fits(want, got string) bool {
+func compatible(want, got string) bool {
 	return want == got || want == "number" && got == "integer" || want == "time" && got == "string"
 }

@@ -1,5 +1,5 @@
-// Package shape holds JSON against the structs that it is decoded into, by
-// reflection, and tells where the two differ.
+// Package shape compares JSON with the structs that it is decoded into and reports
+// the differences.
 package shape
 
 import (
@@ -13,24 +13,24 @@ import (
 	"github.com/whozex/whozex-go/internal/apitag"
 )
 
-// A Field is a place in a JSON value, as a type expects it.
+// A Field is a field that a type expects in JSON.
 type Field struct {
-	// Path is where it is, such as users[].created_at.
+	// Path is the path of the field, such as users[].created_at.
 	Path string
 	// Type is string, time, integer, number, boolean, object or array.
 	Type string
-	// Inferred tells that its name is not documented.
+	// Inferred means that the name is not documented.
 	Inferred bool
-	// Null tells that it may be null.
+	// Null means that the value may be null.
 	Null bool
 }
 
-// node is a type as it is seen from JSON.
+// node is the JSON form of a Go type.
 type node struct {
 	kind    string
 	null    bool
-	element reflect.Type // of an array, or of an object without fixed names
-	members []member     // of an object with fixed names
+	element reflect.Type // of an array or a map
+	members []member     // of a struct
 }
 
 type member struct {
@@ -51,7 +51,7 @@ var (
 	rawType         = reflect.TypeFor[json.RawMessage]()
 )
 
-// nodeOf looks at a type through the eyes of an operation.
+// nodeOf returns the JSON form of a type in the response of an operation.
 func nodeOf(t reflect.Type, operation string) node {
 	switch t {
 	case decimalType:
@@ -81,7 +81,7 @@ func nodeOf(t reflect.Type, operation string) node {
 	case reflect.Struct:
 		return node{kind: "object", members: membersOf(t, operation)}
 	}
-	panic("shape: no JSON is decoded into a " + t.String())
+	panic("shape: unsupported type " + t.String())
 }
 
 func membersOf(t reflect.Type, operation string) []member {
@@ -95,7 +95,7 @@ func membersOf(t reflect.Type, operation string) []member {
 			name = strings.ToLower(f.Name)
 		}
 		m := member{name: name, kind: f.Type}
-		carried := true
+		present := true
 		for _, rule := range apitag.Of(f, operation) {
 			switch rule.Name {
 			case "inferred":
@@ -103,7 +103,7 @@ func membersOf(t reflect.Type, operation string) []member {
 			case "documented":
 				m.inferred = !rule.Named
 			case "only":
-				carried = rule.Named
+				present = rule.Named
 			case "optional":
 				m.optional = true
 			case "null":
@@ -116,14 +116,14 @@ func membersOf(t reflect.Type, operation string) []member {
 				m.list = true
 			}
 		}
-		if carried {
+		if present {
 			members = append(members, m)
 		}
 	}
 	return members
 }
 
-// Fields lists all that an operation's answer holds, in the order of the type.
+// Fields lists all fields of an operation's response, in the order of the type.
 func Fields(t reflect.Type, operation string) []Field {
 	return appendFields(nil, "", t, operation, false)
 }

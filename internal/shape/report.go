@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// Describe is data with every value replaced by its type, for others to read:
-// an array is described by what its items are, once each. Names that t does not
-// know, and that may be values themselves such as dates or ids, are replaced
-// too.
+// Describe returns data with each value replaced by its type, so that it can be
+// shared. An array has each kind of item once. Unknown names that may be values, such
+// as dates or ids, are replaced too.
 func Describe(data []byte, t reflect.Type, operation string) (any, error) {
 	value, err := parse(data)
 	if err != nil {
@@ -48,13 +47,13 @@ func describe(value any, known map[string]bool) any {
 	return typeOf(value)
 }
 
-// keyOf is a field's name, or what stands for one that may be a value: with
-// digits, marks or blanks, as dates, ids and addresses have.
+// keyOf returns the name of a field, or a placeholder if the name may be a value,
+// because it has digits, punctuation or whitespace as in dates, ids and addresses.
 func keyOf(name string) string {
-	plain := name != "" && len(name) <= 40 && !strings.ContainsFunc(name, func(r rune) bool {
+	isName := name != "" && len(name) <= 40 && !strings.ContainsFunc(name, func(r rune) bool {
 		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	})
-	if plain {
+	if isName {
 		return name
 	}
 	return "(a value)"

@@ -17,7 +17,7 @@ import (
 	"github.com/whozex/whozex-go/internal/shape"
 )
 
-// documented are the responses that the API's page shows, with what it elides
+// documented has the responses in the API's documentation, with the omitted parts
 // filled in.
 var documented = map[whozex.Operation]string{
 	whozex.OpGetAccount: `{"id":"r1","name":"Reseller Name","email":"you@example.com","balance":150.00,"is_vip":true,
@@ -42,8 +42,8 @@ var documented = map[whozex.Operation]string{
 	whozex.OpCreateWebhook:  `{"id":"WH-A1B2C3D4","url":"https://bot.example.com/webhook","events":["package.low_gb","balance.added"],"secret":"wxsec_a1b2c3","note":"Save the secret"}`,
 }
 
-// answer is the type that an operation's answer is decoded into.
-func answer(t *testing.T, op whozex.Operation) reflect.Type {
+// responseType returns the type that an operation's response is decoded into.
+func responseType(t *testing.T, op whozex.Operation) reflect.Type {
 	t.Helper()
 	method, found := reflect.TypeFor[*whozex.Client]().MethodByName(string(op))
 	require.True(t, found, op)
@@ -52,25 +52,25 @@ func answer(t *testing.T, op whozex.Operation) reflect.Type {
 
 func compare(t *testing.T, op whozex.Operation, data string) []shape.Difference {
 	t.Helper()
-	differences, err := shape.Compare([]byte(data), answer(t, op), string(op))
+	differences, err := shape.Compare([]byte(data), responseType(t, op), string(op))
 	require.NoError(t, err)
 	return differences
 }
 
-func TestWhatIsDocumentedDiffersInNothing(t *testing.T) {
+func TestCompare_DocumentedResponses(t *testing.T) {
 	for op, data := range documented {
 		assert.Empty(t, compare(t, op, data), op)
 	}
 }
 
-// mutation is a change to a payload and the differences it must make.
+// mutation is a changed payload and the differences that Compare must report.
 type mutation struct {
 	name string
 	data string
 	want []string
 }
 
-// mutate changes a payload in every place and every way, one at a time.
+// mutate returns payload with each possible single change.
 func mutate(t *testing.T, payload string) []mutation {
 	t.Helper()
 	var root any
@@ -123,7 +123,7 @@ func mutate(t *testing.T, payload string) []mutation {
 	return all
 }
 
-// retyped are values of all the types that value is not of.
+// retyped returns a value of each type other than that of value.
 func retyped(value any) []any {
 	var others []any
 	for _, other := range []any{"text", true, json.Number("1.5"), []any{}, map[string]any{}, nil} {
@@ -146,10 +146,10 @@ func kindOf(value any) string {
 
 func join(path, name string) string { return strings.TrimPrefix(path+"."+name, ".") }
 
-// differences are what a mutation must make, less what the API allows.
+// differences returns the expected differences, without changes that the API allows.
 func differences(op whozex.Operation, m mutation) []string {
 	nullable := regexp.MustCompile(`^(.*last_used_at|.*custom_price_per_gb|expires_at|targeting.city) becomes <nil>$`)
-	// Amounts that are whole in the example need not be, and the city is null in it.
+	// In the example the amounts are integers and the city is null.
 	fractional := regexp.MustCompile(`^\w+_gb becomes 1.5$`)
 	if nullable.MatchString(m.name) || m.name == "targeting.city becomes text" ||
 		op == whozex.OpPurchasePackage && fractional.MatchString(m.name) {
@@ -157,18 +157,18 @@ func differences(op whozex.Operation, m mutation) []string {
 	}
 	return slices.DeleteFunc(slices.Clone(m.want), func(want string) bool {
 		switch want {
-		case "missing field http.curl_example": // SOCKS5 has none either
+		case "missing field http.curl_example": // optional: SOCKS5 has none
 			return true
 		case "missing field users", "unknown field renamed":
-			// The name of a list is not documented: any will do.
+			// The name of a list is not documented, so any name is accepted.
 			return m.name == "rename users"
 		}
 		return false
 	})
 }
 
-func TestEveryMutationIsFound(t *testing.T) {
-	found, none := 0, 0
+func TestCompare_Mutations(t *testing.T) {
+	different, equal := 0, 0
 	for op, payload := range documented {
 		for _, m := range mutate(t, payload) {
 			var got []string
@@ -177,19 +177,19 @@ func TestEveryMutationIsFound(t *testing.T) {
 			}
 			want := differences(op, m)
 			if len(want) == 0 {
-				none++
+				equal++
 				assert.Empty(t, got, "%s: %s", op, m.name)
 				continue
 			}
-			found++
+			different++
 			assert.ElementsMatch(t, want, got, "%s: %s", op, m.name)
 		}
 	}
-	t.Logf("%d mutations of %d payloads found, %d more are no difference", found, len(documented), none)
-	assert.Greater(t, found, 500)
+	t.Logf("%d mutations of %d payloads reported, %d more are allowed", different, len(documented), equal)
+	assert.Greater(t, different, 500)
 }
 
-func TestInferredIsInheritedAndToldByOperation(t *testing.T) {
+func TestCompare_Inferred(t *testing.T) {
 	differences := compare(t, whozex.OpGetPackage, `{"live":true,"remaining_gb":"20"}`)
 	byPath := map[string]shape.Difference{}
 	for _, d := range differences {
@@ -204,16 +204,16 @@ func TestInferredIsInheritedAndToldByOperation(t *testing.T) {
 	assert.Contains(t, users, shape.Difference{Path: "pagination.total", Kind: shape.Missing, Want: "integer"})
 }
 
-func TestAChartTakesAnyFigures(t *testing.T) {
+func TestCompare_ChartWithUnknownFields(t *testing.T) {
 	assert.Empty(t, compare(t, whozex.OpGetAccountStats, `{"spending":{"a":1.5},"gb_by_proxy_type":{},"chart":[{"date":"2025-01-01T00:00:00Z","gb":1,"spent":2}]}`))
 	assert.Equal(t, []shape.Difference{{Path: "chart[].gb", Kind: shape.Type, Want: "number", Got: "string", Inferred: true}},
 		compare(t, whozex.OpGetAccountStats, `{"spending":{},"gb_by_proxy_type":{},"chart":[{"date":"2025-01-01T00:00:00Z","gb":"1"}]}`))
 }
 
-func TestNamesThatMayBeValuesAreNotTold(t *testing.T) {
+func TestCompare_HidesNamesThatMayBeValues(t *testing.T) {
 	data := `{"spending":{"john@example.com":true,"2025-01-01":1},"PKG-A1B2C3":{"wx3f8a2c01":1},"socks5":1}`
 	differences := compare(t, whozex.OpGetAccountStats, data)
-	described, err := shape.Describe([]byte(data), answer(t, whozex.OpGetAccountStats), string(whozex.OpGetAccountStats))
+	described, err := shape.Describe([]byte(data), responseType(t, whozex.OpGetAccountStats), string(whozex.OpGetAccountStats))
 	require.NoError(t, err)
 	for _, value := range []string{"john", "2025", "PKG", "wx3f"} {
 		assert.NotContains(t, fmt.Sprint(differences), value)
@@ -221,9 +221,9 @@ func TestNamesThatMayBeValuesAreNotTold(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoJSONIsAnError(t *testing.T) {
-	_, err := shape.Compare([]byte("<html>"), answer(t, whozex.OpGetAccount), "GetAccount")
+func TestCompare_InvalidJSON(t *testing.T) {
+	_, err := shape.Compare([]byte("<html>"), responseType(t, whozex.OpGetAccount), "GetAccount")
 	assert.Error(t, err)
-	_, err = shape.Describe([]byte(""), answer(t, whozex.OpGetAccount), "GetAccount")
+	_, err = shape.Describe([]byte(""), responseType(t, whozex.OpGetAccount), "GetAccount")
 	assert.Error(t, err)
 }
