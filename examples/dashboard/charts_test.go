@@ -21,10 +21,8 @@ import (
 
 // launchOver starts the dashboard on an API whose responses to paths that end so
 // are these.
-func launchOver(t *testing.T, data map[string]string) (*dashboard, string, *whozextest.Server) {
+func launchOver(t *testing.T, api *whozextest.Server, data map[string]string) (*dashboard, string) {
 	t.Helper()
-	api := whozextest.NewServer()
-	t.Cleanup(api.Close)
 	target, err := url.Parse(api.URL)
 	require.NoError(t, err)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
@@ -41,23 +39,34 @@ func launchOver(t *testing.T, data map[string]string) (*dashboard, string, *whoz
 	t.Cleanup(front.Close)
 	t.Setenv("WHOZEX_API_KEY", api.APIKey)
 	t.Setenv("WHOZEX_BASE_URL", front.URL)
-	d, home := launchAs(t, config{})
-	return d, home, api
+	return launchAs(t, config{})
 }
 
-// launchAnswering has a user with a package of each proxy type.
+// launchAnswering has a user with a package of each proxy type. In data, USER, PKG
+// and BOUGHT stand for the user, the last package and its time.
 func launchAnswering(t *testing.T, data map[string]string) (*dashboard, visitor, string) {
 	t.Helper()
-	d, home, api := launchOver(t, data)
+	api := whozextest.NewServer()
+	t.Cleanup(api.Close)
 	id, err := api.AddUser("buyer@example.com", "Buyer")
 	require.NoError(t, err)
 	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(500)))
 	client := api.Client()
 	t.Cleanup(client.CloseIdleConnections)
+	var bought []*whozex.Package
 	for i, kind := range proxyTypes {
 		pkg, err := client.PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 10, ProxyType: kind})
 		require.NoError(t, err)
 		require.NoError(t, api.UseGB(pkg.ID, decimal.NewFromInt(int64(i+1))))
+		bought = append(bought, pkg)
+	}
+	last := bought[len(bought)-1]
+	filled := map[string]string{}
+	for path, body := range data {
+		filled[path] = strings.NewReplacer("USER", id, "PKG", last.ID, "BOUGHT", last.CreatedAt.Format(time.RFC3339)).Replace(body)
+	}
+	d, home := launchOver(t, api, filled)
+	for _, pkg := range bought {
 		require.NoError(t, d.shelf.add(known{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}))
 	}
 	return d, newVisitor(t, home), id

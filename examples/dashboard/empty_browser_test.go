@@ -10,6 +10,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whozex/whozex-go/whozextest"
 )
 
 // blank lists cards that show nothing.
@@ -17,8 +19,9 @@ const blank = `[...document.querySelectorAll("main .card")].filter((e) => !e.inn
 
 func onto(data map[string]string) func(*testing.T) (*dashboard, string) {
 	return func(t *testing.T) (*dashboard, string) {
-		d, home, _ := launchOver(t, data)
-		return d, home
+		api := whozextest.NewServer()
+		t.Cleanup(api.Close)
+		return launchOver(t, api, data)
 	}
 }
 
