@@ -21,12 +21,12 @@ type secrets struct {
 // prefetch ever holds them. A package that the dashboard never saw is refused.
 func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	found := d.shelf.list(func(k known) bool { return k.ID == id })
-	if len(found) == 0 {
+	found, ok := d.shelf.get(id)
+	if !ok {
 		d.fail(w, r, http.StatusNotFound, "The dashboard does not know this package.")
 		return
 	}
-	v := d.view(r.Context(), found[0])
+	v := d.view(r.Context(), found)
 	v.Asked = whozex.Targeting{Country: cut(r.PostFormValue("country"), 10), City: cut(r.PostFormValue("city"), 100)}
 	c, err := d.client.GetCredentials(r.Context(), id, v.Asked)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -55,35 +54,24 @@ func (d *dashboard) quoteMove(kind string) http.HandlerFunc {
 			d.fail(w, r, http.StatusBadGateway, explain(err))
 			return
 		}
-		d.quote(w, r, operation{ID: newKey(), Kind: kind, Amount: amount, PayerBefore: account.Balance, Note: cut(r.PostFormValue("note"), 50)})
+		d.quote(w, r, r.PathValue("id"), operation{ID: newKey(), Kind: kind, Amount: amount, PayerBefore: account.Balance, Note: cut(r.PostFormValue("note"), 50)})
 	}
 }
 
 func (d *dashboard) quotePurchase(w http.ResponseWriter, r *http.Request) {
-	gb, err := strconv.Atoi(strings.TrimSpace(r.PostFormValue("gb")))
-	if err != nil || gb < 1 || gb > 1_000_000 {
-		d.fail(w, r, http.StatusUnprocessableEntity, "GB must be a whole number from 1 to 1,000,000.")
-		return
-	}
-	op := operation{ID: newKey(), Kind: "purchase", GB: gb, ProxyType: whozex.ProxyType(r.PostFormValue("proxy_type"))}
+	op := operation{ID: newKey(), Kind: "purchase", ProxyType: whozex.ProxyType(r.PostFormValue("proxy_type"))}
 	switch op.ProxyType {
 	case whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile:
 	default:
 		d.fail(w, r, http.StatusUnprocessableEntity, "There is no such proxy type.")
 		return
 	}
-	price, err := d.client.CalculatePrice(r.Context(), gb, whozex.Fresh())
-	if err != nil {
-		d.fail(w, r, http.StatusBadGateway, explain(err))
-		return
-	}
-	op.Amount, op.PricePerGB = price.Total, price.PricePerGB
-	d.quote(w, r, op)
+	d.quoteGB(w, r, r.PathValue("id"), op)
 }
 
 // quote fills in who pays, and leads to the page that asks for confirmation.
-func (d *dashboard) quote(w http.ResponseWriter, r *http.Request, op operation) {
-	user, err := d.find(r.Context(), r.PathValue("id"), whozex.Fresh())
+func (d *dashboard) quote(w http.ResponseWriter, r *http.Request, userID string, op operation) {
+	user, err := d.find(r.Context(), userID, whozex.Fresh())
 	if err != nil {
 		d.failed(w, r, err)
 		return

@@ -31,6 +31,11 @@ var kinds = map[string]kind{
 		Short: "The user's balance is too low for this package. Top up first.",
 		what:  func(o operation) string { return fmt.Sprintf("%d GB %s for %s", o.GB, o.ProxyType, o.name()) },
 	},
+	"add-gb": {
+		Ask: "Add GB to this package?", Button: "Add GB for", Done: "GB added", Refused: "No GB added",
+		Short: "The user's balance is too low for these GB. Top up first.",
+		what:  func(o operation) string { return fmt.Sprintf("%d GB more in %s for %s", o.GB, o.Into, o.name()) },
+	},
 }
 
 // Words are those of the operation's kind, or for any.

@@ -44,7 +44,7 @@ func (d *dashboard) carryOut(ctx context.Context, op operation) {
 
 // call fails if the price is not what the quote showed.
 func (d *dashboard) call(ctx context.Context, op *operation) error {
-	if op.Kind != "purchase" {
+	if op.GB == 0 {
 		return d.move(ctx, op)
 	}
 	price, err := d.client.CalculatePrice(ctx, op.GB, whozex.Fresh())
@@ -53,6 +53,9 @@ func (d *dashboard) call(ctx context.Context, op *operation) error {
 	}
 	if !price.Total.Equal(op.Amount) {
 		return plain("The price is now " + usd(price.Total) + ", not " + usd(op.Amount) + " as quoted.")
+	}
+	if op.Kind == "add-gb" {
+		return d.addGB(ctx, op)
 	}
 	pkg, err := d.once.PurchasePackage(ctx, op.ID, op.User.ID, op.params())
 	if err == nil {
@@ -134,6 +137,10 @@ func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation
 		op.Kind = "deduction"
 	case whozex.OpPurchasePackage:
 		op.Kind = "purchase"
+	case whozex.OpAddGB:
+		k, _ := d.shelf.get(r.SubjectID)
+		op.Kind, op.Into, op.User = "add-gb", r.SubjectID, d.people.get(k.UserID)
+		op.User.ID = k.UserID
 	default:
 		return op
 	}
@@ -141,10 +148,15 @@ func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation
 		return op
 	}
 	// The stored response; nothing is sent for a key that has succeeded.
-	if op.Kind != "purchase" {
+	switch op.Kind {
+	case "add-gb":
+		_ = d.addGB(ctx, &op)
+	case "purchase":
+		if pkg, err := d.once.PurchasePackage(ctx, r.Key, r.SubjectID, op.params()); err == nil {
+			op.bought(pkg)
+		}
+	default:
 		_ = d.move(ctx, &op)
-	} else if pkg, err := d.once.PurchasePackage(ctx, r.Key, r.SubjectID, op.params()); err == nil {
-		op.bought(pkg)
 	}
 	return op
 }

@@ -43,6 +43,13 @@ func (s *shelf) add(k known) error {
 	return s.store.put(k)
 }
 
+func (s *shelf) get(id string) (known, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.all[id]
+	return k, ok
+}
+
 // list has the packages that keep wants, newest first.
 func (s *shelf) list(keep func(known) bool) []known {
 	s.mu.Lock()
@@ -76,6 +83,7 @@ type packageView struct {
 	Package *whozex.Package
 	Person  whozex.User
 	Problem string
+	Write   bool
 
 	Secrets *secrets         // if asked for
 	Asked   whozex.Targeting // with them
@@ -107,7 +115,7 @@ func (d *dashboard) views(ctx context.Context, list []known) []packageView {
 }
 
 func (d *dashboard) view(ctx context.Context, k known) packageView {
-	v := packageView{known: k, Person: d.people.get(k.UserID)}
+	v := packageView{known: k, Person: d.people.get(k.UserID), Write: d.write}
 	pkg, err := d.client.GetPackage(ctx, k.ID)
 	if err != nil {
 		v.Problem = explain(err)

@@ -168,6 +168,7 @@ func (d *dashboard) handler() http.Handler {
 	pages.HandleFunc("GET /packages", d.packages)
 	pages.HandleFunc("GET /charts", d.charts)
 	pages.HandleFunc("POST /packages/{id}/credentials", d.credentials)
+	pages.HandleFunc("POST /packages/{id}/add-gb", d.writing(d.quoteAddGB))
 	pages.HandleFunc("POST /users/{id}/top-up", d.writing(d.quoteMove("top-up")))
 	pages.HandleFunc("POST /users/{id}/deduct", d.writing(d.quoteMove("deduction")))
 	pages.HandleFunc("POST /users/{id}/purchase", d.writing(d.quotePurchase))

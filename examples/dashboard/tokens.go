@@ -43,6 +43,7 @@ type operation struct {
 	Amount decimal.Decimal // what it costs who pays
 	Note   string          // of a top-up or deduction
 
+	Into       string // the package that gets GB
 	GB         int
 	ProxyType  whozex.ProxyType
 	PricePerGB decimal.Decimal
