@@ -40,8 +40,16 @@ func (d *dashboard) addGB(ctx context.Context, op *operation) error {
 	pkg, err := d.once.AddGB(ctx, op.ID, op.Into, whozex.AddGBParams{GB: op.GB, Note: op.Note})
 	if err == nil {
 		op.bought(pkg)
+		d.refilled(ctx, op.Into)
 	}
 	return err
+}
+
+// refilled reads the package anew, so that it is not taken for low any more.
+func (d *dashboard) refilled(ctx context.Context, id string) {
+	if k, ok := d.shelf.get(id); ok {
+		_, _ = d.read(ctx, k, whozex.Fresh()) // the survey comes round to it otherwise
+	}
 }
 
 // Refill is how many GB the form proposes: as many as were bought.

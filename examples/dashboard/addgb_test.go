@@ -80,8 +80,8 @@ func TestAddedGBWhoseResponseIsLost(t *testing.T) {
 		name, want string
 		fault      whozextest.Fault
 	}{
-		{name: "added", fault: whozextest.CommitThenCut(), want: "GB added"},
-		{name: "not added", fault: whozextest.CutBeforeCommit(), want: "Outcome unknown"},
+		{name: "added", fault: whozextest.CommitThenDrop(), want: "GB added"},
+		{name: "not added", fault: whozextest.DropBeforeCommit(), want: "Outcome unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, v, _, pkg := owner(t)

@@ -168,6 +168,9 @@ func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) err
 			}
 		}
 	}
+	if err := d.heard(event, e.At); err != nil {
+		return err
+	}
 	e.Text = describe(event)
 	if e.UserID = d.ownerOf(event); e.UserID != "" {
 		if err := d.store.keep(ctx, e.UserID, event, e.At); err != nil {

@@ -19,8 +19,9 @@
 // is /webhooks, whose events are signed; /metrics is not.
 //
 // The API has no route that lists packages, so the dashboard shows those bought
-// in it or seen in package.created events. -data keeps them, the events, and the
-// idempotency keys of every purchase, top-up and deduction, in a file over restarts.
+// in it or seen in package.created events. It reads one of them every -survey, to
+// know which are low or used up. -data keeps them, the events, and the idempotency
+// keys of every purchase, top-up and deduction, in a file over restarts.
 package main
 
 import (
@@ -44,6 +45,8 @@ type config struct {
 	write bool
 	// pace is how often something happens in the example business; 0 is never.
 	pace time.Duration
+	// survey is how often a package is read to know what is left of it; 0 is never.
+	survey time.Duration
 }
 
 func main() {
@@ -73,6 +76,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.StringVar(&cfg.token, "token", os.Getenv("WHOZEX_DASHBOARD_TOKEN"), "password of the pages, 16 `characters` or more; better in WHOZEX_DASHBOARD_TOKEN, where no list of processes shows it")
 	flags.StringVar(&cfg.trustHeader, "trust-header", "", "`header` in which a proxy says who is looking, such as X-Forwarded-User")
 	flags.DurationVar(&cfg.pace, "pace", 7*time.Second, "how often something happens in the example business; 0 for never")
+	flags.DurationVar(&cfg.survey, "survey", 500*time.Millisecond, "how often a package is read, one after another, to know which are low; 0 for never")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -94,6 +98,8 @@ func (cfg config) check(rest []string) error {
 		return errors.New("-data is for the live API: the sandbox starts anew each time")
 	case cfg.pace < 0:
 		return errors.New("-pace: negative")
+	case cfg.survey < 0:
+		return errors.New("-survey: negative")
 	}
 	return cfg.access.check(host)
 }

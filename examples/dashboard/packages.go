@@ -1,81 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"net/http"
-	"slices"
+	"strings"
 	"sync"
-	"time"
-
-	"github.com/shopspring/decimal"
 
 	"github.com/whozex/whozex-go"
 )
-
-// known is a package that was bought here or seen in an event.
-type known struct {
-	ID, UserID string
-	GB, Cost   decimal.Decimal
-	CreatedAt  time.Time
-}
-
-// shelf remembers packages, since the API has no route that lists them.
-type shelf struct {
-	mu    sync.Mutex
-	all   map[string]known
-	store *store
-}
-
-func newShelf(ctx context.Context, s *store) (*shelf, error) {
-	all, err := s.packages(ctx)
-	return &shelf{all: all, store: s}, err
-}
-
-// add keeps what came first: event and answer tell of the same package.
-func (s *shelf) add(k known) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.all[k.ID]; ok || k.ID == "" {
-		return nil
-	}
-	s.all[k.ID] = k
-	return s.store.put(k)
-}
-
-func (s *shelf) get(id string) (known, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, ok := s.all[id]
-	return k, ok
-}
-
-// list has the packages that keep wants, newest first.
-func (s *shelf) list(keep func(known) bool) []known {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []known
-	for _, k := range s.all {
-		if keep == nil || keep(k) {
-			list = append(list, k)
-		}
-	}
-	slices.SortFunc(list, func(a, b known) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return list
-}
-
-// matching lists the packages that a purchase in doubt may have made.
-func (s *shelf) matching(op operation) []known {
-	if op.Kind != "purchase" || op.State != unknown {
-		return nil
-	}
-	since := op.SentAt.Add(-time.Minute) // clocks differ
-	return s.list(func(k known) bool {
-		return k.UserID == op.User.ID && k.GB.Equal(decimal.NewFromInt(int64(op.GB))) && k.CreatedAt.After(since)
-	})
-}
 
 // packageView is a package as it is right now, or why that is not known.
 type packageView struct {
@@ -98,10 +30,8 @@ func (v packageView) Left() float64 {
 	return max(0, min(100, v.Package.RemainingGB.Div(v.Package.TotalGB).InexactFloat64()*100))
 }
 
-// Low asks for attention as the API's own event does, at a tenth.
-func (v packageView) Low() bool { return v.Left() <= 10 }
-
-// UsedUp is a package that does nothing any more.
+// Low and UsedUp are as the package is right now.
+func (v packageView) Low() bool    { return v.Left() <= 10 }
 func (v packageView) UsedUp() bool { return v.Package != nil && !v.Package.RemainingGB.IsPositive() }
 
 func (d *dashboard) views(ctx context.Context, list []known) []packageView {
@@ -116,32 +46,74 @@ func (d *dashboard) views(ctx context.Context, list []known) []packageView {
 
 func (d *dashboard) view(ctx context.Context, k known) packageView {
 	v := packageView{known: k, Person: d.people.get(k.UserID), Write: d.write}
-	pkg, err := d.client.GetPackage(ctx, k.ID)
-	if err != nil {
-		v.Problem = explain(err)
-		return v
-	}
-	if pkg.TotalGB.IsZero() { // inferred for this route, so it may be missing
-		pkg.TotalGB = k.GB
-	}
-	v.Package = pkg
+	v.Package, v.Problem = tell(d.read(ctx, k))
 	return v
 }
 
 // perShelf is how many packages a page shows, each of which costs a call.
 const perShelf = 12
 
+var (
+	packageRows   = rowOptions(perShelf, 24, 48)
+	packageOrders = []listOption{{"", "Low first"}, {"newest", "Newest first"}}
+	packageStates = []listOption{
+		{"", "Any state"}, {"attention", "Low or used up"}, {stateLow, "Low"}, {stateUsedUp, "Used up"}, {stateEnough, "Enough left"},
+		{"unread", "Not read yet"}, {stateGone, "Gone"},
+	}
+)
+
 type shelfPage struct {
-	Packages []packageView
+	Packages       []packageView
+	Query          string
+	State, Order   listOption
+	States, Orders []listOption
+	RowOptions     []listOption
+	Levels         levels
+	Ignored        []ignored
 	pager
 }
 
+// packages shows those that the address asks for.
 func (d *dashboard) packages(w http.ResponseWriter, r *http.Request) {
-	all := d.shelf.list(nil)
-	p := pager{Page: pageOf(r), Pages: max(1, (len(all)+perShelf-1)/perShelf), Total: len(all), Path: "/packages"}
-	if p.Page > p.Pages {
-		p.Missing, p.Page = p.Page, p.Pages
+	a := paramsOf(r)
+	s := shelfPage{
+		Query: a.text("q"), State: a.choice("state", packageStates), Order: a.choice("sort", packageOrders),
+		States: packageStates, Orders: packageOrders, RowOptions: packageRows, Levels: d.shelf.levels(),
+		pager: pager{Page: a.page(), Rows: a.rows(packageRows), Path: "/packages"},
 	}
-	from := (p.Page - 1) * perShelf
-	d.render(w, r, http.StatusOK, "packages", "Packages", shelfPage{d.views(r.Context(), all[from:min(from+perShelf, len(all))]), p})
+	s.keep(a, "q", "state", "sort", "rows")
+	s.Ignored = a.Ignored
+	list, page := d.shelf.page(d.wanted(s.Query, s.State.Value), s.Order.Value == "newest", s.pager)
+	s.pager, s.Packages = page, d.views(r.Context(), list)
+	d.render(w, r, http.StatusOK, "packages", "Packages", s)
+}
+
+// wanted tells the packages that a search means: by the package's id or a part of
+// it, the user's id, or a part of the user's name or email.
+func (d *dashboard) wanted(query, state string) func(*known) bool {
+	text := strings.ToUpper(query)
+	owners := map[string]bool{strings.ToLower(query): true}
+	if query != "" {
+		for _, one := range d.people.matching(query) {
+			owners[one.ID] = true
+		}
+	}
+	return func(k *known) bool {
+		switch now := k.Level.State; state {
+		case "":
+		case "attention":
+			if now != stateLow && now != stateUsedUp {
+				return false
+			}
+		case "unread":
+			if now != stateUnread {
+				return false
+			}
+		default:
+			if now != state {
+				return false
+			}
+		}
+		return query == "" || owners[k.UserID] || strings.Contains(strings.ToUpper(k.ID), text)
+	}
 }

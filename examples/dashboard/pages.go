@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -13,11 +12,11 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// perPage is how many users a page shows, onDesk how many packages the first one
-// does: each of those costs a call.
+// onDesk is how many of the newest packages the overview shows, and lowOnDesk how
+// many low ones: each of them costs a call.
 const (
-	perPage = 10
-	onDesk  = 6
+	onDesk    = 6
+	lowOnDesk = 4
 )
 
 const errNoUser = plain("There is no such user. Search for the user by name or email.")
@@ -29,8 +28,8 @@ type overview struct {
 	Pricing        *whozex.Pricing
 	Spend          spend
 	Users          userPage
-	Packages       []packageView
-	PackagesKnown  int
+	Packages, Low  []packageView
+	Levels         levels
 	Calculator     calculator
 	Events         []happening
 }
@@ -47,49 +46,16 @@ type calculator struct {
 	Plans         []whozex.Plan
 }
 
-type userPage struct {
-	Users   []whozex.User
-	Query   string
-	Problem string
-	pager
-}
-
-type pager struct {
-	Page, Pages, Total int
-	Missing            int // the page asked for, if there is none of that number
-	Path, Search       string
-}
-
-// At is the address of another page.
-func (p pager) At(page int) string {
-	query := url.Values{"page": {strconv.Itoa(page)}}
-	if p.Search != "" {
-		query.Set("q", p.Search)
-	}
-	return p.Path + "?" + query.Encode()
-}
-
-func (p pager) Previous() int { return p.Page - 1 }
-func (p pager) Next() int     { return p.Page + 1 }
-
-func pageOf(r *http.Request) int {
-	page, err := strconv.Atoi(r.FormValue("page"))
-	if err != nil || page < 1 || page > 1_000_000 {
-		return 1
-	}
-	return page
-}
-
 func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
-	ctx, query, size, number := r.Context(), r.FormValue("q"), r.FormValue("gb"), pageOf(r)
+	ctx, size, a := r.Context(), r.FormValue("gb"), paramsOf(r)
 	var o overview
 	var all sync.WaitGroup
 	all.Go(func() { o.Account, o.AccountProblem = tell(d.client.GetAccount(ctx)) })
 	all.Go(func() { o.Pricing, o.Calculator.Problem = tell(d.client.GetPricing(ctx)) })
 	all.Go(func() { o.Spend = d.lastDays(ctx, 30) })
-	all.Go(func() { o.Users = d.search(ctx, query, number) })
-	known := d.shelf.list(nil)
-	all.Go(func() { o.Packages = d.views(ctx, known[:min(onDesk, len(known))]) })
+	all.Go(func() { o.Users = d.users(ctx, a) })
+	all.Go(func() { o.Packages = d.views(ctx, d.shelf.newest(onDesk)) })
+	all.Go(func() { o.Low = d.views(ctx, d.shelf.attention(lowOnDesk)) })
 	var quote calculator
 	if size != "" {
 		all.Go(func() { quote = d.calculate(ctx, size) })
@@ -101,7 +67,7 @@ func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
 	if o.Pricing != nil {
 		o.Calculator.Plans = o.Pricing.Plans
 	}
-	o.PackagesKnown, o.Events = len(known), d.hub.since(0)
+	o.Levels, o.Events = d.shelf.levels(), d.hub.since(0)
 	d.render(w, r, http.StatusOK, "index", "Overview", o)
 }
 
@@ -144,23 +110,6 @@ func (d *dashboard) chart(ctx context.Context) ([]day, error) {
 	return days, nil
 }
 
-func (d *dashboard) search(ctx context.Context, query string, page int) userPage {
-	u := userPage{Query: cut(query, 200)}
-	u.pager = pager{Page: page, Pages: 1, Path: "/", Search: u.Query}
-	list, err := d.client.ListUsers(ctx, whozex.ListUsersParams{Page: page, Limit: perPage, Search: u.Query})
-	if err != nil {
-		u.Problem = explain(err)
-		return u
-	}
-	d.people.learn(list.Items...)
-	u.Users, u.Total, u.Pages = list.Items, max(list.Pagination.Total, len(list.Items)), max(1, list.Pagination.Pages)
-	if u.Page > u.Pages { // an old link: the last page is nearest to it
-		u = d.search(ctx, query, u.Pages)
-		u.Missing = page
-	}
-	return u
-}
-
 func (d *dashboard) calculate(ctx context.Context, text string) calculator {
 	c := calculator{Text: cut(text, 20)}
 	gb, err := strconv.Atoi(c.Text)
@@ -195,34 +144,4 @@ func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOpti
 		}
 	}
 	return whozex.User{}, errNoUser
-}
-
-// meet learns the names of all users, for events and packages.
-func (d *dashboard) meet(ctx context.Context) {
-	_, _ = d.find(ctx, "-")
-	d.met.Store(true)
-}
-
-// people remembers users by id.
-type people struct {
-	mu  sync.Mutex
-	all map[string]whozex.User
-}
-
-func newPeople() *people {
-	return &people{all: map[string]whozex.User{}}
-}
-
-func (p *people) learn(users ...whozex.User) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, user := range users {
-		p.all[user.ID] = user
-	}
-}
-
-func (p *people) get(id string) whozex.User {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.all[id]
 }

@@ -85,6 +85,9 @@ func start(ctx context.Context, cfg config, listener net.Listener) (*dashboard, 
 	}
 	d.running.Go(func() { d.meet(ctx) })
 	d.running.Go(func() { d.settle(ctx) })
+	if cfg.survey > 0 {
+		d.running.Go(func() { d.survey(ctx, cfg.survey) })
+	}
 	return d, nil
 }
 
@@ -97,9 +100,11 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 	if d.store, err = openStore(ctx, cfg.data); err != nil {
 		return err
 	}
-	if d.shelf, err = newShelf(ctx, d.store); err != nil {
+	packages, err := d.store.packages(ctx)
+	if err != nil {
 		return err
 	}
+	d.shelf = newShelf(packages, d.store)
 	options, metrics, err := newMetrics(d.store.keys)
 	if err != nil {
 		return err

@@ -37,17 +37,17 @@ func (s *store) put(k known) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.db.Exec(`INSERT OR IGNORE INTO dashboard_packages (id, package) VALUES (?, ?)`, k.ID, string(data))
+	_, err = s.db.Exec(`INSERT INTO dashboard_packages (id, package) VALUES (?, ?)
+		ON CONFLICT (id) DO UPDATE SET package = excluded.package`, k.ID, string(data))
 	return err
 }
 
-func (s *store) packages(ctx context.Context) (all map[string]known, err error) {
+func (s *store) packages(ctx context.Context) (all []known, err error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT package FROM dashboard_packages`)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	all = map[string]known{}
 	for rows.Next() {
 		var data []byte
 		var k known
@@ -57,7 +57,7 @@ func (s *store) packages(ctx context.Context) (all map[string]known, err error) 
 		if err := json.Unmarshal(data, &k); err != nil {
 			return nil, err
 		}
-		all[k.ID] = k
+		all = append(all, k)
 	}
 	return all, rows.Err()
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var functions = template.FuncMap{
-	"usd": usd, "num": num, "bdi": bdi, "visible": visible, "count": count,
+	"usd": usd, "num": num, "bdi": bdi, "visible": visible, "count": count, "lower": strings.ToLower,
 	"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"utc":       func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") },
 	"date":      func(t time.Time) string { return t.Format(time.DateOnly) },
