@@ -32,7 +32,7 @@ func all(re *regexp.Regexp, body string) (found []string) {
 	return found
 }
 
-// crowd is an account of 30 users: each with a dollar more than the one before, and
+// crowd is an account of 30 users: each with a balance of its own up to $29, and
 // the first three with packages.
 func crowd(t *testing.T) (*dashboard, visitor, *whozextest.Server, []known) {
 	t.Helper()
@@ -54,7 +54,7 @@ func crowd(t *testing.T) (*dashboard, visitor, *whozextest.Server, []known) {
 			require.NoError(t, d.shelf.add(k))
 			bought = append(bought, k)
 		}
-		require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(int64(i))))
+		require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(int64(i*7%30))))
 	}
 	_, err := d.find(t.Context(), "-", whozex.Fresh())
 	require.ErrorIs(t, err, errNoUser)
@@ -70,14 +70,14 @@ func TestUsersInEveryOrder(t *testing.T) {
 	}{
 		{name: "as the API lists them", path: "/", first: "User 29", last: "User 20", rows: 10},
 		{name: "oldest", path: "/?sort=oldest", first: "User 00", last: "User 09", rows: 10},
-		{name: "highest balance", path: "/?sort=balance", first: "User 29", last: "User 20", rows: 10},
-		{name: "lowest balance", path: "/?sort=balance-low", first: "User 00", last: "User 09", rows: 10},
+		{name: "highest balance", path: "/?sort=balance", first: "User 17", last: "User 20", rows: 10},
+		{name: "lowest balance", path: "/?sort=balance-low", first: "User 00", last: "User 27", rows: 10},
 		{name: "most packages, 25 rows", path: "/?sort=packages&rows=25", first: "User 00", last: "User 08", rows: 25},
 		{name: "fewest packages, last page", path: "/?sort=packages-few&page=3", first: "User 09", last: "User 00", rows: 10},
-		{name: "a search in order", path: "/?sort=balance-low&q=USER+1", first: "User 10", last: "User 19", rows: 10},
+		{name: "a search in order", path: "/?sort=balance-low&q=USER+1", first: "User 13", last: "User 17", rows: 10},
 		{name: "a search by email", path: "/?sort=balance&q=u07@", first: "User 07", last: "User 07", rows: 1},
 		{name: "all in rows of 100", path: "/?rows=100", first: "User 29", last: "User 00", rows: 30},
-		{name: "past the end", path: "/?sort=balance&page=99", first: "User 09", last: "User 00", rows: 10},
+		{name: "past the end", path: "/?sort=balance&page=99", first: "User 27", last: "User 00", rows: 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := v.get(tt.path)
@@ -139,8 +139,8 @@ func TestAddressesThatMakeNoSense(t *testing.T) {
 
 func TestPackagesAreFound(t *testing.T) {
 	d, v, api, bought := crowd(t)
-	require.NoError(t, api.UseGB(bought[0].ID, decimal.NewFromInt(10)))
-	require.NoError(t, api.UseGB(bought[1].ID, decimal.RequireFromString("9.5")))
+	require.NoError(t, api.UseGB(bought[0].ID, decimal.RequireFromString("9.5")))
+	require.NoError(t, api.UseGB(bought[1].ID, decimal.NewFromInt(10)))
 	for _, k := range bought[:3] {
 		_, err := d.read(t.Context(), k)
 		require.NoError(t, err)
@@ -155,11 +155,11 @@ func TestPackagesAreFound(t *testing.T) {
 		name, query string
 		want        []string
 	}{
-		{name: "low, then used up, then the others by age", query: "", want: id(1, 0, 5, 4, 3, 2)},
+		{name: "low, then used up, then the others by age", query: "", want: id(0, 1, 5, 4, 3, 2)},
 		{name: "by age alone", query: "sort=newest", want: id(5, 4, 3, 2, 1, 0)},
-		{name: "low or used up", query: "state=attention", want: id(1, 0)},
-		{name: "low", query: "state=low", want: id(1)},
-		{name: "used up", query: "state=used-up", want: id(0)},
+		{name: "low or used up", query: "state=attention", want: id(0, 1)},
+		{name: "low", query: "state=low", want: id(0)},
+		{name: "used up", query: "state=used-up", want: id(1)},
 		{name: "enough", query: "state=enough", want: id(2)},
 		{name: "not read yet", query: "state=unread", want: id(5, 4, 3)},
 		{name: "gone", query: "state=gone"},
@@ -168,7 +168,7 @@ func TestPackagesAreFound(t *testing.T) {
 		{name: "by user's id", query: "q=" + bought[3].UserID, want: id(4, 3)},
 		{name: "by name", query: "q=user+01", want: id(4, 3)},
 		{name: "by email", query: "q=u02@example.com", want: id(5)},
-		{name: "by user and state", query: "q=user+00&state=used-up", want: id(0)},
+		{name: "by user and state", query: "q=user+00&state=used-up", want: id(1)},
 		{name: "nobody's", query: "q=nobody"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
