@@ -57,11 +57,12 @@ func (c *cycle) sustained() float64 {
 // admits no more than a burst and what it has refilled meanwhile. So what it
 // admitted above the burst is the least that it refilled, and all of it if the
 // burst was whole at the stretch's beginning and spent at its end. A refusal is
-// such an end, and a client that was slower than the limit such a beginning.
-func (c *cycle) allowed() float64 {
+// such an end, and a client that was slower than the limit such a beginning. Of a
+// window shorter than the pause a stretch below least shows two bursts, not the rate.
+func (c *cycle) allowed(least time.Duration) float64 {
 	most := c.sustained()
 	for _, s := range c.samples {
-		if d := c.last.Sub(s.at); d > 0 {
+		if d := c.last.Sub(s.at); d > 0 && d >= least {
 			// Between nothing and one request of the refill was left at the end.
 			refilled := float64(c.admitted-s.admitted-c.burst) + 0.5
 			most = max(most, refilled/d.Seconds())

@@ -53,14 +53,14 @@ func (l *cubic) refused(c *cycle) {
 	sent := l.rate(c.ended)
 	switch {
 	case l.doubling > 0:
-		l.high, l.pauses = c.allowed(), oncePauses
+		l.high, l.pauses = c.allowed(0), oncePauses
 	case c.ended.Before(l.since.Add(l.plateau)):
 		// The limit is lower than it was, or shared with others.
 		l.high = max(min(sent/2+math.Sqrt(sent), minYield*sent), c.sustained())
 		l.pauses = minPauses
 	default:
 		// What was allowed is a lower bound, a loose one if the server counts in windows.
-		l.high = c.allowed()
+		l.high = c.allowed(time.Second)
 		l.high += max(sent-1.2*l.high, 0) / 4
 		l.pauses = min(2*l.pauses, maxPauses)
 	}

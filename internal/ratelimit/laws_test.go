@@ -43,7 +43,7 @@ type aimd struct {
 }
 
 func (l *aimd) refused(c *cycle) {
-	*l = aimd{base: max(c.allowed()/2, leastRate), step: c.allowed() / 10, since: c.until}
+	*l = aimd{base: max(c.allowed(0)/2, leastRate), step: c.allowed(0) / 10, since: c.until}
 }
 func (l *aimd) resume(at time.Time, _ time.Duration) { l.since = at }
 func (l *aimd) rate(now time.Time) float64 {
@@ -59,7 +59,7 @@ type awsCubic struct {
 }
 
 func (l *awsCubic) refused(c *cycle) {
-	most := max(c.allowed(), leastRate)
+	most := max(c.allowed(0), leastRate)
 	*l = awsCubic{most: most, window: math.Cbrt(most * 0.3 / 0.4), since: c.until}
 }
 func (l *awsCubic) resume(at time.Time, _ time.Duration) { l.since = at }
@@ -72,7 +72,7 @@ func (l *awsCubic) outgrown(time.Time) bool { return false }
 // seen is a plain bucket of the rate that was allowed before the last refusal.
 type seen struct{ perSecond float64 }
 
-func (l *seen) refused(c *cycle)                { l.perSecond = max(c.allowed(), leastRate) }
+func (l *seen) refused(c *cycle)                { l.perSecond = max(c.allowed(0), leastRate) }
 func (l *seen) resume(time.Time, time.Duration) {}
 func (l *seen) rate(time.Time) float64          { return l.perSecond }
 func (l *seen) outgrown(time.Time) bool         { return false }
@@ -143,7 +143,7 @@ var parts = []struct {
 	{name: "the correction for windows", new: func() law {
 		return &without{after: func(l *cubic, c *cycle) {
 			if !c.first && l.pauses != oncePauses && l.pauses != minPauses {
-				l.high = max(min(l.high, c.allowed()), leastRate)
+				l.high = max(min(l.high, c.allowed(0)), leastRate)
 				l.low = lowered * l.high
 			}
 		}}

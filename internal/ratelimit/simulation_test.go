@@ -204,3 +204,16 @@ func TestARateIsLearnedFromRefusals(t *testing.T) {
 		assert.LessOrEqual(t, r.refusals, test.refusals)
 	}
 }
+
+// Two admissions on either side of a short window's end may be close together, which
+// says nothing of the rate.
+func TestARateOfShortWindowsIsLearned(t *testing.T) {
+	w := world{
+		kind: "fixed window", rate: 36, burst: 1, retryAfter: asCounted,
+		clients: 1, callers: 8, latency: time.Millisecond, requests: 1500, least: time.Minute,
+	}
+	r := w.run(t, newCubic)
+	t.Logf("goodput %.3f, %.4f refused", r.goodput, r.refusals)
+	assert.GreaterOrEqual(t, r.goodput, 0.70)
+	assert.LessOrEqual(t, r.refusals, 0.02)
+}
