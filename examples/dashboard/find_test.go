@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"sync/atomic"
 	"testing"
@@ -250,4 +251,21 @@ func TestTheSurveyReadsEveryPackage(t *testing.T) {
 		k, _ := d.shelf.get(bought[5].ID)
 		return k.Level.ReadAt.After(again)
 	}, 30*time.Second, time.Millisecond, "it goes round")
+}
+
+func TestLevelsAreRememberedOverARestart(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "dashboard.db")
+	d, _, _ := launchLive(t, config{data: data})
+	for i, left := range []int64{0, 1, 9} {
+		k := known{ID: fmt.Sprint("PKG-", i), UserID: "u", GB: decimal.NewFromInt(10)}
+		require.NoError(t, d.shelf.add(k))
+		require.NoError(t, d.shelf.note(k.ID, levelOf(decimal.NewFromInt(left), k.GB, time.Now())))
+	}
+	require.NoError(t, d.shelf.add(known{ID: "PKG-3"}))
+	want := levels{Low: 1, UsedUp: 1, Unread: 1, All: 4}
+	assert.Equal(t, want, d.shelf.levels())
+	require.NoError(t, d.close())
+	d, _ = launchAs(t, config{data: data})
+	assert.Equal(t, want, d.shelf.levels())
+	assert.Equal(t, "PKG-1", d.shelf.attention(1)[0].ID)
 }
