@@ -13,7 +13,7 @@ import (
 )
 
 // Version is the SDK's version, as sent in the User-Agent header.
-const Version = "0.2.0-dev"
+const Version = "0.2.0"
 
 const userAgent = "whozex-go/" + Version
 
