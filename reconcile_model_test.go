@@ -42,6 +42,9 @@ func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
 		require.NoError(t, err)
 		require.NotEmpty(t, outcome.Reason)
 		row := fmt.Sprintf("%-15s %-10s %s", w.Op, w.Fate, when)
+		if w.Fate == counts && w.mayBeReversed() {
+			row += ", perhaps reversed"
+		}
 		switch {
 		case w.right(outcome.Verdict, asked):
 			counted.add(row, outcome.Verdict)
@@ -61,6 +64,15 @@ func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
 	time.Sleep(later)
 	look("later", client, unknown)
 	restart("stored later")
+}
+
+// mayBeReversed reports whether another entry takes the call's amount back and is not
+// certainly from before the call: only then may an entry that counts stay undecided.
+func (w *world) mayBeReversed() bool {
+	own := map[whozex.Operation]string{whozex.OpAddBalance: "50", whozex.OpDeductBalance: "-50"}[w.Op]
+	return own != "" && slices.ContainsFunc(w.Others, func(e booking) bool {
+		return e.Ago < 10*time.Minute && e.Amount != "" && dec(e.Amount).Equal(dec(own).Neg())
+	})
 }
 
 // explore checks a property in as many worlds as the flag says.
@@ -304,7 +316,7 @@ func TestReconcile_RandomWorlds(t *testing.T) {
 func TestReconcile_WorldsLikeTheSandbox(t *testing.T) {
 	counted := explore(t, 5, drawCall, 2*time.Minute)
 	for _, op := range lost {
-		for of, least := range map[fate]float64{counts: 0.75, neverDone: 0.8} {
+		for of, least := range map[fate]float64{counts: 1, neverDone: 0.8} {
 			if op == whozex.OpPurchasePackage {
 				least = 0.1 // others buy, and the packages are not always counted
 			}

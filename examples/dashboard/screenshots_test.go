@@ -23,7 +23,7 @@ import (
 
 // TestScreenshots takes a picture of every page, at both sizes, in light and dark:
 //
-//	SCREENSHOTS=/tmp/shots go -C examples test ./dashboard -run TestScreenshots
+//	SCREENSHOTS="$HOME/shots" go -C examples test ./dashboard -run TestScreenshots
 //
 // The README has desktop-overview-light.png.
 func TestScreenshots(t *testing.T) {
