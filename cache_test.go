@@ -57,9 +57,9 @@ func TestCache_EqualReads(t *testing.T) {
 		assert.EqualValues(t, 1, total(t, client, 1))
 		assert.EqualValues(t, 1, total(t, client, 1))
 		assert.EqualValues(t, 2, total(t, client, 2), "another query")
-		time.Sleep(time.Minute - time.Second)
+		time.Sleep(time.Minute - time.Second) // of a virtual clock
 		assert.EqualValues(t, 1, total(t, client, 1))
-		time.Sleep(2 * time.Second)
+		time.Sleep(2 * time.Second) // of a virtual clock
 		assert.EqualValues(t, 3, total(t, client, 1), "the ttl is over")
 
 		var resp whozex.Response
@@ -140,7 +140,7 @@ func TestCache_ReadDuringAMutatingCall(t *testing.T) {
 		client := over(t, server.RoundTrip, whozex.WithCache(time.Hour))
 		var group sync.WaitGroup
 		group.Go(func() { assert.EqualValues(t, 1, total(t, client, 1)) })
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // of a virtual clock
 		require.NoError(t, client.Do(t.Context(), "POST", "/x", nil, nil, nil))
 		assert.EqualValues(t, 3, total(t, client, 1))
 		group.Wait()

@@ -254,7 +254,7 @@ func (s *faultTest) reconcile(unknown []markedCall) []whozex.Outcome {
 						outcomes[i] = outcome
 						break
 					}
-					time.Sleep(time.Until(outcome.NotBefore))
+					time.Sleep(time.Until(outcome.NotBefore)) // Reconcile says when to ask again
 				}
 			}
 		})

@@ -77,7 +77,7 @@ func BenchmarkMutatingCallAfterAPause(b *testing.B) {
 								if post() != nil {
 									lost.Add(1)
 								}
-								time.Sleep(idle + time.Duration(lane-lanes/2)*20*time.Microsecond)
+								time.Sleep(idle + time.Duration(lane-lanes/2)*20*time.Microsecond) // a benchmark of calls around the server's idle time-out
 							}
 						})
 					}

@@ -31,7 +31,7 @@ type limited struct {
 }
 
 func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // of a virtual clock
 	l.mu.Lock()
 	wait, ok := l.admit(time.Now())
 	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: req}
@@ -46,9 +46,9 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	l.mu.Unlock()
 	if ok {
-		time.Sleep(l.work)
+		time.Sleep(l.work) // of a virtual clock
 	}
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // of a virtual clock
 	resp.Body = io.NopCloser(strings.NewReader(body))
 	resp.ContentLength = int64(len(body))
 	return resp, nil

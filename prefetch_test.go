@@ -96,7 +96,7 @@ func TestPrefetch_Break(t *testing.T) {
 						want[i] = i + 1
 					}
 					assert.Equal(t, want, asked)
-					time.Sleep(time.Hour)
+					time.Sleep(time.Hour) // of a virtual clock
 					assert.Len(t, b.requests(), len(want))
 				})
 			})
@@ -121,7 +121,7 @@ func TestPrefetch_Cancel(t *testing.T) {
 							continue
 						}
 						if ids = append(ids, user.ID); len(ids) == 100 {
-							time.Sleep(tt.work)
+							time.Sleep(tt.work) // of a virtual clock
 							synctest.Wait()
 							began = time.Now()
 							time.AfterFunc(tt.late, cancel)
@@ -159,7 +159,7 @@ func TestPrefetch_StopsAtAnError(t *testing.T) {
 				continue
 			}
 			if ids = append(ids, user.ID); len(ids)%100 == 1 {
-				time.Sleep(time.Minute)
+				time.Sleep(time.Minute) // of a virtual clock
 			}
 		}
 		assert.Equal(t, 1, failures)
@@ -227,7 +227,7 @@ func TestPrefetch_PagesAhead(t *testing.T) {
 				for _, err := range b.client(t).AllUsers(t.Context(), whozex.ListUsersParams{}, whozex.Prefetch(tt.prefetch)) {
 					require.NoError(t, err)
 					if read++; read%100 == 0 {
-						time.Sleep(tt.work)
+						time.Sleep(tt.work) // of a virtual clock
 					}
 					assert.LessOrEqual(t, slices.Max(b.requests()), min((read+99)/100+tt.prefetch, tt.pages))
 				}

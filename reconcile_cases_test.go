@@ -256,7 +256,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(23*time.Hour + 59*time.Minute)
+				time.Sleep(23*time.Hour + 59*time.Minute) // of a virtual clock
 				w := test.world
 				client, err := w.client()
 				require.NoError(t, err)
@@ -264,7 +264,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 				if test.later == 0 {
 					test.later = 2 * time.Minute
 				}
-				time.Sleep(test.later)
+				time.Sleep(test.later) // of a virtual clock
 				if test.stored {
 					unknown = w.stored(unknown)
 					client, err = w.client()

@@ -61,7 +61,7 @@ func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
 	}
 	look("at once", client, unknown)
 	restart("stored at once")
-	time.Sleep(later)
+	time.Sleep(later) // of a virtual clock
 	look("later", client, unknown)
 	restart("stored later")
 }
@@ -89,7 +89,7 @@ func explore(t *testing.T, share int, draw func(*rapid.T, *world), laters ...tim
 		later := one(t, "later", laters...)
 		start := time.Duration(rapid.IntRange(0, 24*60*60).Draw(t, "second of the day")) * time.Second
 		rapid.SyncTest(t, func(t *rapid.T) {
-			time.Sleep(start)
+			time.Sleep(start) // of a virtual clock
 			w.ask(t, later, counted)
 		})
 	})

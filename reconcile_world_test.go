@@ -206,7 +206,7 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 	}
 	w.reads++
 	node := time.Duration(w.reads%2) * w.Node
-	time.Sleep(w.Latency)
+	time.Sleep(w.Latency) // of a virtual clock
 	if !w.sent.IsZero() {
 		node += w.DateSet
 	}

@@ -141,7 +141,7 @@ func TestRateLimit_OnePauseForAllCalls(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 10 {
 			group.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond)
+				time.Sleep(time.Duration(i) * time.Millisecond) // of a virtual clock
 				_, err := client.GetAccount(t.Context())
 				assert.NoError(t, err)
 			})
@@ -162,7 +162,7 @@ func TestRateLimit_Recovers(t *testing.T) {
 		server.admit = func(time.Time) (int, bool) { return 0, true }
 		for began := time.Now(); time.Since(began) < time.Minute; {
 			require.NoError(t, quote())
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) // of a virtual clock
 		}
 		took, failed = callConcurrently(1600, quote)
 		assert.Zero(t, failed)

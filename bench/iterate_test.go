@@ -47,7 +47,7 @@ func (l userList) pageFor(r *http.Request) []byte {
 }
 
 func (l userList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	time.Sleep(l.latency)
+	time.Sleep(l.latency) // a server that takes time
 	_, _ = w.Write(l.pageFor(r))
 }
 
@@ -73,7 +73,7 @@ func BenchmarkIteratePages(b *testing.B) {
 								b.Fatal(err)
 							}
 							if read++; read%100 == 0 && work > 0 {
-								time.Sleep(work)
+								time.Sleep(work) // a reader that takes time
 							}
 						}
 						if read != 100*pages {

@@ -114,7 +114,7 @@ func BenchmarkConnections(b *testing.B) {
 		})
 	}
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // a server that takes time, so that calls overlap
 		api.ServeHTTP(w, r)
 	})
 	for i, s := range sites(b, "http://127.0.0.1", nil) {

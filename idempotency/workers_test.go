@@ -81,7 +81,7 @@ func runWorker(ctx context.Context) error {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 				for now := last; now.Sub(last) < workLease; now = time.Now() { // SIGSTOP may take effect with a delay
 					last = now
-					time.Sleep(time.Millisecond)
+					time.Sleep(time.Millisecond) // until the process is stopped
 				}
 			}
 		}

@@ -73,7 +73,7 @@ func TestLimiter_FourProcesses(t *testing.T) {
 	// All processes are calling now, so the burst is used up.
 	start := time.Now()
 	end := start.Add(window + 1500*time.Millisecond)
-	time.Sleep(time.Until(end))
+	time.Sleep(time.Until(end)) // the rate is measured over this time
 	for _, p := range processes {
 		p.kill()
 	}

@@ -60,7 +60,7 @@ func receiveEvents() error {
 		go func() {
 			// All other handlers have returned, so their events are committed.
 			for n := frozen.Load(); n < 2 || n != active.Load(); n = frozen.Load() {
-				time.Sleep(5 * time.Millisecond)
+				time.Sleep(5 * time.Millisecond) // until the condition holds
 			}
 			fmt.Println("frozen", frozen.Load())
 		}()
@@ -143,7 +143,7 @@ func TestReplayStore_EachEventHandledOnce(t *testing.T) {
 			if i == len(deliveries)*3/4 {
 				// Kill Redis too.
 				r.kill()
-				time.Sleep(200 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond) // Redis is away for a while
 				r.restart()
 			}
 		}

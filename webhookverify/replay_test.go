@@ -227,10 +227,10 @@ func TestMemoryReplayStore(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := webhookverify.NewMemoryReplayStore(time.Hour, 10)
 			handle(t, s, "a")
-			time.Sleep(time.Hour - time.Second)
+			time.Sleep(time.Hour - time.Second) // of a virtual clock
 			handle(t, s, "b")
 			assert.ErrorIs(t, s.Begin(ctx, "a"), webhookverify.ErrReplayed)
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) // of a virtual clock
 			assert.NoError(t, s.Begin(ctx, "a"))
 			assert.ErrorIs(t, s.Begin(ctx, "b"), webhookverify.ErrReplayed)
 		})

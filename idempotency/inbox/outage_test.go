@@ -40,7 +40,7 @@ func TestPostgreSQLCrashesInTheMiddle(t *testing.T) {
 				event := eventOf(t, fmt.Sprint("user", user), n)
 				for in.Receive(t.Context(), event) != nil {
 					repeated.Add(1)
-					time.Sleep(5 * time.Millisecond)
+					time.Sleep(5 * time.Millisecond) // a sender redelivers until it is accepted
 				}
 				received.Add(1)
 			}

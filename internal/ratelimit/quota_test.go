@@ -50,7 +50,7 @@ func TestReportsOfOneWindowComeInAnyOrder(t *testing.T) {
 			pass(t, l, Outcome{Quota: &Quota{Limit: 10, Remaining: remaining, Window: 30 * time.Second, Reset: 30 * time.Second}})
 		}
 		assert.Equal(t, 7, l.State().Quota.Remaining)
-		time.Sleep(25 * time.Second)
+		time.Sleep(25 * time.Second) // of a virtual clock
 		pass(t, l, Outcome{Quota: &Quota{Limit: 10, Remaining: 9, Window: 30 * time.Second, Reset: 30 * time.Second}})
 		assert.Equal(t, 9, l.State().Quota.Remaining, "the next window")
 	})
@@ -62,7 +62,7 @@ func TestAReportThatIsNotRepeatedIsForgotten(t *testing.T) {
 		pass(t, l, Outcome{Quota: &Quota{Limit: 10, Remaining: 9, Window: time.Second, Reset: time.Second}})
 		pass(t, l, Outcome{})
 		assert.NotNil(t, l.State().Quota, "one response without a report proves nothing")
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2 * time.Minute) // of a virtual clock
 		pass(t, l, Outcome{})
 		assert.Equal(t, State{}, l.State())
 		assert.Zero(t, pass(t, l, Outcome{}))

@@ -131,9 +131,9 @@ func (w world) run(t *testing.T, newLaw func() law) (r result) {
 							t.Error(err)
 							return
 						}
-						time.Sleep(w.latency / 2)
+						time.Sleep(w.latency / 2) // of a virtual clock
 						o := send(client)
-						time.Sleep(w.latency - w.latency/2)
+						time.Sleep(w.latency - w.latency/2) // of a virtual clock
 						limiter.Done(pass, o)
 					}
 				})
