@@ -60,7 +60,7 @@ func (c *Client) GetAccount(ctx context.Context, opts ...CallOption) (*Account, 
 
 // AccountStats are statistics of your account. The API's page promises a
 // spending breakdown, a breakdown of GB by proxy type and a chart of 30 days, and
-// names none of their fields. What is not recognised leaves its field empty and
+// names none of their fields. What does not match leaves its field empty and
 // stays in RawJSON.
 type AccountStats struct {
 	// Spending is in USD, by the names that the API gives.
@@ -72,11 +72,11 @@ type AccountStats struct {
 	origin
 }
 
-// UnmarshalJSON recognises what it can and keeps the rest raw.
+// UnmarshalJSON infers the fields; RawJSON has everything.
 func (s *AccountStats) UnmarshalJSON(data []byte) error { return s.infer(data) }
 
 func (s *AccountStats) infer(data []byte) error {
-	found := inferFields(data)
+	found := valuesByName(data)
 	*s = AccountStats{
 		GBByProxyType: found.breakdown("gb", "type", "bandwidth"),
 		Spending:      found.breakdown("spen", "cost"),
@@ -168,17 +168,17 @@ const (
 )
 
 // Transaction is an entry of your account's history. The API's page does not
-// name its fields: those that are not recognised are empty, and RawJSON has them as
+// name its fields: those that do not match are empty, and RawJSON has them as
 // they came.
 type Transaction struct {
 	ID   string          `json:"id" api:"inferred"`
 	Type TransactionType `json:"type" api:"inferred"`
-	// Amount is in USD; null when not recognised.
+	// Amount is in USD; null if not found.
 	Amount decimal.NullDecimal `json:"amount" api:"inferred"`
-	// BalanceAfter is in USD; null when not recognised.
+	// BalanceAfter is in USD; null if not found.
 	BalanceAfter decimal.NullDecimal `json:"balance_after" api:"inferred"`
 	Note         string              `json:"note" api:"inferred,null,alias=description"`
-	// CreatedAt is zero when not recognised.
+	// CreatedAt is zero if not found.
 	CreatedAt time.Time `json:"created_at,omitzero" api:"inferred"`
 
 	origin

@@ -8,7 +8,7 @@ import (
 
 // AnalyticsOverview sums up all sub-users. The API's page promises balances,
 // package counts, spending and a chart of 30 days, and names none of their fields.
-// What is not recognised leaves its field empty and stays in RawJSON.
+// What does not match leaves its field empty and stays in RawJSON.
 type AnalyticsOverview struct {
 	// Balances and Spending are in USD, by the names that the API gives.
 	Balances map[string]decimal.Decimal `json:"balances" api:"inferred"`
@@ -20,11 +20,11 @@ type AnalyticsOverview struct {
 	origin
 }
 
-// UnmarshalJSON recognises what it can and keeps the rest raw.
+// UnmarshalJSON infers the fields; RawJSON has everything.
 func (a *AnalyticsOverview) UnmarshalJSON(data []byte) error { return a.infer(data) }
 
 func (a *AnalyticsOverview) infer(data []byte) error {
-	found := inferFields(data)
+	found := valuesByName(data)
 	*a = AnalyticsOverview{
 		Balances: found.breakdown("balance"),
 		Packages: found.breakdown("package"),

@@ -18,7 +18,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// numbered answers every request after a while with the number of the request
+// countingServer responds to every request after a while with the number of the request
 // as a quote's total.
 type countingServer struct {
 	mu     sync.Mutex

@@ -131,7 +131,7 @@ func TestCallOptions_Invalid(t *testing.T) {
 	assert.Zero(t, sent.Load())
 }
 
-// TestIteratorsTakeCallOptions: another process adds to a balance that this one has
+// TestCallOptions_Iterators: another process adds to a balance that this one has
 // in its cache.
 func TestCallOptions_Iterators(t *testing.T) {
 	server := whozextest.NewServer(whozextest.WithUsers(1))
@@ -158,7 +158,7 @@ func TestCallOptions_Iterators(t *testing.T) {
 	assert.Len(t, history, 1)
 }
 
-// TestEqualReadsOfOtherShapes: a read without retries does not share its failure
+// TestCallOptions_Coalescing: a read without retries does not share its failure
 // with one that has them.
 func TestCallOptions_Coalescing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

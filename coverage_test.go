@@ -23,7 +23,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/api-coverage.md anew")
 
-// TestTheCoverageIsWritten holds docs/api-coverage.md against the types and the
+// TestCoverage_IsUpToDate holds docs/api-coverage.md against the types and the
 // methods' comments.
 func TestCoverage_IsUpToDate(t *testing.T) {
 	const file = "docs/api-coverage.md"
@@ -37,7 +37,7 @@ func TestCoverage_IsUpToDate(t *testing.T) {
 	assert.Equal(t, want, string(got), "go test -run Coverage -update . writes it anew")
 }
 
-// TestThePackageBeginsWithWhatIsInferred holds the table in doc.go against the types,
+// TestCoverage_PackageDoc holds the table in doc.go against the types,
 // and every other comment against repeating it.
 func TestCoverage_PackageDoc(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)

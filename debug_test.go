@@ -85,7 +85,7 @@ func TestWithDebugWriter_Failures(t *testing.T) {
 	}
 }
 
-// TestTheDebugWriterChangesNothing: what is read is what the server sent, and it
+// TestWithDebugWriter_ChangesNothing: what is read is what the server sent, and it
 // stands beneath other middleware.
 func TestWithDebugWriter_ChangesNothing(t *testing.T) {
 	var dump bytes.Buffer

@@ -20,7 +20,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// book is an API with one list, answering without a network.
+// fakeList is an API with one list, without a network.
 type fakeList struct {
 	key     string                                             // of the items, "users" if empty
 	latency time.Duration                                      // of each page

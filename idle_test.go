@@ -17,7 +17,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// TestSpendsLeaveNoIdleConnection shows that the client hangs up first: on a
+// TestIdleConnections_MutatingCalls shows that the client hangs up first: on a
 // connection that a server closes for idleness a spend would end unknown.
 func TestIdleConnections_MutatingCalls(t *testing.T) {
 	t.Parallel()
@@ -53,7 +53,7 @@ func TestIdleConnections_MutatingCalls(t *testing.T) {
 	}
 }
 
-// BenchmarkSpendAfterAPause makes POSTs just when the server drops idle
+// BenchmarkMutatingCallAfterAPause makes POSTs just when the server drops idle
 // connections, and tells how many of them end unknown or failed.
 func BenchmarkMutatingCallAfterAPause(b *testing.B) {
 	const lanes = 200

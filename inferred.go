@@ -41,14 +41,14 @@ func (p *ChartPoint) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// recognised is an object whose field names nobody knows, sorted by form. Data
-// that is no object stands under the empty name: a chart may be the whole of it.
-type inferredFields struct {
+// namedValues are the fields of an object whose names are not documented. Data that is
+// not an object is under the empty name: a chart may be all of it.
+type namedValues struct {
 	fields map[string]json.RawMessage
 }
 
-func inferFields(data []byte) inferredFields {
-	var r inferredFields
+func valuesByName(data []byte) namedValues {
+	var r namedValues
 	if json.Unmarshal(data, &r.fields) != nil {
 		r.fields = map[string]json.RawMessage{"": data}
 	}
@@ -57,7 +57,7 @@ func inferFields(data []byte) inferredFields {
 
 // breakdown collects figures from the fields whose name contains one of words:
 // the field's own, or those of the object that it holds.
-func (r inferredFields) breakdown(words ...string) map[string]decimal.Decimal {
+func (r namedValues) breakdown(words ...string) map[string]decimal.Decimal {
 	found := map[string]decimal.Decimal{}
 	for name, value := range r.fields {
 		if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(name), w) }) {
@@ -82,7 +82,7 @@ func (r inferredFields) breakdown(words ...string) map[string]decimal.Decimal {
 }
 
 // chart returns the points of the first array, by name, whose items have a date.
-func (r inferredFields) chart() []ChartPoint {
+func (r namedValues) chart() []ChartPoint {
 	names := make([]string, 0, len(r.fields))
 	for name := range r.fields {
 		names = append(names, name)

@@ -88,7 +88,7 @@ func windowOf(most int, window time.Duration) func(time.Time) (int, bool) {
 
 const callers = 16
 
-// hurry makes calls from many goroutines and returns how long they took and how
+// callConcurrently makes calls from many goroutines and returns how long they took and how
 // many of them failed.
 func callConcurrently(calls int, call func() error) (took time.Duration, failed int64) {
 	var left, errs atomic.Int64
@@ -139,7 +139,7 @@ func TestRateLimit_Learned(t *testing.T) {
 	}
 }
 
-// TestWhatIsLearnedServesThoseWhoWait is for a server that refuses before it has
+// TestRateLimit_WaitingCallers is for a server that refuses before it has
 // answered what it let through: the client first believes in a rate of nearly
 // none, and whoever waited by that must not go on to.
 func TestRateLimit_WaitingCallers(t *testing.T) {
@@ -154,7 +154,7 @@ func TestRateLimit_WaitingCallers(t *testing.T) {
 	})
 }
 
-// TestWindowsAreRefusedLessThanByRetryablehttp holds the client against servers that
+// TestRateLimit_FixedWindows holds the client against servers that
 // count in fixed windows, which suit a client that just waits and tries again.
 func TestRateLimit_FixedWindows(t *testing.T) {
 	const calls = 1500

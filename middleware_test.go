@@ -22,7 +22,7 @@ import (
 
 type middleware = func(http.RoundTripper) http.RoundTripper
 
-// passOn hides the transport that it wraps, as tracing does.
+// passThrough hides the transport that it wraps, as tracing does.
 func passThrough(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		return next.RoundTrip(r.WithContext(context.WithValue(r.Context(), passOnKey{}, "")))
@@ -81,7 +81,7 @@ func TestOperationFromContext_OtherContext(t *testing.T) {
 	assert.Zero(t, attempt)
 }
 
-// TestMiddlewareAtFault shows what middleware may do and what is refused.
+// TestWithMiddleware_Faulty shows what middleware may do and what is refused.
 func TestWithMiddleware_Faulty(t *testing.T) {
 	twice := func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -175,7 +175,7 @@ func TestWithMiddleware_Faulty(t *testing.T) {
 	}
 }
 
-// TestALateRequestIsRefused: middleware that gave up before it sent must not send
+// TestWithMiddleware_LateRequest: middleware that gave up before it sent must not send
 // once the call has a definite error.
 func TestWithMiddleware_LateRequest(t *testing.T) {
 	var sent atomic.Int32
@@ -202,7 +202,7 @@ func TestWithMiddleware_LateRequest(t *testing.T) {
 	assert.Zero(t, sent.Load())
 }
 
-// TestProofBeneathMiddleware: a refused connection stays definite, and is tried
+// TestWithMiddleware_ProofBeneath: a refused connection stays definite, and is tried
 // again, with middleware in between.
 func TestWithMiddleware_ProofBeneath(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -145,7 +145,7 @@ func changed(data any, at place, change func(any) any) any {
 	panic("there is nothing at this place")
 }
 
-// TestEveryValueMayBeAnother puts each of the changes in the place of each value of
+// TestDecode_MutatedPayloads puts each of the changes in the place of each value of
 // each payload, within the data and around it.
 func TestDecode_MutatedPayloads(t *testing.T) {
 	counts := map[string]int{}

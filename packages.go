@@ -197,7 +197,7 @@ func (p UsageParams) query(req *request) {
 }
 
 // Usage is the history of a package's traffic. The API's page promises a history for
-// charts and does not name its fields. What is not recognised leaves Chart empty and
+// charts and does not name its fields. What does not match leaves Chart empty and
 // stays in RawJSON.
 type Usage struct {
 	Chart []ChartPoint `json:"chart" api:"inferred,list"`
@@ -207,11 +207,11 @@ type Usage struct {
 	origin
 }
 
-// UnmarshalJSON recognises what it can and keeps the rest raw.
+// UnmarshalJSON infers the fields; RawJSON has everything.
 func (u *Usage) UnmarshalJSON(data []byte) error { return u.infer(data) }
 
 func (u *Usage) infer(data []byte) error {
-	found := inferFields(data)
+	found := valuesByName(data)
 	*u = Usage{Chart: found.chart(), Totals: found.breakdown("total")}
 	return nil
 }

@@ -31,7 +31,7 @@ func since(n int, after time.Duration, kind whozex.TransactionType) (entries []b
 	return entries
 }
 
-// TestReconcileInWorldsThatOnceMisledIt asks in single worlds. The reason says
+// TestReconcile_NamedWorlds asks in single worlds. The reason says
 // which premise fails, so that no case is undecided by another's.
 func TestReconcile_NamedWorlds(t *testing.T) {
 	const add, deduct, buy, create = whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpPurchasePackage, whozex.OpCreateUser

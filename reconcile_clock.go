@@ -154,7 +154,7 @@ func (w window) holds(at time.Time) bool {
 	return w.known && !at.IsZero() && !at.Before(w.from) && !at.After(w.to)
 }
 
-// ages compares the clock of a list's created_at with that of its responses.
+// itemAges compares the clock of a list's created_at with that of its responses.
 type itemAges struct {
 	newest     map[string]time.Time // by kind
 	newestEver time.Time

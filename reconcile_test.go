@@ -19,7 +19,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// inDoubt makes a call whose outcome is unknown, carried out or not.
+// loseCall makes a call whose outcome is unknown, carried out or not.
 func (s *faultTest) loseCall(op whozex.Operation, mark string, applied bool) *whozex.OutcomeUnknownError {
 	s.t.Helper()
 	fault := whozextest.DropBeforeCommit()
@@ -296,7 +296,7 @@ func TestReconcile_ServerClock(t *testing.T) {
 	}
 }
 
-// TestReconcileTrustsNoOrder serves histories that are not as the sandbox's.
+// TestReconcile_AnyOrder serves histories that are not as the sandbox's.
 func TestReconcile_AnyOrder(t *testing.T) {
 	now := time.Now()
 	item := func(i int, at time.Time) string {

@@ -175,7 +175,7 @@ func TestRetry_UntrustedCertificate(t *testing.T) {
 	assert.Equal(t, 1, resp.Attempts)
 }
 
-// TestOneRequestOverHTTP2 has each kind of transport send a call to a server of
+// TestRetry_HTTP2 has each kind of transport send a call to a server of
 // HTTP/2 that handles it and resets the stream, after which net/http would send
 // it again.
 func TestRetry_HTTP2(t *testing.T) {
@@ -225,7 +225,7 @@ func TestRetry_HTTP2(t *testing.T) {
 	}
 }
 
-// TestAHeaderThatInvitesReplay: net/http sends a request with an idempotency
+// TestRetry_IdempotencyHeader: net/http sends a request with an idempotency
 // header again if a reused connection breaks.
 func TestRetry_IdempotencyHeader(t *testing.T) {
 	for _, name := range []string{"Idempotency-Key", "idempotency-key", "X-Idempotency-Key"} {
@@ -254,7 +254,7 @@ func TestRetry_IdempotencyHeader(t *testing.T) {
 	}
 }
 
-// TestAForeignTransportProvesNothing: it may have sent the request elsewhere
+// TestRetry_ForeignTransport: it may have sent the request elsewhere
 // before it says that it could not dial.
 func TestRetry_ForeignTransport(t *testing.T) {
 	for _, tt := range []struct {

@@ -34,7 +34,7 @@ var typesWithSecrets = []any{
 	whozex.Secret(""), whozex.SecretBytes(nil),
 }
 
-// TestNoSecretiveTypeIsMissing finds them by the sources: all exported types with an
+// TestSecret_AllTypes finds them by the sources: all exported types with an
 // exported field of a type that is secret, or holds one that is.
 func TestSecret_AllTypes(t *testing.T) {
 	files, err := filepath.Glob("*.go")
@@ -82,8 +82,8 @@ func TestSecret_AllTypes(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// fill puts a secret into all of v that may hold one.
-func decodeFields(v reflect.Value) {
+// fillSecrets puts a secret into all of v that may hold one.
+func fillSecrets(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[whozex.Secret]():
 		v.SetString(secretValue)
@@ -92,13 +92,13 @@ func decodeFields(v reflect.Value) {
 	case v.Kind() == reflect.Struct:
 		for field, in := range v.Fields() {
 			if field.IsExported() {
-				decodeFields(in)
+				fillSecrets(in)
 			}
 		}
 	case v.Kind() == reflect.Pointer:
 		if v.Type().Elem().PkgPath() == reflect.TypeFor[whozex.Client]().PkgPath() {
 			v.Set(reflect.New(v.Type().Elem()))
-			decodeFields(v.Elem())
+			fillSecrets(v.Elem())
 		}
 	}
 }
@@ -189,7 +189,7 @@ func TestSecret_NeverLogged(t *testing.T) {
 	values := received(t)
 	for _, kind := range typesWithSecrets {
 		v := reflect.New(reflect.TypeOf(kind)).Elem()
-		decodeFields(v)
+		fillSecrets(v)
 		values = append(values, v.Interface())
 	}
 	for _, v := range values {
@@ -209,7 +209,7 @@ func TestSecret_NeverLogged(t *testing.T) {
 	t.Logf("%d texts of %d types", texts, len(typesWithSecrets))
 }
 
-// TestWhatPassesTheMethodsOfASecret holds what [whozex.Secret] says of fmt.
+// TestSecret_Limits holds what [whozex.Secret] says of fmt.
 func TestSecret_Limits(t *testing.T) {
 	type order struct{ Password whozex.Secret }
 	for _, tt := range []struct {
