@@ -85,19 +85,9 @@ func TestAddedGBWhoseResponseIsLost(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, v, _, pkg := owner(t)
-			path, form, _ := v.quote("/packages/"+pkg+"/add-gb", url.Values{"gb": {"5"}})
-			before := d.sandbox.Requests(whozex.OpAddGB)
-			d.sandbox.Inject(whozex.OpAddGB, tt.fault, 1)
-			for range 2 {
-				_, to := v.post(path, form)
-				require.Equal(t, path, to)
-			}
-			status, _ := v.post(path+"/ask", nil)
-			require.Equal(t, http.StatusSeeOther, status)
-			_, body := v.get(path)
+			body := afterLoss(t, d, v, whozex.OpAddGB, tt.fault, "/packages/"+pkg+"/add-gb", url.Values{"gb": {"5"}})
 			assert.Contains(t, body, tt.want)
 			assert.Contains(t, body, "5 GB more in "+pkg+" for Buyer")
-			assert.Equal(t, before+1, d.sandbox.Requests(whozex.OpAddGB))
 		})
 	}
 }

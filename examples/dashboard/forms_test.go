@@ -192,23 +192,31 @@ func TestUnknownOutcomes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, v, id := buyer(t)
-			path, form, _ := v.quote("/users/"+id+"/"+tt.path, tt.form)
-			before := d.sandbox.Requests(tt.op)
-			d.sandbox.Inject(tt.op, tt.fault, 1)
-			for range 2 {
-				status, to := v.post(path, form)
-				require.Equal(t, http.StatusSeeOther, status)
-				require.Equal(t, path, to)
-			}
-			status, _ := v.post(path+"/ask", nil)
-			require.Equal(t, http.StatusSeeOther, status)
-			_, body := v.get(path)
+			body := afterLoss(t, d, v, tt.op, tt.fault, "/users/"+id+"/"+tt.path, tt.form)
 			for _, want := range tt.want {
 				assert.Contains(t, body, want)
 			}
-			assert.Equal(t, before+1, d.sandbox.Requests(tt.op), "nothing is sent twice")
 		})
 	}
+}
+
+// afterLoss confirms a quote twice while the response to op is lost, asks once more what
+// became of it, and returns the page. One request is sent.
+func afterLoss(t *testing.T, d *dashboard, v visitor, op whozex.Operation, fault whozextest.Fault, quote string, values url.Values) (body string) {
+	t.Helper()
+	path, form, _ := v.quote(quote, values)
+	before := d.sandbox.Requests(op)
+	d.sandbox.Inject(op, fault, 1)
+	for range 2 {
+		status, to := v.post(path, form)
+		require.Equal(t, http.StatusSeeOther, status)
+		require.Equal(t, path, to)
+	}
+	status, _ := v.post(path+"/ask", nil)
+	require.Equal(t, http.StatusSeeOther, status)
+	_, body = v.get(path)
+	assert.Equal(t, before+1, d.sandbox.Requests(op), "nothing is sent twice")
+	return body
 }
 
 // TestALostPurchaseOnTheLiveAPI stays unknown, since others may buy there, and is
