@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Decode decodes the event's data into v, as [json.Unmarshal] does, and refuses
-// what would leave v empty: data that is missing or null, and, if v is a struct,
-// an object in which none of the struct's fields stands with a value. Errors are
-// [ErrMalformedEvent]; then v may be filled in part.
+// Decode decodes the event's data into v, as [json.Unmarshal] does. It returns
+// [ErrMalformedEvent] if that fails or would leave v empty: the data is missing or
+// null, or v is a struct and the data is an object with a value for none of its
+// fields. After an error v may be partly filled.
 func (e *Event) Decode(v any) error {
 	if e.Data == nil {
 		return fmt.Errorf("%w: %s has no data", ErrMalformedEvent, e.Name)
@@ -34,8 +34,8 @@ func isNull(data []byte) bool { return string(bytes.TrimSpace(data)) == "null" }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
-// checkFields reports an error if t is a struct and data an object with none of
-// its fields. Of a type that decodes itself only the tagged fields count.
+// checkFields returns an error if t is a struct and data an object with none of its
+// fields. For an [json.Unmarshaler] only the tagged fields count.
 func checkFields(data []byte, t reflect.Type) error {
 	tagged := false
 	for ; t.Kind() == reflect.Pointer; t = t.Elem() {
@@ -59,8 +59,8 @@ func checkFields(data []byte, t reflect.Type) error {
 	return fmt.Errorf("it has none of the fields of %s", t)
 }
 
-// fieldNames are the names under which encoding/json fills a struct, or those of
-// its tags alone.
+// fieldNames returns the names by which encoding/json fills a struct, or only those
+// from tags.
 func fieldNames(t reflect.Type, tagged bool) (names []string) {
 	for _, field := range reflect.VisibleFields(t) {
 		tag := field.Tag.Get("json")

@@ -10,18 +10,16 @@
 //	}))
 //
 // An event is a POST whose [SignatureHeader] is sha256= and the lowercase hex of
-// the body's HMAC-SHA256; the key is the webhook's secret, verbatim. This is
-// documented. Neither a delivery id, nor a timestamp outside the body, nor a
-// schedule of redelivery is. So [WithMaxAge] is off by default: an event that is
-// redelivered after hours of your downtime would be lost to it. And so
-// [WithReplayStore] tells events apart by their body, unless [WithEventID] says
-// otherwise.
+// the body's HMAC-SHA256; the key is the webhook's secret, verbatim. The API
+// documents no delivery id, no timestamp outside the body and no retry schedule.
+// That is why [WithMaxAge] is off by default: it would reject an event redelivered
+// after hours of downtime. It is also why [WithReplayStore] identifies an event by
+// its body, unless you set [WithEventID].
 //
-// The signature covers the bytes as they arrived. Where a framework has read,
-// parsed or decompressed the body, hand its raw bytes to [Verifier.ParseEvent],
-// and the event to [Verifier.Once].
+// The signature covers the bytes as they arrived. If a framework reads, parses or
+// decompresses the body, pass the raw bytes to [Verifier.ParseEvent], and the event
+// to [Verifier.Once].
 //
-// How long a sender may take is up to the server: set ReadHeaderTimeout and
-// ReadTimeout of your http.Server, or a body that trickles in holds its
-// connection forever.
+// Set ReadHeaderTimeout and ReadTimeout of your http.Server: without them a slow
+// sender can hold its connection forever.
 package webhookverify

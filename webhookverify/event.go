@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Event is a genuine event.
+// Event is an event whose signature was verified.
 type Event struct {
 	// ID tells events apart for a [ReplayStore]: v2: and the hex of the body's
 	// SHA-256, or what [WithEventID] makes of it. It depends on no secret, so it
@@ -18,20 +18,21 @@ type Event struct {
 	// Webhook is the name of the secret that signed the event, see
 	// [WithSecrets]; empty for the secret of [New].
 	Webhook string `json:"webhook,omitempty"`
-	// Name is such as "package.created". There are more names than are documented.
+	// Name is the event's name, such as "package.created". The API may send names
+	// that it does not document.
 	Name string `json:"event"`
-	// Data is the event's data as it came; nil if there was none.
+	// Data is the event's raw data; nil if the body has none.
 	Data json.RawMessage `json:"data,omitempty"`
-	// Timestamp is the event's time; zero if there was none that can be read.
+	// Timestamp is the event's time; zero if it is missing or not RFC 3339.
 	Timestamp time.Time `json:"timestamp,omitzero"`
-	// Body is all of the body, as it was signed. Only if it was signed in the form of
-	// gzip or zlib, which the API does not document, it is decompressed here. It is
-	// not part of the JSON.
+	// Body is the whole body as it was signed, or its decompressed content if the
+	// sender signed gzip or zlib, which the API does not document. It is not part of
+	// the JSON.
 	Body []byte `json:"-"`
 }
 
-// parseEvent reads a body by its exact keys: encoding/json alone takes "EVENT"
-// for "event", and the last of two for the one that counts.
+// parseEvent matches keys exactly: encoding/json would accept "EVENT" for "event",
+// and the last of two duplicates.
 func parseEvent(body []byte) (*Event, error) {
 	fields, err := exactFields(body, "event", "data", "timestamp")
 	if err != nil {
@@ -39,7 +40,7 @@ func parseEvent(body []byte) (*Event, error) {
 	}
 	event := &Event{Body: body, Data: fields["data"]}
 	if json.Unmarshal(fields["event"], &event.Name) != nil || event.Name == "" {
-		return nil, fmt.Errorf("%w: it has no name", ErrMalformedEvent)
+		return nil, fmt.Errorf("%w: it has no event name", ErrMalformedEvent)
 	}
 	var at string
 	if json.Unmarshal(fields["timestamp"], &at) == nil {
@@ -53,7 +54,7 @@ func parseEvent(body []byte) (*Event, error) {
 func exactFields(body []byte, names ...string) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return nil, fmt.Errorf("it is no JSON object")
+		return nil, fmt.Errorf("it is not a JSON object")
 	}
 	fields := make(map[string]json.RawMessage, len(names))
 	for dec.More() {

@@ -39,25 +39,25 @@ func deflated(t testing.TB, body string) string {
 	return b.String()
 }
 
-// TestAMismatchIsExplained: each body arrives with the signature of another.
-func TestAMismatchIsExplained(t *testing.T) {
+// TestExplain sends each body with the signature of another.
+func TestExplain(t *testing.T) {
 	spaced := `{ "event": "x", "data": {} }`
 	for _, tt := range []struct{ name, signed, arrives, says string }{
-		{"a newline added", created, created + "\n", "without its last newline"},
-		{"CRLF added", created, created + "\r\n", "without its last newline"},
-		{"a newline taken off", created + "\n", created, "with a newline at its end"},
-		{"compressed after signing", created, gzipped(t, created), "fits the decompressed body"},
-		{"deflated after signing", created, deflated(t, created), "fits the decompressed body"},
-		{"a byte order mark added", created, "\ufeff" + created, "without its byte order mark"},
-		{"base64 of a gateway", created, base64.StdEncoding.EncodeToString([]byte(created)), "decoded from base64"},
-		{"base64 of a tool, with a newline", created, base64.StdEncoding.EncodeToString([]byte(created)) + "\n", "decoded from base64"},
-		{"a JSON string of a queue", created, strconv.Quote(created), "a JSON string"},
-		{"base64 of something else", created, base64.StdEncoding.EncodeToString([]byte("else")), "does not begin as an event"},
-		{"indented after signing", `{"event":"x","data":{}}`, spaced, "without its whitespace"},
-		{"its beginning is gone", created, created[10:], "beginning may have been read"},
-		{"empty", created, "", "the body is empty"},
-		{"gzip of something else", created, gzipped(t, "else"), "the body is gzip"},
-		{"forged", created, strings.Replace(created, "20", "21", 1), ""},
+		{name: "a newline added", signed: created, arrives: created + "\n", says: "without its last newline"},
+		{name: "CRLF added", signed: created, arrives: created + "\r\n", says: "without its last newline"},
+		{name: "a newline removed", signed: created + "\n", arrives: created, says: "with a newline at its end"},
+		{name: "compressed after signing", signed: created, arrives: gzipped(t, created), says: "matches the decompressed body"},
+		{name: "deflated after signing", signed: created, arrives: deflated(t, created), says: "matches the decompressed body"},
+		{name: "a byte order mark added", signed: created, arrives: "\ufeff" + created, says: "without its byte order mark"},
+		{name: "base64 of a gateway", signed: created, arrives: base64.StdEncoding.EncodeToString([]byte(created)), says: "decoded from base64"},
+		{name: "base64 of a tool, with a newline", signed: created, arrives: base64.StdEncoding.EncodeToString([]byte(created)) + "\n", says: "decoded from base64"},
+		{name: "a JSON string of a queue", signed: created, arrives: strconv.Quote(created), says: "a JSON string"},
+		{name: "base64 of something else", signed: created, arrives: base64.StdEncoding.EncodeToString([]byte("else")), says: "does not begin as an event"},
+		{name: "indented after signing", signed: `{"event":"x","data":{}}`, arrives: spaced, says: "without its whitespace"},
+		{name: "beginning missing", signed: created, arrives: created[10:], says: "beginning may have been read"},
+		{name: "empty", signed: created, says: "the body is empty"},
+		{name: "gzip of something else", signed: created, arrives: gzipped(t, "else"), says: "the body is gzip"},
+		{name: "forged", signed: created, arrives: strings.Replace(created, "20", "21", 1)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			event, err := newVerifier(t).ParseEvent([]byte(tt.arrives), sign(tt.signed))
@@ -69,7 +69,7 @@ func TestAMismatchIsExplained(t *testing.T) {
 			}
 			assert.ErrorContains(t, err, tt.says)
 
-			in := newInbox(t, nil)
+			in := newReceiver(t, nil)
 			resp, answer := in.post(tt.arrives, sign(tt.signed))
 			assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 			assert.Equal(t, "Unauthorized\n", answer, "the reason is for the log alone")
@@ -79,8 +79,8 @@ func TestAMismatchIsExplained(t *testing.T) {
 	}
 }
 
-// TestReasonsAreRationed: a flood is refused for the price of one HMAC each.
-func TestReasonsAreRationed(t *testing.T) {
+// TestExplain_RateLimited checks that a forged request in a flood costs one HMAC.
+func TestExplain_RateLimited(t *testing.T) {
 	v := newVerifier(t)
 	explained := 0
 	for range 1000 {
@@ -95,8 +95,8 @@ func TestReasonsAreRationed(t *testing.T) {
 	assert.Less(t, explained, 50)
 }
 
-// TestACompressionBombIsNotUnpacked: a gigabyte in a megabyte.
-func TestACompressionBombIsNotUnpacked(t *testing.T) {
+// TestExplain_CompressionBomb sends a gigabyte compressed to a megabyte.
+func TestExplain_CompressionBomb(t *testing.T) {
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)
 	zeros := make([]byte, 1<<20)
@@ -117,7 +117,7 @@ func TestACompressionBombIsNotUnpacked(t *testing.T) {
 	assert.Less(t, result.AllocedBytesPerOp(), int64(16<<20))
 }
 
-func TestABodyThatWasReadBefore(t *testing.T) {
+func TestReadRequest_BodyConsumed(t *testing.T) {
 	read := func(n int64) func(*http.Request) {
 		return func(r *http.Request) { _, _ = io.CopyN(io.Discard, r.Body, n) }
 	}
@@ -159,15 +159,15 @@ func TestABodyThatWasReadBefore(t *testing.T) {
 	}
 }
 
-// TestABodyThatMiddlewareHasReplaced has the length of another in its header.
-func TestABodyThatMiddlewareHasReplaced(t *testing.T) {
+// TestReadRequest_BodyReplaced sends a body with the Content-Length of another.
+func TestReadRequest_BodyReplaced(t *testing.T) {
 	for _, tt := range []struct {
 		name, body, signature string
 		want                  error
 		says                  string
 	}{
 		{name: "by what was signed", body: created, signature: sign(created)},
-		{name: "by something else", body: created, signature: sign(gzipped(t, created)), want: webhookverify.ErrSignatureMismatch, says: "decompressed or replaced before"},
+		{name: "by something else", body: created, signature: sign(gzipped(t, created)), want: webhookverify.ErrSignatureMismatch, says: "decompressed or replaced on the way"},
 		{name: "by nothing", body: "", signature: sign(created), want: webhookverify.ErrBodyConsumed},
 		{name: "by its end", body: created[10:], signature: sign(created), want: webhookverify.ErrBodyConsumed},
 	} {
@@ -184,7 +184,7 @@ func TestABodyThatMiddlewareHasReplaced(t *testing.T) {
 	}
 }
 
-func TestAMaxBytesHandlerUpstreamIs413(t *testing.T) {
+func TestReadRequest_MaxBytesHandler(t *testing.T) {
 	var reported error
 	verifier := newVerifier(t, webhookverify.WithErrorHandler(func(_ *http.Request, err error) { reported = err }))
 	handler := http.MaxBytesHandler(verifier.Handler(func(context.Context, *webhookverify.Event) error { return nil }), 20)

@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// Handler hands genuine events to handle. The response has the status of [Status]
-// for what went wrong, 405 with Allow, 503 with Retry-After, and nothing but the
-// status and its standard text. It is 200 when handle returned nil, or, with
-// [WithReplayStore], did so before for the same event. What went wrong goes to
-// [WithErrorHandler].
+// Handler returns a handler that verifies each request and passes its event to
+// handle. It responds with 200 when handle returns nil, or, with [WithReplayStore],
+// when it returned nil for the same event before. Otherwise it responds with the
+// [Status] of the error and that status's standard text, and passes the error to
+// [WithErrorHandler]. A 405 has Allow, a 503 has Retry-After.
 //
-// Respond soon: the API does not document how long its sender waits. When it hangs
-// up, the context given to handle ends.
+// Return quickly: the API does not document how long its sender waits. When the
+// sender disconnects, the context of handle is cancelled.
 func (v *Verifier) Handler(handle func(context.Context, *Event) error) http.Handler {
 	if handle == nil {
 		panic("webhookverify: nil function for Handler")

@@ -24,8 +24,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// inbox is a receiver over real HTTP, and what it was told.
-type inbox struct {
+// receiver is an HTTP server with a [webhookverify.Handler] that records events and
+// errors.
+type receiver struct {
 	*httptest.Server
 	t *testing.T
 
@@ -34,9 +35,9 @@ type inbox struct {
 	failures []error
 }
 
-func newInbox(t *testing.T, handle func(context.Context, *webhookverify.Event) error, opts ...webhookverify.Option) *inbox {
+func newReceiver(t *testing.T, handle func(context.Context, *webhookverify.Event) error, opts ...webhookverify.Option) *receiver {
 	t.Helper()
-	in := &inbox{t: t}
+	in := &receiver{t: t}
 	verifier := newVerifier(t, append(opts, webhookverify.WithErrorHandler(func(_ *http.Request, err error) {
 		in.mu.Lock()
 		defer in.mu.Unlock()
@@ -57,13 +58,13 @@ func newInbox(t *testing.T, handle func(context.Context, *webhookverify.Event) e
 	return in
 }
 
-// post sends a body and returns status, Retry-After and answer.
-func (in *inbox) post(body string, signatures ...string) (*http.Response, string) {
+// post sends a body and returns the response and its body.
+func (in *receiver) post(body string, signatures ...string) (*http.Response, string) {
 	in.t.Helper()
 	return in.send("POST", strings.NewReader(body), signatures...)
 }
 
-func (in *inbox) send(method string, body io.Reader, signatures ...string) (*http.Response, string) {
+func (in *receiver) send(method string, body io.Reader, signatures ...string) (*http.Response, string) {
 	in.t.Helper()
 	req, err := http.NewRequest(method, in.URL, body)
 	require.NoError(in.t, err)
@@ -78,7 +79,7 @@ func (in *inbox) send(method string, body io.Reader, signatures ...string) (*htt
 
 func sign(body string) string { return webhookverify.Sign([]byte(body), secret) }
 
-func TestHandlerAnswers(t *testing.T) {
+func TestHandler(t *testing.T) {
 	stale := `{"event":"x","timestamp":"2020-01-01T12:00:00Z"}`
 	long := `{"event":"` + strings.Repeat("x", 2000) + `"}`
 	failing := func(context.Context, *webhookverify.Event) error { return errors.New("the database has a secret") }
@@ -93,27 +94,27 @@ func TestHandlerAnswers(t *testing.T) {
 		status     int
 		reported   string
 	}{
-		{"genuine", "POST", created, []string{sign(created)}, nil, 200, ""},
-		{"genuine, previous secret", "POST", created, []string{webhookverify.Sign([]byte(created), old)}, nil, 200, ""},
-		{"GET", "GET", "", []string{sign("")}, nil, 405, "not a POST"},
-		{"PUT", "PUT", created, []string{sign(created)}, nil, 405, "not a POST"},
-		{"no signature", "POST", created, nil, nil, 401, "no signature"},
-		{"empty signature", "POST", created, []string{""}, nil, 401, "no signature"},
-		{"forged", "POST", created, []string{sign("other")}, nil, 401, "mismatch"},
-		{"malformed", "POST", created, []string{"sha256=zz"}, nil, 401, "71 bytes"},
-		{"several signatures", "POST", created, []string{sign(created), sign(created)}, nil, 401, "several"},
-		{"too large", "POST", long, []string{sign(long)}, nil, 413, "too large"},
-		{"stale", "POST", stale, []string{sign(stale)}, nil, 400, "too old"},
-		{"no event", "POST", "{}", []string{sign("{}")}, nil, 400, "no name"},
-		{"handler fails", "POST", created, []string{sign(created)}, failing, 500, "the database has a secret"},
-		{"handler panics", "POST", created, []string{sign(created)}, panicking, 500, "the database has a secret"},
-		{"handler returns our own error", "POST", created, []string{sign(created)}, func(context.Context, *webhookverify.Event) error {
+		{name: "genuine", method: "POST", body: created, signatures: []string{sign(created)}, status: 200},
+		{name: "genuine, previous secret", method: "POST", body: created, signatures: []string{webhookverify.Sign([]byte(created), old)}, status: 200},
+		{name: "GET", method: "GET", signatures: []string{sign("")}, status: 405, reported: "not a POST"},
+		{name: "PUT", method: "PUT", body: created, signatures: []string{sign(created)}, status: 405, reported: "not a POST"},
+		{name: "no signature", method: "POST", body: created, status: 401, reported: "no signature"},
+		{name: "empty signature", method: "POST", body: created, signatures: []string{""}, status: 401, reported: "no signature"},
+		{name: "forged", method: "POST", body: created, signatures: []string{sign("other")}, status: 401, reported: "mismatch"},
+		{name: "malformed", method: "POST", body: created, signatures: []string{"sha256=zz"}, status: 401, reported: "71 bytes"},
+		{name: "several signatures", method: "POST", body: created, signatures: []string{sign(created), sign(created)}, status: 401, reported: "several"},
+		{name: "too large", method: "POST", body: long, signatures: []string{sign(long)}, status: 413, reported: "too large"},
+		{name: "stale", method: "POST", body: stale, signatures: []string{sign(stale)}, status: 400, reported: "too old"},
+		{name: "no event", method: "POST", body: "{}", signatures: []string{sign("{}")}, status: 400, reported: "no event name"},
+		{name: "handler fails", method: "POST", body: created, signatures: []string{sign(created)}, handle: failing, status: 500, reported: "the database has a secret"},
+		{name: "handler panics", method: "POST", body: created, signatures: []string{sign(created)}, handle: panicking, status: 500, reported: "the database has a secret"},
+		{name: "handler returns our own error", method: "POST", body: created, signatures: []string{sign(created)}, handle: func(context.Context, *webhookverify.Event) error {
 			return webhookverify.ErrSignatureMismatch
-		}, 500, "mismatch"},
+		}, status: 500, reported: "mismatch"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			in := newInbox(t, tt.handle, webhookverify.WithPreviousSecret(old), webhookverify.WithMaxBodyBytes(1000),
+			in := newReceiver(t, tt.handle, webhookverify.WithPreviousSecret(old), webhookverify.WithMaxBodyBytes(1000),
 				webhookverify.WithMaxAge(time.Hour), webhookverify.WithClock(func() time.Time { return now }))
 			resp, answer := in.send(tt.method, strings.NewReader(tt.body), tt.signatures...)
 			assert.Equal(t, tt.status, resp.StatusCode)
@@ -124,7 +125,7 @@ func TestHandlerAnswers(t *testing.T) {
 				assert.Equal(t, []string{"package.created"}, in.events)
 				return
 			}
-			assert.Equal(t, http.StatusText(tt.status)+"\n", answer, "nothing but the status is told")
+			assert.Equal(t, http.StatusText(tt.status)+"\n", answer, "the response has only the status")
 			require.Len(t, in.failures, 1)
 			assert.ErrorContains(t, in.failures[0], tt.reported)
 			assert.Equal(t, tt.status == 500, len(in.events) == 1)
@@ -132,26 +133,26 @@ func TestHandlerAnswers(t *testing.T) {
 	}
 }
 
-func TestAPanicIsReportedWithItsStack(t *testing.T) {
+func TestHandler_PanicStack(t *testing.T) {
 	cause := errors.New("cause")
-	in := newInbox(t, func(context.Context, *webhookverify.Event) error { panic(cause) })
+	in := newReceiver(t, func(context.Context, *webhookverify.Event) error { panic(cause) })
 	in.post(created, sign(created))
 	require.Len(t, in.failures, 1)
 	require.ErrorIs(t, in.failures[0], cause)
 	var panicked *webhookverify.PanicError
 	require.ErrorAs(t, in.failures[0], &panicked)
-	assert.Contains(t, string(panicked.Stack), "TestAPanicIsReportedWithItsStack")
+	assert.Contains(t, string(panicked.Stack), "TestHandler_PanicStack")
 }
 
-// untouched fails the test when it is read.
-type untouched struct{ t *testing.T }
+// unreadable fails the test if something reads it.
+type unreadable struct{ t *testing.T }
 
-func (u untouched) Read([]byte) (int, error) {
+func (u unreadable) Read([]byte) (int, error) {
 	u.t.Error("the body was read")
 	return 0, io.EOF
 }
 
-func TestWhatCanBeRefusedUnreadIs(t *testing.T) {
+func TestReadRequest_RefusedBeforeReading(t *testing.T) {
 	good := "sha256=" + strings.Repeat("0", 64)
 	for name, tt := range map[string]struct {
 		method string
@@ -159,15 +160,15 @@ func TestWhatCanBeRefusedUnreadIs(t *testing.T) {
 		header []string
 		want   error
 	}{
-		"method":       {"PUT", 10, []string{good}, webhookverify.ErrMethod},
-		"no header":    {"POST", 10, nil, webhookverify.ErrMissingSignature},
-		"malformed":    {"POST", 10, []string{"sha256=x"}, webhookverify.ErrMalformedSignature},
-		"several":      {"POST", 10, []string{good, good}, webhookverify.ErrMalformedSignature},
-		"length":       {"POST", webhookverify.DefaultMaxBodyBytes + 1, []string{good}, webhookverify.ErrBodyTooLarge},
-		"no header, 1": {"POST", 1 << 40, nil, webhookverify.ErrMissingSignature},
+		"method":       {method: "PUT", length: 10, header: []string{good}, want: webhookverify.ErrMethod},
+		"no header":    {method: "POST", length: 10, want: webhookverify.ErrMissingSignature},
+		"malformed":    {method: "POST", length: 10, header: []string{"sha256=x"}, want: webhookverify.ErrMalformedSignature},
+		"several":      {method: "POST", length: 10, header: []string{good, good}, want: webhookverify.ErrMalformedSignature},
+		"length":       {method: "POST", length: webhookverify.DefaultMaxBodyBytes + 1, header: []string{good}, want: webhookverify.ErrBodyTooLarge},
+		"no header, 1": {method: "POST", length: 1 << 40, want: webhookverify.ErrMissingSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest(tt.method, "/", untouched{t})
+			r := httptest.NewRequest(tt.method, "/", unreadable{t})
 			r.ContentLength = tt.length
 			r.Header[webhookverify.SignatureHeader] = tt.header
 			_, err := newVerifier(t).ReadRequest(r)
@@ -176,7 +177,7 @@ func TestWhatCanBeRefusedUnreadIs(t *testing.T) {
 	}
 }
 
-// flood gives bytes without end, and counts those taken.
+// flood is an endless body that counts the bytes read.
 type flood struct{ n int }
 
 func (f *flood) Read(p []byte) (int, error) {
@@ -184,7 +185,7 @@ func (f *flood) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestABodyWithoutALengthIsBounded(t *testing.T) {
+func TestReadRequest_ChunkedBodyIsBounded(t *testing.T) {
 	v := newVerifier(t, webhookverify.WithMaxBodyBytes(1<<10))
 	body := &flood{}
 	r := httptest.NewRequest("POST", "/", body)
@@ -193,7 +194,7 @@ func TestABodyWithoutALengthIsBounded(t *testing.T) {
 	require.ErrorIs(t, err, webhookverify.ErrBodyTooLarge)
 	assert.LessOrEqual(t, body.n, 2<<10)
 
-	in := newInbox(t, nil)
+	in := newReceiver(t, nil)
 	resp, _ := in.send("POST", struct{ io.Reader }{strings.NewReader(created)}, sign(created))
 	assert.Equal(t, 200, resp.StatusCode, "chunked")
 	exact := newVerifier(t, webhookverify.WithMaxBodyBytes(int64(len(created))))
@@ -203,7 +204,7 @@ func TestABodyWithoutALengthIsBounded(t *testing.T) {
 	assert.NoError(t, err, "just long enough")
 }
 
-func TestABodyCutShortIsNoEvent(t *testing.T) {
+func TestHandler_BodyCutShort(t *testing.T) {
 	for _, chunked := range []bool{false, true} {
 		r := signed(created)
 		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(created[:20]), broken{}))
@@ -215,7 +216,7 @@ func TestABodyCutShortIsNoEvent(t *testing.T) {
 	}
 }
 
-func TestALengthThatIsOnlyAnnouncedCostsLittleMemory(t *testing.T) {
+func TestReadRequest_DeclaredLengthAllocatesLittle(t *testing.T) {
 	const times = 16
 	v := newVerifier(t)
 	var before, after runtime.MemStats
@@ -235,9 +236,9 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// TestASlowBodyEndsByTheServersTimeOut shows what the package's page asks of
-// the server.
-func TestASlowBodyEndsByTheServersTimeOut(t *testing.T) {
+// TestHandler_SlowBody checks that ReadTimeout ends a slow body, as the package's
+// documentation says.
+func TestHandler_SlowBody(t *testing.T) {
 	reported := make(chan error, 1)
 	verifier := newVerifier(t, webhookverify.WithErrorHandler(func(_ *http.Request, err error) { reported <- err }))
 	server := httptest.NewUnstartedServer(verifier.Handler(func(context.Context, *webhookverify.Event) error {
@@ -261,6 +262,6 @@ func TestASlowBodyEndsByTheServersTimeOut(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 }
 
-func TestHandlerNeedsAFunction(t *testing.T) {
+func TestHandler_NilFunction(t *testing.T) {
 	assert.Panics(t, func() { newVerifier(t).Handler(nil) })
 }

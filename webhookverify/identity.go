@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 )
 
-// idVersion tells IDs of this form from those of other versions, which a store may
-// hold beside them. Up to 0.1 an ID was the bare hex of the body's HMAC.
+// idVersion distinguishes these IDs from those of versions before 0.2.0, which a
+// store may also hold. Those were the bare hex of the body's HMAC.
 const idVersion = "v2:"
 
 func (v *Verifier) identify(event *Event) string {
@@ -19,8 +19,8 @@ func (v *Verifier) identify(event *Event) string {
 	return idVersion + hex.EncodeToString(sum[:])
 }
 
-// identities are all under which the event must be claimed, first its own.
-func (v *Verifier) identities(event *Event) []string {
+// claimIDs returns all IDs under which the event must be claimed, its own first.
+func (v *Verifier) claimIDs(event *Event) []string {
 	own := event.ID
 	if own == "" {
 		own = v.identify(event)
@@ -30,7 +30,7 @@ func (v *Verifier) identities(event *Event) []string {
 		return ids
 	}
 	for _, k := range v.keys {
-		// Former versions used the secret that was current, whichever had signed.
+		// Former versions used the current secret, even if the previous one had signed.
 		if k.webhook == event.Webhook {
 			sum := authenticate(event.Body, k.secret)
 			ids = append(ids, hex.EncodeToString(sum[:]))

@@ -16,7 +16,8 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// sharedStore is one that other processes, and other versions, use too.
+// sharedStore is a store that other processes and versions share. It is not a
+// [webhookverify.MemoryReplayStore], so former IDs are claimed too.
 type sharedStore struct {
 	webhookverify.ReplayStore
 	fail func(step, id string) error
@@ -44,12 +45,12 @@ func (s *sharedStore) Commit(ctx context.Context, id string) error {
 	return s.ReplayStore.Commit(ctx, id)
 }
 
-// formerID is what versions before 0.2.0 called the event.
+// formerID returns the event's ID in versions before 0.2.0.
 func formerID(body, secret string) string {
 	return strings.TrimPrefix(webhookverify.Sign([]byte(body), secret), "sha256=")
 }
 
-func TestTheIdentityDependsOnNoSecret(t *testing.T) {
+func TestEventID_IndependentOfSecret(t *testing.T) {
 	before := newVerifier(t)
 	during, err := webhookverify.New("wxsec_next", webhookverify.WithPreviousSecret(secret))
 	require.NoError(t, err)
@@ -67,8 +68,8 @@ func TestTheIdentityDependsOnNoSecret(t *testing.T) {
 	assert.Len(t, ids, 1)
 }
 
-// delivering hands an event to a replica. The function counts what is handled.
-func delivering(t require.TestingT, v *webhookverify.Verifier, body, signer string, handled map[string]int) error {
+// deliver delivers an event to a replica and counts in handled whether it was handled.
+func deliver(t require.TestingT, v *webhookverify.Verifier, body, signer string, handled map[string]int) error {
 	event, err := v.ParseEvent([]byte(body), webhookverify.Sign([]byte(body), signer))
 	require.NoError(t, err)
 	return v.Once(context.Background(), event, func(_ context.Context, event *webhookverify.Event) error {
@@ -77,10 +78,10 @@ func delivering(t require.TestingT, v *webhookverify.Verifier, body, signer stri
 	})
 }
 
-// TestReplicasOfAnyAgeHandleEachEventOnce draws replicas with the secrets that
+// TestReplayStore_MixedVersions draws replicas with the secrets that
 // each may hold in the middle of a rotation, among them such of a former version,
 // and delivers events to them in any order.
-func TestReplicasOfAnyAgeHandleEachEventOnce(t *testing.T) {
+func TestReplayStore_MixedVersions(t *testing.T) {
 	secrets := []string{"wxsec_1", "wxsec_2", "wxsec_3"}
 	rapid.Check(t, func(t *rapid.T) {
 		store := newSharedStore()
@@ -92,14 +93,14 @@ func TestReplicasOfAnyAgeHandleEachEventOnce(t *testing.T) {
 		newReplica := func(label string) replica {
 			at := rapid.IntRange(0, len(secrets)-2).Draw(t, label)
 			current, previous := secrets[at+1], secrets[at]
-			// Before and after a rotation that is under way, both replicas hold both.
+			// During a rotation both replicas hold both secrets.
 			if rapid.Bool().Draw(t, label+" is behind") {
 				current, previous = previous, current
 			}
 			v, err := webhookverify.New(current, webhookverify.WithPreviousSecret(previous), webhookverify.WithReplayStore(store))
 			require.NoError(t, err)
 			return replica{[]string{current, previous}, func(body, signer string) error {
-				return delivering(t, v, body, signer, handled)
+				return deliver(t, v, body, signer, handled)
 			}}
 		}
 		former := replica{secrets[:2], func(body, _ string) error {
@@ -127,17 +128,17 @@ func TestReplicasOfAnyAgeHandleEachEventOnce(t *testing.T) {
 	})
 }
 
-func TestTheSameEventOfTwoWebhooksIsHandledOnce(t *testing.T) {
+func TestReplayStore_SameEventOfTwoWebhooks(t *testing.T) {
 	two := map[string]string{"WH-1": "wxsec_1", "WH-2": "wxsec_2"}
-	v, err := webhookverify.New("", webhookverify.WithSecrets(two), remembering())
+	v, err := webhookverify.New("", webhookverify.WithSecrets(two), withMemoryStore())
 	require.NoError(t, err)
 	handled := map[string]int{}
-	require.NoError(t, delivering(t, v, created, "wxsec_1", handled))
-	require.NoError(t, delivering(t, v, created, "wxsec_2", handled))
+	require.NoError(t, deliver(t, v, created, "wxsec_1", handled))
+	require.NoError(t, deliver(t, v, created, "wxsec_2", handled))
 	assert.Equal(t, map[string]int{created: 1}, handled)
 }
 
-func TestWhatAFormerVersionCommittedStaysHandled(t *testing.T) {
+func TestReplayStore_FormerIDs(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		opts    []webhookverify.Option
@@ -159,17 +160,17 @@ func TestWhatAFormerVersionCommittedStaysHandled(t *testing.T) {
 			v := newVerifier(t, append(tt.opts, webhookverify.WithReplayStore(store))...)
 			handled := map[string]int{}
 			if tt.handled == 0 {
-				require.ErrorIs(t, delivering(t, v, created, signer, handled), webhookverify.ErrInProgress)
+				require.ErrorIs(t, deliver(t, v, created, signer, handled), webhookverify.ErrInProgress)
 			}
 			require.NoError(t, store.Commit(t.Context(), id))
-			require.NoError(t, delivering(t, v, created, signer, handled))
+			require.NoError(t, deliver(t, v, created, signer, handled))
 			assert.Equal(t, tt.handled, handled[created])
 		})
 	}
 }
 
-func TestAClaimIsWholeOrNotAtAll(t *testing.T) {
-	broken := errors.New("the store is away")
+func TestReplayStore_ClaimIsAtomic(t *testing.T) {
+	broken := errors.New("the store is unreachable")
 	store := newSharedStore()
 	store.fail = func(step, id string) error {
 		if !strings.HasPrefix(id, "v2:") {
@@ -179,16 +180,16 @@ func TestAClaimIsWholeOrNotAtAll(t *testing.T) {
 	}
 	v := newVerifier(t, webhookverify.WithReplayStore(store))
 	handled := map[string]int{}
-	err := delivering(t, v, created, secret, handled)
+	err := deliver(t, v, created, secret, handled)
 	require.ErrorIs(t, err, broken)
 	assert.Equal(t, 503, webhookverify.Status(err))
 	assert.Empty(t, handled)
 	store.fail = nil
-	require.NoError(t, delivering(t, v, created, secret, handled), "its own ID was given up")
+	require.NoError(t, deliver(t, v, created, secret, handled), "its own ID was released")
 	assert.Equal(t, 1, handled[created])
 }
 
-func TestAnIDOfYourOwn(t *testing.T) {
+func TestWithEventID(t *testing.T) {
 	byPackage := func(event *webhookverify.Event) string {
 		var data struct {
 			PackageID string `json:"package_id"`
@@ -203,22 +204,22 @@ func TestAnIDOfYourOwn(t *testing.T) {
 	handled := map[string]int{}
 	first := `{"event":"package.created","data":{"package_id":"PKG-1"},"timestamp":"2025-01-01T12:00:00Z"}`
 	repeated := `{"event":"package.created","data":{"package_id":"PKG-1"},"timestamp":"2025-01-01T12:05:00Z"}`
-	require.NoError(t, delivering(t, v, first, secret, handled))
-	require.NoError(t, delivering(t, v, repeated, secret, handled))
+	require.NoError(t, deliver(t, v, first, secret, handled))
+	require.NoError(t, deliver(t, v, repeated, secret, handled))
 	assert.Equal(t, map[string]int{first: 1}, handled)
 	assert.ErrorIs(t, store.Begin(t.Context(), "package.created PKG-1"), webhookverify.ErrReplayed)
 
 	for _, body := range []string{`{"event":"x"}`, `{"event":"y"}`, `{"event":"x"}`} {
-		require.NoError(t, delivering(t, v, body, secret, handled))
+		require.NoError(t, deliver(t, v, body, secret, handled))
 	}
 	assert.Equal(t, 1, handled[`{"event":"x"}`], "without an ID the body counts")
 	assert.Equal(t, 1, handled[`{"event":"y"}`])
 	_, err := webhookverify.New(secret, webhookverify.WithEventID(nil))
-	assert.ErrorContains(t, err, "function for event ids is nil")
+	assert.ErrorContains(t, err, "function for event IDs is nil")
 }
 
-func TestAnEventMadeByHandHasAnIDToo(t *testing.T) {
-	v := newVerifier(t, remembering())
+func TestOnce_EventWithoutID(t *testing.T) {
+	v := newVerifier(t, withMemoryStore())
 	handled := 0
 	for _, body := range []string{"a", "b", "a"} {
 		require.NoError(t, v.Once(t.Context(), &webhookverify.Event{Body: []byte(body)}, func(context.Context, *webhookverify.Event) error {

@@ -21,8 +21,8 @@ type Mux struct {
 	other     func(context.Context, *Event) error
 }
 
-// On registers the function for events of a name. It panics if there is one
-// already, or on an empty name or a nil function.
+// On registers handle for the events called name. It panics if the name is empty or
+// already has a function, or if handle is nil.
 func (m *Mux) On(name string, handle func(context.Context, *Event) error) {
 	if _, taken := m.functions[name]; taken || name == "" || handle == nil {
 		panic(fmt.Sprintf("webhookverify: On(%q): each name needs one function", name))
@@ -33,8 +33,8 @@ func (m *Mux) On(name string, handle func(context.Context, *Event) error) {
 	m.functions[name] = handle
 }
 
-// Default registers the function for all other names. It panics if there is one
-// already, or on nil.
+// Default registers handle for all other names. It panics if there is a default
+// already, or if handle is nil.
 func (m *Mux) Default(handle func(context.Context, *Event) error) {
 	if m.other != nil || handle == nil {
 		panic("webhookverify: Default needs one function")
@@ -42,8 +42,8 @@ func (m *Mux) Default(handle func(context.Context, *Event) error) {
 	m.other = handle
 }
 
-// Handle calls the function for the event's name. Without one, and without a
-// default, the error is [ErrUnknownEvent], so that no event is lost unnoticed.
+// Handle calls the function for the event's name. If there is neither one nor a
+// default, it returns [ErrUnknownEvent], so that no event is lost silently.
 func (m *Mux) Handle(ctx context.Context, event *Event) error {
 	if handle, ok := m.functions[event.Name]; ok {
 		return handle(ctx, event)

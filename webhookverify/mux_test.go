@@ -26,7 +26,7 @@ func TestMux(t *testing.T) {
 		handled           string
 	}{
 		{name: "by its name", event: "package.created", data: `{"package_id":"PKG-1","gb":20}`, handled: "PKG-1"},
-		{name: "data of another kind", event: "package.created", data: `{"user_id":"u"}`, want: webhookverify.ErrMalformedEvent},
+		{name: "data of another event", event: "package.created", data: `{"user_id":"u"}`, want: webhookverify.ErrMalformedEvent},
 		{name: "no data", event: "package.created", want: webhookverify.ErrMalformedEvent},
 		{name: "no function", event: "moon.landed", want: webhookverify.ErrUnknownEvent},
 		{name: "ignored", event: "moon.landed", fallback: webhookverify.Ignore},
@@ -52,22 +52,22 @@ func TestMux(t *testing.T) {
 	}
 }
 
-func TestAMuxRefusesWhatItCannotMean(t *testing.T) {
+func TestMux_InvalidRegistrations(t *testing.T) {
 	var mux webhookverify.Mux
 	mux.On("x", webhookverify.Ignore)
 	mux.Default(webhookverify.Ignore)
 	for name, register := range map[string]func(){
-		"a name twice":      func() { mux.On("x", webhookverify.Ignore) },
-		"no name":           func() { mux.On("", webhookverify.Ignore) },
-		"no function":       func() { mux.On("y", nil) },
-		"two defaults":      func() { mux.Default(webhookverify.Ignore) },
-		"a default of none": func() { new(webhookverify.Mux).Default(nil) },
+		"a name twice":  func() { mux.On("x", webhookverify.Ignore) },
+		"no name":       func() { mux.On("", webhookverify.Ignore) },
+		"no function":   func() { mux.On("y", nil) },
+		"two defaults":  func() { mux.Default(webhookverify.Ignore) },
+		"a nil default": func() { new(webhookverify.Mux).Default(nil) },
 	} {
 		assert.Panics(t, register, name)
 	}
 }
 
-// own decodes itself, as a type does that takes a field in several forms.
+// own has an UnmarshalJSON, as a type has that accepts several forms of a field.
 type own struct {
 	PackageID string `json:"package_id"`
 	decoded   bool
@@ -75,11 +75,11 @@ type own struct {
 
 func (o *own) UnmarshalJSON(data []byte) error {
 	o.decoded = true
-	type plain own
-	return json.Unmarshal(data, (*plain)(o))
+	type decompressed own
+	return json.Unmarshal(data, (*decompressed)(o))
 }
 
-func TestDecodeRefusesWhatLeavesItEmpty(t *testing.T) {
+func TestEvent_Decode(t *testing.T) {
 	type embedded struct {
 		packageCreated
 		Note string
@@ -89,23 +89,23 @@ func TestDecodeRefusesWhatLeavesItEmpty(t *testing.T) {
 		into       any
 		ok         bool
 	}{
-		{"a field", `{"package_id":"PKG-1"}`, new(packageCreated), true},
-		{"in capitals", `{"PACKAGE_ID":"PKG-1"}`, new(packageCreated), true},
-		{"a zero that stands there", `{"gb":0}`, new(packageCreated), true},
-		{"of an embedded struct", `{"gb":1}`, new(embedded), true},
-		{"untagged", `{"note":"a"}`, new(embedded), true},
-		{"a type that decodes itself", `{"package_id":"PKG-1"}`, new(own), true},
-		{"a map of nothing", `{}`, new(map[string]any), true},
-		{"a list", `[1]`, new([]int), true},
-		{"a pointer to a pointer", `{"gb":1}`, new(*packageCreated), true},
-		{"nothing", `{}`, new(packageCreated), false},
-		{"null", `null`, new(packageCreated), false},
-		{"blanks and null", " null ", new(packageCreated), false},
-		{"null for a map", `null`, new(map[string]any), false},
-		{"null fields", `{"package_id":null,"gb":null}`, new(packageCreated), false},
-		{"other fields", `{"id":"PKG-1"}`, new(packageCreated), false},
-		{"other fields for one that decodes itself", `{"id":"PKG-1"}`, new(own), false},
-		{"a list for a struct", `[]`, new(packageCreated), false},
+		{name: "a field", data: `{"package_id":"PKG-1"}`, into: new(packageCreated), ok: true},
+		{name: "in capitals", data: `{"PACKAGE_ID":"PKG-1"}`, into: new(packageCreated), ok: true},
+		{name: "a zero value", data: `{"gb":0}`, into: new(packageCreated), ok: true},
+		{name: "of an embedded struct", data: `{"gb":1}`, into: new(embedded), ok: true},
+		{name: "untagged", data: `{"note":"a"}`, into: new(embedded), ok: true},
+		{name: "an Unmarshaler", data: `{"package_id":"PKG-1"}`, into: new(own), ok: true},
+		{name: "an empty map", data: `{}`, into: new(map[string]any), ok: true},
+		{name: "a list", data: `[1]`, into: new([]int), ok: true},
+		{name: "a pointer to a pointer", data: `{"gb":1}`, into: new(*packageCreated), ok: true},
+		{name: "nothing", data: `{}`, into: new(packageCreated)},
+		{name: "null", data: `null`, into: new(packageCreated)},
+		{name: "whitespace and null", data: " null ", into: new(packageCreated)},
+		{name: "null for a map", data: `null`, into: new(map[string]any)},
+		{name: "null fields", data: `{"package_id":null,"gb":null}`, into: new(packageCreated)},
+		{name: "other fields", data: `{"id":"PKG-1"}`, into: new(packageCreated)},
+		{name: "other fields for an Unmarshaler", data: `{"id":"PKG-1"}`, into: new(own)},
+		{name: "a list for a struct", data: `[]`, into: new(packageCreated)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := (&webhookverify.Event{Name: "x", Data: json.RawMessage(tt.data)}).Decode(tt.into)

@@ -8,10 +8,12 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is what a function given to [Verifier.Handler] or [Verifier.Once]
-// panicked with.
+// PanicError is the error for a panic in a function given to [Verifier.Handler] or
+// [Verifier.Once].
 type PanicError struct {
+	// Value is the value of the panic.
 	Value any
+	// Stack is the stack trace of the panic, as [debug.Stack] formats it.
 	Stack []byte
 }
 
@@ -43,14 +45,14 @@ func (v *Verifier) once(ctx context.Context, event *Event, handle func(context.C
 	if v.replays == nil {
 		return call(ctx, event, handle)
 	}
-	ids := v.identities(event)
+	ids := v.claimIDs(event)
 	switch err := v.begin(ctx, ids); {
 	case errors.Is(err, ErrReplayed):
 		return nil
 	case err != nil:
 		return failure{err, http.StatusServiceUnavailable}
 	}
-	// The store must learn the end even if the sender has left.
+	// Commit and Abort must reach the store even if the sender has disconnected.
 	end := context.WithoutCancel(ctx)
 	handled := false
 	defer func() {
@@ -64,7 +66,7 @@ func (v *Verifier) once(ctx context.Context, event *Event, handle func(context.C
 		return err
 	}
 	handled = true
-	if err := each(ids, func(id string) error { return v.replays.Commit(end, id) }); err != nil {
+	if err := forEach(ids, func(id string) error { return v.replays.Commit(end, id) }); err != nil {
 		report(fmt.Errorf("webhookverify: committing to the replay store: %w", err))
 	}
 	return nil
@@ -81,17 +83,18 @@ func (v *Verifier) begin(ctx context.Context, ids []string) error {
 }
 
 func (v *Verifier) abort(ctx context.Context, ids []string) error {
-	return each(ids, func(id string) error { return v.replays.Abort(ctx, id) })
+	return forEach(ids, func(id string) error { return v.replays.Abort(ctx, id) })
 }
 
-func each(ids []string, do func(string) error) (all error) {
+func forEach(ids []string, do func(string) error) (all error) {
 	for _, id := range ids {
 		all = errors.Join(all, do(id))
 	}
 	return all
 }
 
-// call turns a panic into an error, but for the one that net/http asks to pass.
+// call turns a panic into an error, except [http.ErrAbortHandler], which net/http
+// expects to see.
 func call(ctx context.Context, event *Event, handle func(context.Context, *Event) error) (err error) {
 	defer func() {
 		switch value := recover(); value {

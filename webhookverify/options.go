@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Option changes a default of [New], which refuses a value that makes no sense.
+// Option changes a default of [New]. New returns an error for an invalid value.
 type Option func(*settings) error
 
-// WithPreviousSecret also accepts what was signed with a former secret, so that
-// the secret of [New] can be rotated without a gap. It may be given more than
+// WithPreviousSecret also accepts events signed with a former secret, so that the
+// secret of [New] can be rotated without losing events. It may be given more than
 // once.
 func WithPreviousSecret(secret string) Option {
 	return func(s *settings) error {
@@ -49,10 +49,10 @@ func WithSecrets(secrets map[string]string) Option {
 	}
 }
 
-// WithMaxAge refuses events whose timestamp is further than d from now, in
-// either direction, with [ErrStale], and those without a readable timestamp with
-// [ErrMalformedEvent]. It is off by default: the API documents no schedule of
-// redelivery, so that a late event may be the only one you get.
+// WithMaxAge refuses events whose timestamp is more than d before or after now with
+// [ErrStale], and events without a valid timestamp with [ErrMalformedEvent]. It is
+// off by default: the API documents no retry schedule, so a late delivery may be the
+// only one you get.
 func WithMaxAge(d time.Duration) Option {
 	return func(s *settings) error {
 		if d <= 0 {
@@ -117,25 +117,25 @@ func WithoutFormerIDs() Option {
 	}
 }
 
-// WithEventID takes an event's ID from id in place of the body's hash. Use it
-// where repeats of one event differ in their bodies, say in the timestamp, or
-// where two events can have equal bodies. For an empty result the body's hash
-// stands. The event is complete but for its ID when id gets it; id must be safe
+// WithEventID takes an event's ID from id instead of the body's hash. Use it if
+// redeliveries of one event differ in their bodies, for example in the timestamp, or
+// if two events can have equal bodies. If id returns an empty string, the body's hash
+// is used. The event that id receives is complete except for its ID. id must be safe
 // for concurrent use.
 func WithEventID(id func(*Event) string) Option {
 	return func(s *settings) error {
 		if id == nil {
-			return errors.New("webhookverify: the function for event ids is nil")
+			return errors.New("webhookverify: the function for event IDs is nil")
 		}
 		s.eventID = id
 		return nil
 	}
 }
 
-// WithErrorHandler gives report what [Verifier.Handler] refused a request for, or
-// what its function returned or panicked with, for your log: the response has
-// nothing but the status. [Verifier.Once], which has no request, gives it an empty
-// one with its context.
+// WithErrorHandler passes to report, for your log, why [Verifier.Handler] refused a
+// request, and what its function returned or panicked with. The response itself has
+// only the status. [Verifier.Once] has no request and passes an empty one with its
+// context.
 func WithErrorHandler(report func(*http.Request, error)) Option {
 	return func(s *settings) error {
 		if report == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// TestParseEventIsReadRequestWithoutARequest holds both to the same results.
-func TestParseEventIsReadRequestWithoutARequest(t *testing.T) {
+// TestParseEvent_SameAsReadRequest checks that both functions return the same.
+func TestParseEvent_SameAsReadRequest(t *testing.T) {
 	now := time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
 	v := newVerifier(t, webhookverify.WithPreviousSecret(old), webhookverify.WithMaxBodyBytes(500),
 		webhookverify.WithMaxAge(time.Hour), webhookverify.WithClock(func() time.Time { return now }),
@@ -28,18 +28,18 @@ func TestParseEventIsReadRequestWithoutARequest(t *testing.T) {
 		want                  error
 		status                int
 	}{
-		{"genuine", created, sign(created), nil, 200},
-		{"previous secret", created, webhookverify.Sign([]byte(created), old), nil, 200},
-		{"named secret", created, webhookverify.Sign([]byte(created), "wxsec_named"), nil, 200},
-		{"gzip that was signed", packed, sign(packed), nil, 200},
-		{"zlib that was signed", deflated(t, created), sign(deflated(t, created)), nil, 200},
-		{"gzip of too much", bomb, sign(bomb), webhookverify.ErrMalformedEvent, 400},
-		{"no signature", created, "", webhookverify.ErrMissingSignature, 401},
-		{"malformed", created, "sha256=x", webhookverify.ErrMalformedSignature, 401},
-		{"forged", created, sign("x"), webhookverify.ErrSignatureMismatch, 401},
-		{"too large", long, sign(long), webhookverify.ErrBodyTooLarge, 413},
-		{"stale", stale, sign(stale), webhookverify.ErrStale, 400},
-		{"no event", "{}", sign("{}"), webhookverify.ErrMalformedEvent, 400},
+		{name: "genuine", body: created, signature: sign(created), status: 200},
+		{name: "previous secret", body: created, signature: webhookverify.Sign([]byte(created), old), status: 200},
+		{name: "named secret", body: created, signature: webhookverify.Sign([]byte(created), "wxsec_named"), status: 200},
+		{name: "gzip that was signed", body: packed, signature: sign(packed), status: 200},
+		{name: "zlib that was signed", body: deflated(t, created), signature: sign(deflated(t, created)), status: 200},
+		{name: "gzip of too much", body: bomb, signature: sign(bomb), want: webhookverify.ErrMalformedEvent, status: 400},
+		{name: "no signature", body: created, want: webhookverify.ErrMissingSignature, status: 401},
+		{name: "malformed", body: created, signature: "sha256=x", want: webhookverify.ErrMalformedSignature, status: 401},
+		{name: "forged", body: created, signature: sign("x"), want: webhookverify.ErrSignatureMismatch, status: 401},
+		{name: "too large", body: long, signature: sign(long), want: webhookverify.ErrBodyTooLarge, status: 413},
+		{name: "stale", body: stale, signature: sign(stale), want: webhookverify.ErrStale, status: 400},
+		{name: "no event", body: "{}", signature: sign("{}"), want: webhookverify.ErrMalformedEvent, status: 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			event, err := v.ParseEvent([]byte(tt.body), tt.signature)
@@ -61,7 +61,7 @@ func TestParseEventIsReadRequestWithoutARequest(t *testing.T) {
 	}
 }
 
-func TestAnEventOutlivesTheBytesItCameFrom(t *testing.T) {
+func TestParseEvent_CopiesBody(t *testing.T) {
 	body := []byte(created)
 	event, err := newVerifier(t).ParseEvent(body, sign(created))
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestAnEventOutlivesTheBytesItCameFrom(t *testing.T) {
 func TestOnce(t *testing.T) {
 	failed := errors.New("failed")
 	handled := 0
-	v := newVerifier(t, remembering())
+	v := newVerifier(t, withMemoryStore())
 	event, err := v.ParseEvent([]byte(created), sign(created))
 	require.NoError(t, err)
 	once := func(handle func(context.Context, *webhookverify.Event) error) error {

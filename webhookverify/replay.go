@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// ReplayStore remembers which events were handled, by [Event.ID]. It works in
-// three steps because one that marks an event before it is handled loses it when
-// the handling fails. It must be safe for concurrent use.
+// ReplayStore remembers which events were handled, by [Event.ID], to skip
+// duplicates. It works in three steps: a store that marked an event before it is
+// handled would lose the event if the handling failed. It must be safe for concurrent
+// use.
 type ReplayStore interface {
-	// Begin claims id, or returns [ErrReplayed] if it was committed and
-	// [ErrInProgress] if it was begun and neither committed nor aborted. After
-	// any other error the event is not handled and the sender is told to come
-	// again. A store that several processes share must let a claim lapse when
-	// its process has died.
+	// Begin claims id. It returns [ErrReplayed] if id was committed, and
+	// [ErrInProgress] if id was begun and neither committed nor aborted. After any
+	// other error the event is not handled, and a 503 asks the sender to redeliver it.
+	// A store shared by several processes must expire a claim whose process died.
 	Begin(ctx context.Context, id string) error
 	// Commit remembers id as handled.
 	Commit(ctx context.Context, id string) error
-	// Abort gives up the claim, so that the next delivery is handled.
+	// Abort releases the claim, so that the next delivery is handled.
 	Abort(ctx context.Context, id string) error
 }
 
@@ -33,24 +33,23 @@ type MemoryReplayStore struct {
 
 	mu      sync.Mutex
 	running map[string]struct{}
-	handled map[string]time.Time // when they are to be forgotten
+	handled map[string]time.Time // id to expiry
 	order   list.List            // ids in handled, oldest first
 }
 
-// NewMemoryReplayStore returns a store that remembers events for ttl after they
-// were handled, and max of them at most: the oldest is forgotten first, and never
-// one that is being handled. Both must be positive; [New] refuses the store
-// otherwise.
+// NewMemoryReplayStore returns a store that remembers handled events for ttl, and at
+// most max of them: it evicts the oldest first, and never one that is being handled.
+// Both must be positive; otherwise [New] returns an error.
 func NewMemoryReplayStore(ttl time.Duration, max int) *MemoryReplayStore {
 	s := &MemoryReplayStore{ttl: ttl, max: max, running: map[string]struct{}{}, handled: map[string]time.Time{}}
 	if ttl <= 0 || max <= 0 {
-		s.invalid = fmt.Errorf("webhookverify: a replay store needs a positive time and size, not %s and %d", ttl, max)
+		s.invalid = fmt.Errorf("webhookverify: a replay store needs a positive ttl and max, not %s and %d", ttl, max)
 	}
 	return s
 }
 
-// Begin implements [ReplayStore]. When all that is remembered is being handled,
-// it returns [ErrReplayStoreFull].
+// Begin implements [ReplayStore]. It returns [ErrReplayStoreFull] when the store is
+// full and all its events are being handled.
 func (s *MemoryReplayStore) Begin(_ context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +63,7 @@ func (s *MemoryReplayStore) Begin(_ context.Context, id string) error {
 	if _, ok := s.running[id]; ok {
 		return ErrInProgress
 	}
-	if len(s.running)+len(s.handled) >= s.max && !s.forget() {
+	if len(s.running)+len(s.handled) >= s.max && !s.evict() {
 		return ErrReplayStoreFull
 	}
 	s.running[id] = struct{}{}
@@ -94,12 +93,12 @@ func (s *MemoryReplayStore) Abort(_ context.Context, id string) error {
 
 func (s *MemoryReplayStore) expire(now time.Time) {
 	for front := s.order.Front(); front != nil && !now.Before(s.handled[front.Value.(string)]); front = s.order.Front() {
-		s.forget()
+		s.evict()
 	}
 }
 
-// forget drops the oldest handled event and reports whether there was one.
-func (s *MemoryReplayStore) forget() bool {
+// evict drops the oldest handled event and reports whether there was one.
+func (s *MemoryReplayStore) evict() bool {
 	front := s.order.Front()
 	if front == nil {
 		return false

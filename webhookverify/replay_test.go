@@ -22,19 +22,19 @@ import (
 
 var quiet = log.New(io.Discard, "", 0)
 
-func remembering() webhookverify.Option {
+func withMemoryStore() webhookverify.Option {
 	return webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(time.Hour, 10_000))
 }
 
-func TestWithoutAStoreEveryDeliveryIsHandled(t *testing.T) {
-	in := newInbox(t, nil)
+func TestHandler_NoReplayStore(t *testing.T) {
+	in := newReceiver(t, nil)
 	in.post(created, sign(created))
 	in.post(created, sign(created))
 	assert.Len(t, in.events, 2)
 }
 
-func TestADuplicateOfASuccessIsNotHandledAgain(t *testing.T) {
-	in := newInbox(t, nil, remembering(), webhookverify.WithPreviousSecret(old))
+func TestReplayStore_DuplicateIsSkipped(t *testing.T) {
+	in := newReceiver(t, nil, withMemoryStore(), webhookverify.WithPreviousSecret(old))
 	for _, signature := range []string{sign(created), sign(created), webhookverify.Sign([]byte(created), old)} {
 		resp, _ := in.post(created, signature)
 		assert.Equal(t, 200, resp.StatusCode)
@@ -46,26 +46,26 @@ func TestADuplicateOfASuccessIsNotHandledAgain(t *testing.T) {
 	assert.Len(t, in.events, 2)
 }
 
-func TestAForgedDuplicateIsRefused(t *testing.T) {
-	in := newInbox(t, nil, remembering())
+func TestReplayStore_ForgedDuplicate(t *testing.T) {
+	in := newReceiver(t, nil, withMemoryStore())
 	in.post(created, sign(created))
 	resp, _ := in.post(created, sign("other"))
 	assert.Equal(t, 401, resp.StatusCode)
 }
 
-func TestAfterAFailureTheNextDeliveryRuns(t *testing.T) {
+func TestReplayStore_RedeliveryAfterFailure(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"error": func() error { return errors.New("no") },
 		"panic": func() error { panic("no") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int32
-			in := newInbox(t, func(context.Context, *webhookverify.Event) error {
+			in := newReceiver(t, func(context.Context, *webhookverify.Event) error {
 				if calls.Add(1) < 3 {
 					return fail()
 				}
 				return nil
-			}, remembering())
+			}, withMemoryStore())
 			for _, want := range []int{500, 500, 200, 200} {
 				resp, _ := in.post(created, sign(created))
 				assert.Equal(t, want, resp.StatusCode)
@@ -75,29 +75,29 @@ func TestAfterAFailureTheNextDeliveryRuns(t *testing.T) {
 	}
 	t.Run("aborted connection", func(t *testing.T) {
 		var calls atomic.Int32
-		in := newInbox(t, func(context.Context, *webhookverify.Event) error {
+		in := newReceiver(t, func(context.Context, *webhookverify.Event) error {
 			if calls.Add(1) == 1 {
 				panic(http.ErrAbortHandler)
 			}
 			return nil
-		}, remembering())
+		}, withMemoryStore())
 		req := signed(created)
 		req.RequestURI = ""
 		req.URL.Scheme, req.URL.Host = "http", in.Listener.Addr().String()
 		_, err := in.Client().Do(req)
-		require.Error(t, err, "the connection is cut, as net/http promises")
+		require.Error(t, err, "net/http aborts the connection")
 		resp, _ := in.post(created, sign(created))
 		assert.Equal(t, 200, resp.StatusCode)
 	})
 }
 
-func TestADuplicateWhileTheFirstRunsIsToldToComeAgain(t *testing.T) {
+func TestReplayStore_DuplicateInProgress(t *testing.T) {
 	entered, leave := make(chan bool), make(chan bool)
-	in := newInbox(t, func(context.Context, *webhookverify.Event) error {
+	in := newReceiver(t, func(context.Context, *webhookverify.Event) error {
 		entered <- true
 		<-leave
 		return nil
-	}, remembering())
+	}, withMemoryStore())
 	var group sync.WaitGroup
 	group.Go(func() {
 		resp, _ := in.post(created, sign(created))
@@ -115,13 +115,13 @@ func TestADuplicateWhileTheFirstRunsIsToldToComeAgain(t *testing.T) {
 	assert.Empty(t, in.failures)
 }
 
-func TestASenderThatLeavesLeavesNoClaim(t *testing.T) {
+func TestReplayStore_SenderDisconnects(t *testing.T) {
 	entered := make(chan bool, 2)
-	in := newInbox(t, func(ctx context.Context, _ *webhookverify.Event) error {
+	in := newReceiver(t, func(ctx context.Context, _ *webhookverify.Event) error {
 		entered <- true
 		<-ctx.Done()
 		return ctx.Err()
-	}, remembering())
+	}, withMemoryStore())
 	for range 2 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup
@@ -135,7 +135,7 @@ func TestASenderThatLeavesLeavesNoClaim(t *testing.T) {
 					assert.ErrorIs(t, err, context.Canceled)
 					return
 				}
-				// The claim of the sender before may not be given up yet.
+				// The claim of the previous delivery may still be held.
 				_ = resp.Body.Close()
 				assert.Equal(t, 503, resp.StatusCode)
 			}
@@ -146,12 +146,12 @@ func TestASenderThatLeavesLeavesNoClaim(t *testing.T) {
 	}
 }
 
-func TestSixtyFourSendersAndEachEventOnce(t *testing.T) {
+func TestReplayStore_Concurrent(t *testing.T) {
 	const senders, events = 64, 100
 	var mu sync.Mutex
 	handled := map[string]int{}
 	var failed sync.Map
-	in := newInbox(t, func(_ context.Context, event *webhookverify.Event) error {
+	in := newReceiver(t, func(_ context.Context, event *webhookverify.Event) error {
 		// A third of the events fails at first.
 		if _, again := failed.LoadOrStore(event.Name, true); !again && event.Name[len(event.Name)-1]%3 == 0 {
 			return errors.New("not yet")
@@ -160,7 +160,7 @@ func TestSixtyFourSendersAndEachEventOnce(t *testing.T) {
 		defer mu.Unlock()
 		handled[event.Name]++
 		return nil
-	}, remembering())
+	}, withMemoryStore())
 	in.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = senders
 	var group sync.WaitGroup
 	for range senders {
@@ -189,10 +189,10 @@ func (f faulty) Begin(context.Context, string) error  { return f.begin }
 func (f faulty) Commit(context.Context, string) error { return f.commit }
 func (f faulty) Abort(context.Context, string) error  { return f.abort }
 
-func TestAStoreThatFails(t *testing.T) {
+func TestReplayStore_Failures(t *testing.T) {
 	down := errors.New("the store is down")
 	t.Run("begin", func(t *testing.T) {
-		in := newInbox(t, nil, webhookverify.WithReplayStore(faulty{begin: down}))
+		in := newReceiver(t, nil, webhookverify.WithReplayStore(faulty{begin: down}))
 		resp, answer := in.post(created, sign(created))
 		assert.Equal(t, 503, resp.StatusCode)
 		assert.NotContains(t, answer, "store")
@@ -201,14 +201,14 @@ func TestAStoreThatFails(t *testing.T) {
 		assert.ErrorIs(t, in.failures[0], down)
 	})
 	t.Run("commit", func(t *testing.T) {
-		in := newInbox(t, nil, webhookverify.WithReplayStore(faulty{commit: down}))
+		in := newReceiver(t, nil, webhookverify.WithReplayStore(faulty{commit: down}))
 		resp, _ := in.post(created, sign(created))
 		assert.Equal(t, 200, resp.StatusCode, "it was handled")
 		require.Len(t, in.failures, 1)
 		assert.ErrorIs(t, in.failures[0], down)
 	})
 	t.Run("abort", func(t *testing.T) {
-		in := newInbox(t, func(context.Context, *webhookverify.Event) error { return errors.New("no") }, webhookverify.WithReplayStore(faulty{abort: down}))
+		in := newReceiver(t, func(context.Context, *webhookverify.Event) error { return errors.New("no") }, webhookverify.WithReplayStore(faulty{abort: down}))
 		resp, _ := in.post(created, sign(created))
 		assert.Equal(t, 500, resp.StatusCode)
 		require.Len(t, in.failures, 2)
@@ -223,7 +223,7 @@ func TestMemoryReplayStore(t *testing.T) {
 		require.NoError(t, s.Begin(ctx, id))
 		require.NoError(t, s.Commit(ctx, id))
 	}
-	t.Run("forgets after its time", func(t *testing.T) {
+	t.Run("expires", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := webhookverify.NewMemoryReplayStore(time.Hour, 10)
 			handle(t, s, "a")
@@ -235,7 +235,7 @@ func TestMemoryReplayStore(t *testing.T) {
 			assert.ErrorIs(t, s.Begin(ctx, "b"), webhookverify.ErrReplayed)
 		})
 	})
-	t.Run("forgets the oldest when full", func(t *testing.T) {
+	t.Run("evicts the oldest when full", func(t *testing.T) {
 		s := webhookverify.NewMemoryReplayStore(time.Hour, 3)
 		for _, id := range []string{"a", "b", "c", "d"} {
 			handle(t, s, id)
@@ -243,7 +243,7 @@ func TestMemoryReplayStore(t *testing.T) {
 		assert.ErrorIs(t, s.Begin(ctx, "b"), webhookverify.ErrReplayed)
 		assert.NoError(t, s.Begin(ctx, "a"))
 	})
-	t.Run("never forgets what runs", func(t *testing.T) {
+	t.Run("never evicts an event in progress", func(t *testing.T) {
 		s := webhookverify.NewMemoryReplayStore(time.Hour, 2)
 		require.NoError(t, s.Begin(ctx, "a"))
 		handle(t, s, "b")
@@ -256,7 +256,7 @@ func TestMemoryReplayStore(t *testing.T) {
 	t.Run("commits only what was begun", func(t *testing.T) {
 		assert.Error(t, webhookverify.NewMemoryReplayStore(time.Hour, 2).Commit(ctx, "a"))
 	})
-	t.Run("refuses all when made of nonsense", func(t *testing.T) {
+	t.Run("invalid arguments", func(t *testing.T) {
 		assert.Error(t, webhookverify.NewMemoryReplayStore(0, 0).Begin(ctx, "a"))
 	})
 }

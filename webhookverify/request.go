@@ -9,10 +9,9 @@ import (
 	"slices"
 )
 
-// ReadRequest reads and verifies the event of a request. It judges method, header
-// and declared length before it reads a byte of the body. It does not ask the
-// replay store: that is for [Verifier.Handler] and [Verifier.Once], which know
-// how the handling ended.
+// ReadRequest reads and verifies the event of a request. It checks method, header
+// and declared length before it reads the body. It does not use the replay store:
+// [Verifier.Handler] and [Verifier.Once] do.
 //
 // Errors are [ErrMethod], [ErrMissingSignature], [ErrMalformedSignature],
 // [ErrBodyTooLarge], [ErrBodyConsumed], [ErrSignatureMismatch],
@@ -49,12 +48,11 @@ func (v *Verifier) ParseEvent(body []byte, signature string) (*Event, error) {
 	if int64(len(body)) > v.maxBytes {
 		return nil, ErrBodyTooLarge
 	}
-	// A framework may use the bytes for its next request.
+	// A framework may reuse the bytes for its next request.
 	return v.read(slices.Clone(body), claimed, nil)
 }
 
-// read makes an event of a body that nobody else changes. The request is nil if
-// there is none.
+// read verifies and parses a body, and keeps it. r is nil if there is no request.
 func (v *Verifier) read(body []byte, claimed digest, r *http.Request) (*Event, error) {
 	k := v.match(body, claimed)
 	if k == nil {
@@ -69,11 +67,11 @@ func (v *Verifier) read(body []byte, claimed digest, r *http.Request) (*Event, e
 	return event, nil
 }
 
-// parse makes an event of a genuine body, which may be unpacked: no JSON begins
-// as gzip or zlib does.
+// parse parses a verified body. It may decompress first: no JSON begins as gzip or
+// zlib does.
 func (v *Verifier) parse(body []byte) (*Event, error) {
-	if plain, ok := v.decompress(body); ok {
-		body = plain
+	if decompressed, ok := v.decompress(body); ok {
+		body = decompressed
 	}
 	event, err := parseEvent(body)
 	if err == nil {
@@ -96,8 +94,7 @@ func headerSignature(h http.Header) (digest, error) {
 	}
 }
 
-// maxPrealloc is how much of a declared length is allocated at once. What a
-// sender announces is not yet worth its memory.
+// maxPrealloc bounds what is allocated for a declared length before the bytes arrive.
 const maxPrealloc = 64 << 10
 
 func (v *Verifier) readBody(r *http.Request) ([]byte, error) {

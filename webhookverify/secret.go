@@ -8,22 +8,22 @@ import (
 	"unicode/utf8"
 )
 
-// checkSecret refuses what no webhook's secret can be, and what would otherwise
-// show as a signature mismatch at the first event. The error never holds the
+// checkSecret refuses a value that cannot be a webhook's secret: it would otherwise
+// show as a signature mismatch at the first event. The error never contains the
 // secret.
 func checkSecret(secret string) error {
-	if plain(secret) {
+	if looksDocumented(secret) {
 		return nil
 	}
-	if what := flaw(secret); what != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidSecret, what)
+	if err := secretProblem(secret); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidSecret, err)
 	}
 	return nil
 }
 
-// plain reports at a glance that a secret has the documented shape: visible ASCII
-// that starts and ends with a letter or digit.
-func plain(secret string) bool {
+// looksDocumented is the fast path: it reports whether a secret has the documented
+// prefix, is visible ASCII, and ends with a letter or digit.
+func looksDocumented(secret string) bool {
 	for i := range len(secret) {
 		if c := secret[i]; c <= ' ' || c > '~' {
 			return false
@@ -36,7 +36,7 @@ func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-func flaw(secret string) error {
+func secretProblem(secret string) error {
 	switch {
 	case secret == "":
 		return errors.New("it is empty")
@@ -72,8 +72,8 @@ func flaw(secret string) error {
 	return nil
 }
 
-// quoted reports whether quotes stand at both ends, as a .env file or a shell may
-// leave them.
+// quoted reports whether the secret is in quotes, as a .env file or a shell may leave
+// it.
 func quoted(secret string) bool {
 	first, n := utf8.DecodeRuneInString(secret)
 	last, _ := utf8.DecodeLastRuneInString(secret)

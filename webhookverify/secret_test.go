@@ -33,7 +33,7 @@ func refuses(t require.TestingT, bad, says string) {
 	}
 }
 
-func TestSecretsThatCannotBeMeant(t *testing.T) {
+func TestNew_InvalidSecrets(t *testing.T) {
 	for _, tt := range []struct{ name, secret, says string }{
 		{"empty", "", "empty"},
 		{"blank", " ", "whitespace around"},
@@ -73,9 +73,8 @@ func TestSecretsThatCannotBeMeant(t *testing.T) {
 	}
 }
 
-// TestAFlawIsFoundWhereverItStands puts something that no secret has into
-// secrets of any shape.
-func TestAFlawIsFoundWhereverItStands(t *testing.T) {
+// TestNew_InvalidSecretsRandom puts an invalid character anywhere into random secrets.
+func TestNew_InvalidSecretsRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		good := rapid.StringMatching(`(wxsec_)?[0-9A-Za-zäöü鍵_/+=."'-]{0,40}[0-9A-Za-z鍵]`).Draw(t, "secret")
 		if !strings.ContainsAny(good[:1], `"'`) {
@@ -84,11 +83,11 @@ func TestAFlawIsFoundWhereverItStands(t *testing.T) {
 		}
 		runes := []rune(good)
 		at := rapid.IntRange(0, len(runes)).Draw(t, "at")
-		flaw := rapid.SampledFrom([]string{
+		secretProblem := rapid.SampledFrom([]string{
 			"\x00", "\n", "\r", "\t", "\x1b", "\x7f", "\u0085", "\ufeff", "\u200b", "\u200c", "\u200d", "\u2060",
 			"\u00ad", "\u200e", "\u202e", "\u2028", "\u2029", "\xff", "\xc3",
 		}).Draw(t, "flaw")
-		bad := string(runes[:at]) + flaw + string(runes[at:])
+		bad := string(runes[:at]) + secretProblem + string(runes[at:])
 		_, err := webhookverify.New(bad)
 		require.ErrorIs(t, err, webhookverify.ErrInvalidSecret, "%q", bad)
 		quote := rapid.SampledFrom([]string{`""`, "''", "``", "“”", "‘’", "„“", "«»"}).Draw(t, "quotes")
@@ -98,7 +97,7 @@ func TestAFlawIsFoundWhereverItStands(t *testing.T) {
 	})
 }
 
-func TestManyWebhooksAtOneAddress(t *testing.T) {
+func TestWithSecrets(t *testing.T) {
 	current, previous := map[string]string{}, map[string]string{}
 	for i := range 10 {
 		name := fmt.Sprint("WH-", i)
@@ -126,20 +125,20 @@ func TestManyWebhooksAtOneAddress(t *testing.T) {
 	}
 }
 
-func TestSecretsThatContradictEachOtherAreRefused(t *testing.T) {
+func TestWithSecrets_Invalid(t *testing.T) {
 	one := map[string]string{"WH-1": secret}
 	for _, tt := range []struct {
 		name, secret string
 		opts         []webhookverify.Option
 		says         string
 	}{
-		{"no secret at all", "", nil, "empty"},
-		{"only a previous one", "", []webhookverify.Option{webhookverify.WithPreviousSecret(old)}, "empty"},
-		{"no webhooks", "", []webhookverify.Option{webhookverify.WithSecrets(nil)}, "WithSecrets has none"},
-		{"a webhook without a name", "", []webhookverify.Option{webhookverify.WithSecrets(map[string]string{"": secret})}, "name is empty"},
-		{"two webhooks with one secret", "", []webhookverify.Option{webhookverify.WithSecrets(map[string]string{"a": secret, "b": secret})}, `"a" and "b"`},
-		{"one secret with and without a name", secret, []webhookverify.Option{webhookverify.WithSecrets(one)}, "have the same"},
-		{"the webhook is named", "", []webhookverify.Option{webhookverify.WithSecrets(map[string]string{"WH-1": "\ufeff" + secret})}, `webhook "WH-1"`},
+		{name: "no secret at all", says: "empty"},
+		{name: "only a previous one", opts: []webhookverify.Option{webhookverify.WithPreviousSecret(old)}, says: "empty"},
+		{name: "no webhooks", opts: []webhookverify.Option{webhookverify.WithSecrets(nil)}, says: "WithSecrets has none"},
+		{name: "a webhook without a name", opts: []webhookverify.Option{webhookverify.WithSecrets(map[string]string{"": secret})}, says: "name is empty"},
+		{name: "two webhooks with one secret", opts: []webhookverify.Option{webhookverify.WithSecrets(map[string]string{"a": secret, "b": secret})}, says: `"a" and "b"`},
+		{name: "one secret with and without a name", secret: secret, opts: []webhookverify.Option{webhookverify.WithSecrets(one)}, says: "have the same"},
+		{name: "the webhook is named", opts: []webhookverify.Option{webhookverify.WithSecrets(map[string]string{"WH-1": "\ufeff" + secret})}, says: `webhook "WH-1"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := webhookverify.New(tt.secret, tt.opts...)

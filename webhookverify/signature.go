@@ -16,8 +16,8 @@ const prefix = "sha256="
 // digest is an HMAC-SHA256.
 type digest [sha256.Size]byte
 
-// Sign returns the signature of body, as the header carries it: for tests, and
-// for programs that send events. The secret's text is the key, verbatim.
+// Sign returns the value of [SignatureHeader] for body, for tests and for programs
+// that send events. The secret's text is the key, verbatim.
 func Sign(body []byte, secret string) string {
 	sum := authenticate(body, secret)
 	return prefix + hex.EncodeToString(sum[:])
@@ -51,8 +51,7 @@ func authenticate(body []byte, secret string) (sum digest) {
 	return sum
 }
 
-// parseSignature looks at the length first: nothing of a header that cannot be a
-// signature is read.
+// parseSignature checks the length first, so that a long header costs nothing.
 func parseSignature(signature string) (claimed digest, err error) {
 	switch {
 	case signature == "":
@@ -73,7 +72,7 @@ func parseSignature(signature string) (claimed digest, err error) {
 	return claimed, nil
 }
 
-// nibble is the value of a lowercase hex digit, above 15 for anything else.
+// nibble returns the value of a lowercase hex digit, and 0xff for anything else.
 func nibble(c byte) byte {
 	switch {
 	case c >= '0' && c <= '9':

@@ -21,7 +21,7 @@ import (
 
 const secret = "wxsec_0123456789abcdef"
 
-// bodies and secrets that a signature must not stumble over.
+// Edge cases of bodies and secrets.
 var bodies = map[string][]byte{
 	"empty":            {},
 	"event":            []byte(`{"event":"package.created","data":{"gb":20}}`),
@@ -44,10 +44,10 @@ var secrets = map[string]string{
 	"unicode":           "sécret-鍵",
 	"looks like hex":    "deadbeef",
 	"looks like base64": "c2VjcmV0==",
-	"blanks within":     "two words",
+	"a space within":    "two words",
 }
 
-func TestSignaturesAreTheStandardLibrarys(t *testing.T) {
+func TestSign(t *testing.T) {
 	for bodyName, body := range bodies {
 		for secretName, secret := range secrets {
 			t.Run(bodyName+"/"+secretName, func(t *testing.T) {
@@ -63,14 +63,14 @@ func TestSignaturesAreTheStandardLibrarys(t *testing.T) {
 	}
 }
 
-func TestAKnownSignature(t *testing.T) {
+func TestSign_KnownVector(t *testing.T) {
 	// RFC 4231, test case 2.
 	const want = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 	assert.Equal(t, want, webhookverify.Sign([]byte("what do ya want for nothing?"), "Jefe"))
 }
 
-// TestOtherLanguagesAgree has node and python sign and verify the same bytes.
-func TestOtherLanguagesAgree(t *testing.T) {
+// TestSign_OtherLanguages signs and verifies the same bytes with node and python.
+func TestSign_OtherLanguages(t *testing.T) {
 	var input bytes.Buffer
 	var want []string
 	for _, body := range bodies {
@@ -113,15 +113,15 @@ var malformed = map[string]struct {
 	"not hex":           {"sha256=" + strings.Repeat("g", 64), webhookverify.ErrMalformedSignature, "lowercase hex"},
 	"last not hex":      {"sha256=" + strings.Repeat("0", 63) + "/", webhookverify.ErrMalformedSignature, "lowercase hex"},
 	"capitals":          {"sha256=" + strings.Repeat("A", 64), webhookverify.ErrMalformedSignature, "lowercase hex"},
-	"blank before":      {" sha256=" + strings.Repeat("0", 64), webhookverify.ErrMalformedSignature, "71 bytes"},
-	"blank within":      {"sha256= " + strings.Repeat("0", 63), webhookverify.ErrMalformedSignature, "lowercase hex"},
+	"space before":      {" sha256=" + strings.Repeat("0", 64), webhookverify.ErrMalformedSignature, "71 bytes"},
+	"space within":      {"sha256= " + strings.Repeat("0", 63), webhookverify.ErrMalformedSignature, "lowercase hex"},
 	"newline after":     {"sha256=" + strings.Repeat("0", 64) + "\n", webhookverify.ErrMalformedSignature, "71 bytes"},
 	"list":              {"sha256=" + strings.Repeat("0", 64) + ",sha256=" + strings.Repeat("0", 64), webhookverify.ErrMalformedSignature, "71 bytes"},
 	"a megabyte":        {strings.Repeat("a", 1<<20), webhookverify.ErrMalformedSignature, "71 bytes"},
 	"well-formed":       {"sha256=" + strings.Repeat("0", 64), webhookverify.ErrSignatureMismatch, "mismatch"},
 }
 
-func TestMalformedSignatures(t *testing.T) {
+func TestVerify_MalformedSignatures(t *testing.T) {
 	for name, tt := range malformed {
 		t.Run(name, func(t *testing.T) {
 			err := webhookverify.Verify([]byte("{}"), tt.signature, secret)
@@ -131,7 +131,7 @@ func TestMalformedSignatures(t *testing.T) {
 	}
 }
 
-func TestEveryDigitCounts(t *testing.T) {
+func TestVerify_EveryDigit(t *testing.T) {
 	body := []byte("{}")
 	good := webhookverify.Sign(body, secret)
 	for i := len("sha256="); i < len(good); i++ {
@@ -144,7 +144,7 @@ func TestEveryDigitCounts(t *testing.T) {
 	}
 }
 
-func TestAVerifierAllocatesNothing(t *testing.T) {
+func TestVerifier_AllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("under the race detector a pool drops what it is given")
 	}
@@ -167,7 +167,7 @@ func TestAVerifierAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestManyVerifyAtOnce(t *testing.T) {
+func TestVerifier_Concurrent(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 16 {
 		group.Go(func() {

@@ -5,8 +5,7 @@ import (
 	"net/http"
 )
 
-// failure is an error with a status of its own, whatever it wraps: that of the
-// function, of the replay store, or of reading.
+// failure is an error with the status for its response, whatever error it wraps.
 type failure struct {
 	error
 	status int
@@ -14,8 +13,8 @@ type failure struct {
 
 func (f failure) Unwrap() error { return f.error }
 
-// Status returns the HTTP status for an error of [Verifier.ReadRequest],
-// [Verifier.ParseEvent] or [Verifier.Once], as [Verifier.Handler] responds:
+// Status returns the HTTP status with which [Verifier.Handler] responds to an error
+// of [Verifier.ReadRequest], [Verifier.ParseEvent] or [Verifier.Once]:
 //
 //   - 200 for nil;
 //   - 405 for [ErrMethod];
@@ -23,9 +22,9 @@ func (f failure) Unwrap() error { return f.error }
 //     [ErrSignatureMismatch];
 //   - 413 for [ErrBodyTooLarge];
 //   - 400 for [ErrMalformedEvent], [ErrStale] and a body that is cut short;
-//   - 503 for [ErrInProgress] and for a replay store that cannot tell;
-//   - 500 for [ErrBodyConsumed], which is the receiver's mistake, for what the
-//     function returned or panicked with, and for any other error.
+//   - 503 for [ErrInProgress] and for any other error of the replay store;
+//   - 500 for [ErrBodyConsumed], for an error or panic of your function, and for any
+//     other error.
 func Status(err error) int {
 	if failed, ok := errors.AsType[failure](err); ok {
 		return failed.status

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// DefaultMaxBodyBytes bounds a body unless [WithMaxBodyBytes] does.
+// DefaultMaxBodyBytes is the default of [WithMaxBodyBytes]: 1 MiB.
 const DefaultMaxBodyBytes = 1 << 20
 
-// Verifier checks events with the secrets of one webhook, or of several that
-// share an address. Make one with [New]; it is safe for concurrent use, and
-// prints without the secrets.
+// Verifier checks events with the secrets of one webhook, or of several that share a
+// URL. Make one with [New]. It is safe for concurrent use and prints without its
+// secrets.
 type Verifier struct{ *settings }
 
-// settings are behind a pointer, where no verb of fmt finds the secrets.
+// settings is behind a pointer, so that no verb of fmt prints the secrets.
 type settings struct {
 	keys      []*key
 	maxAge    time.Duration
@@ -26,13 +26,13 @@ type settings struct {
 	replays   ReplayStore
 	formerIDs bool
 	report    func(*http.Request, error)
-	reasons   allowance
+	reasons   reasonLimiter
 }
 
-// New returns a verifier for the secret that the registration of the webhook
-// returned. The secret's text is the key, verbatim; one that cannot be meant is
-// [ErrInvalidSecret]. With [WithSecrets] the secret may be empty: then only the
-// named ones count.
+// New returns a verifier for the secret that the API returned when the webhook was
+// created. The secret's text is the key, verbatim; [ErrInvalidSecret] means that it
+// cannot be a secret. With [WithSecrets] the secret may be empty: then only the named
+// ones count.
 func New(secret string, opts ...Option) (*Verifier, error) {
 	s := &settings{
 		maxBytes:  DefaultMaxBodyBytes,
@@ -57,9 +57,8 @@ func New(secret string, opts ...Option) (*Verifier, error) {
 	return &Verifier{s}, nil
 }
 
-// addKey adds a secret of a webhook. A webhook may have the same secret twice, as
-// where nothing has been rotated yet; two webhooks may not, since the signature
-// would not tell them apart.
+// addKey adds a secret of a webhook. One webhook may have the same secret twice, as
+// before a rotation; two webhooks may not, since the signature would match both.
 func (s *settings) addKey(webhook, secret string) error {
 	if err := checkSecret(secret); err != nil {
 		return err
@@ -86,9 +85,9 @@ func (s *settings) named() bool {
 	return false
 }
 
-// Verify checks the signature, the value of [SignatureHeader], of a body as it
-// arrived, and with [WithMaxAge] the event's time. Without that it allocates
-// nothing. Errors are those of the function [Verify], [ErrStale] and
+// Verify checks signature, the value of [SignatureHeader], against a body as it
+// arrived, and with [WithMaxAge] the event's timestamp. Without WithMaxAge it
+// allocates nothing. Errors are those of the function [Verify], [ErrStale] and
 // [ErrMalformedEvent]. [Verifier.ParseEvent] returns the event too.
 func (v *Verifier) Verify(body []byte, signature string) error {
 	claimed, err := parseSignature(signature)
@@ -120,15 +119,15 @@ func (v *Verifier) checkAge(event *Event) error {
 	case v.maxAge == 0:
 		return nil
 	case event.Timestamp.IsZero():
-		return fmt.Errorf("%w: no timestamp to tell its age by", ErrMalformedEvent)
+		return fmt.Errorf("%w: no valid timestamp", ErrMalformedEvent)
 	case v.now().Sub(event.Timestamp).Abs() > v.maxAge:
 		return ErrStale
 	}
 	return nil
 }
 
-// Format implements [fmt.Formatter] without the secrets, whatever the verb.
+// Format implements [fmt.Formatter]. It prints no secret, whatever the verb.
 func (Verifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhookverify.Verifier") }
 
-// LogValue implements [slog.LogValuer] without the secrets.
+// LogValue implements [slog.LogValuer]. It contains no secret.
 func (Verifier) LogValue() slog.Value { return slog.StringValue("webhookverify.Verifier") }

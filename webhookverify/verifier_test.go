@@ -22,7 +22,7 @@ func newVerifier(t testing.TB, opts ...webhookverify.Option) *webhookverify.Veri
 	return v
 }
 
-func TestSecretsChangeWithoutAGap(t *testing.T) {
+func TestWithPreviousSecret(t *testing.T) {
 	body := []byte("{}")
 	v := newVerifier(t, webhookverify.WithPreviousSecret(old))
 	assert.NoError(t, v.Verify(body, webhookverify.Sign(body, secret)))
@@ -32,7 +32,7 @@ func TestSecretsChangeWithoutAGap(t *testing.T) {
 	assert.ErrorIs(t, v.Verify(body, ""), webhookverify.ErrMissingSignature)
 }
 
-func TestMaxAge(t *testing.T) {
+func TestWithMaxAge(t *testing.T) {
 	now := time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) string {
 		return `{"event":"x","timestamp":"` + now.Add(d).Format("2006-01-02T15:04:05.000Z07:00") + `"}`
@@ -42,9 +42,9 @@ func TestMaxAge(t *testing.T) {
 		want       error
 	}{
 		{"now", at(0), nil},
-		{"just young enough", at(-5 * time.Minute), nil},
+		{"at the limit", at(-5 * time.Minute), nil},
 		{"too old", at(-5*time.Minute - time.Millisecond), webhookverify.ErrStale},
-		{"just near enough", at(5 * time.Minute), nil},
+		{"at the limit in the future", at(5 * time.Minute), nil},
 		{"too far in the future", at(5*time.Minute + time.Millisecond), webhookverify.ErrStale},
 		{"a century off", at(-100 * 365 * 24 * time.Hour), webhookverify.ErrStale},
 		{"the year 1", `{"event":"x","timestamp":"0001-01-01T00:00:01Z"}`, webhookverify.ErrStale},
@@ -61,21 +61,21 @@ func TestMaxAge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			signature := webhookverify.Sign([]byte(tt.body), secret)
 			assert.ErrorIs(t, strict.Verify([]byte(tt.body), signature), tt.want)
-			assert.NoError(t, newVerifier(t).Verify([]byte(tt.body), signature), "off unless asked for")
+			assert.NoError(t, newVerifier(t).Verify([]byte(tt.body), signature), "off by default")
 			assert.ErrorIs(t, strict.Verify([]byte(tt.body), webhookverify.Sign([]byte(tt.body), old)), webhookverify.ErrSignatureMismatch)
 		})
 	}
 }
 
-func TestNewRefusesWhatMakesNoSense(t *testing.T) {
+func TestNew_InvalidOptions(t *testing.T) {
 	for name, opt := range map[string]webhookverify.Option{
-		"max age":                              webhookverify.WithMaxAge(0),
-		"max body bytes":                       webhookverify.WithMaxBodyBytes(-1),
-		"the clock":                            webhookverify.WithClock(nil),
-		"the replay store is nil":              webhookverify.WithReplayStore(nil),
-		"the error handler":                    webhookverify.WithErrorHandler(nil),
-		"positive time and size, not 0s":       webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(0, 1)),
-		"positive time and size, not 1s and 0": webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(time.Second, 0)),
+		"max age":                            webhookverify.WithMaxAge(0),
+		"max body bytes":                     webhookverify.WithMaxBodyBytes(-1),
+		"the clock":                          webhookverify.WithClock(nil),
+		"the replay store is nil":            webhookverify.WithReplayStore(nil),
+		"the error handler":                  webhookverify.WithErrorHandler(nil),
+		"positive ttl and max, not 0s":       webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(0, 1)),
+		"positive ttl and max, not 1s and 0": webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(time.Second, 0)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := webhookverify.New(secret, opt)
@@ -84,7 +84,7 @@ func TestNewRefusesWhatMakesNoSense(t *testing.T) {
 	}
 }
 
-func TestAVerifierPrintsNoSecret(t *testing.T) {
+func TestVerifier_PrintsNoSecret(t *testing.T) {
 	v := newVerifier(t, webhookverify.WithPreviousSecret(old))
 	var out bytes.Buffer
 	for _, value := range []any{v, *v, []any{v, *v}, struct{ V *webhookverify.Verifier }{v}, struct{ V webhookverify.Verifier }{*v}} {
