@@ -21,10 +21,10 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// effectsTable has no key: what is done twice is in it twice.
+// effectsTable has no key, so that an effect that happens twice is in it twice.
 const effectsTable = `CREATE TABLE effects (event_id TEXT, stream TEXT, n BIGINT, seq BIGINT)`
 
-// effect is a handler's work in the store.
+// effect is a handler that writes to the store.
 func effect(ctx context.Context, event *webhookverify.Event) error {
 	var data struct {
 		UserID string `json:"user_id"`
@@ -34,16 +34,17 @@ func effect(ctx context.Context, event *webhookverify.Event) error {
 		return err
 	}
 	return inbox.Commit(ctx, func(tx *sql.Tx) error {
-		// Both databases know $1.
+		// Both databases accept $1.
 		_, err := tx.ExecContext(ctx, `INSERT INTO effects SELECT $1, $2, $3, (SELECT COUNT(*) FROM effects WHERE stream = $2)`,
 			event.ID, data.UserID, data.N)
 		return err
 	})
 }
 
-// child is a process that receives an event if it is given one, and then works. It
-// kills itself at the n-th time that it comes to a step.
-func child() {
+// runChild is the main function of a child process: it receives the event of its
+// environment, if there is one, and runs workers. It kills itself when it reaches a step
+// for the n-th time.
+func runChild() {
 	fail := func(err error) {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -92,7 +93,7 @@ func spawn(t *testing.T, source string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// effects returns how often each event was done.
+// effects returns how often each event took effect.
 func effects(t *testing.T, store *idempotency.Store) map[string]int {
 	t.Helper()
 	done := map[string]int{}
@@ -108,7 +109,7 @@ func effects(t *testing.T, store *idempotency.Store) map[string]int {
 	return done
 }
 
-func TestAProcessKilledAtAnyStepLosesNothingAndDoesNothingTwice(t *testing.T) {
+func TestInbox_ProcessKilledAtStep(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source)
 		_, err := store.Database().ExecContext(t.Context(), effectsTable)
@@ -121,23 +122,22 @@ func TestAProcessKilledAtAnyStepLosesNothingAndDoesNothingTwice(t *testing.T) {
 				var exit *exec.ExitError
 				require.ErrorAs(t, err, &exit)
 				require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal())
-				// The sender got no answer, or the answer was 200: then it does not come
-				// again. Only before the commit it must.
+				// Only an event that was not committed must be redelivered.
 				if step == inbox.StepReceive {
 					require.NoError(t, in.Receive(t.Context(), event))
 				}
-				heir := spawn(t, source)
-				settled(t, in)
-				require.NoError(t, heir.Process.Kill())
+				other := spawn(t, source)
+				waitUntilIdle(t, in)
+				require.NoError(t, other.Process.Kill())
 				assert.Equal(t, 1, effects(t, store)[event.ID])
 			})
 		}
 	})
 }
 
-// TestWorkersThatAreKilledAllTheTime runs four worker processes that are killed at
-// random steps and started again, while events arrive, some of them twice.
-func TestWorkersThatAreKilledAllTheTime(t *testing.T) {
+// TestRun_WorkersKilledAtRandom kills and restarts four worker processes at random
+// steps, while events arrive, some of them twice.
+func TestRun_WorkersKilledAtRandom(t *testing.T) {
 	const events, users, workers = 400, 20, 4
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source)
@@ -187,7 +187,7 @@ func TestWorkersThatAreKilledAllTheTime(t *testing.T) {
 			})
 		}
 		senders.Wait()
-		settled(t, in)
+		waitUntilIdle(t, in)
 		close(done)
 		group.Wait()
 		did := effects(t, store)

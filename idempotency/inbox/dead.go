@@ -10,53 +10,57 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// State is how far an event has come.
+// State is the state of an event in the inbox.
 type State string
 
 // The states.
 const (
-	Waiting State = "waiting" // for a worker, those before it, or the end of its back-off
-	Running State = "running"
+	Waiting State = "waiting" // for a worker, an earlier event of its stream, or the end of its back-off
+	Running State = "running" // a worker has claimed it
 	Done    State = "done"
-	Dead    State = "dead" // nothing happens until [Inbox.Retry]
+	Dead    State = "dead" // it failed for good; [Inbox.Retry] runs it again
 )
 
-// Entry is an event in the inbox. Times are by the database's clock.
+// Entry is an event in the inbox. Its times are those of the database's clock.
 type Entry struct {
+	// Event is the event as it was received.
 	Event *webhookverify.Event
+	// State is the event's current state.
 	State State
-	// Attempts counts how often a worker claimed it since it was received or
-	// retried.
+	// Attempts is how often a worker has claimed the event since it was received, or
+	// since [Inbox.Retry].
 	Attempts int64
-	// Reason is the error of the last attempt that failed, of 1000 bytes at most.
-	Reason                string
+	// Reason is the error of the last failed attempt, cut to 1000 bytes.
+	Reason string
+	// ReceivedAt is when the event was first received, UpdatedAt when its state last
+	// changed.
 	ReceivedAt, UpdatedAt time.Time
 
 	stream string
 }
 
-// Dead returns the events that are dead, those first that died first, limit of them
-// at most.
+// Dead returns at most limit dead events, the one that has been dead for longest
+// first.
 func (in *Inbox) Dead(ctx context.Context, limit int) (dead []*Entry, err error) {
 	rows, err := in.db.QueryContext(ctx, in.db.SQL(`SELECT `+columns+` FROM whozex_inbox
 		WHERE state = 'dead' ORDER BY updated_at, seq LIMIT $1`), limit)
 	if err != nil {
-		return nil, fmt.Errorf("inbox: list the dead: %w", err)
+		return nil, fmt.Errorf("inbox: list dead events: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		entry, err := scan(rows)
 		if err != nil {
-			return nil, fmt.Errorf("inbox: list the dead: %w", err)
+			return nil, fmt.Errorf("inbox: list dead events: %w", err)
 		}
 		dead = append(dead, entry)
 	}
 	return dead, rows.Err()
 }
 
-// Retry hands a dead event to the workers again, with all of its attempts, and
-// behind those of its stream that have come meanwhile. The error is [ErrNotDead] if
-// it is in another state, or unknown.
+// Retry makes a dead event waiting again, with a new count of attempts, after the
+// waiting events of its stream. The error is [ErrNotDead] if the event is in another
+// state or unknown.
 func (in *Inbox) Retry(ctx context.Context, id string) error {
 	err := in.db.InTx(ctx, func(tx *sql.Tx) error {
 		var stream string
@@ -88,12 +92,13 @@ func (in *Inbox) Retry(ctx context.Context, id string) error {
 	return nil
 }
 
-// purgeBatch is how many events Purge deletes at once: others can write in between.
+// purgeBatch is how many events Purge deletes in one statement, so that other writers
+// do not wait for all of it.
 const purgeBatch = 1000
 
-// Purge deletes the events that were done before a time, by the database's clock,
-// and returns how many, also along with an error. One that is delivered again after
-// that is handled again.
+// Purge deletes the events that were done before the given time, by the database's
+// clock. It returns how many it deleted, even with an error. An event that is
+// redelivered after its deletion is handled again.
 func (in *Inbox) Purge(ctx context.Context, before time.Time) (deleted int64, err error) {
 	for {
 		result, err := in.db.ExecContext(ctx, in.db.SQL(`DELETE FROM whozex_inbox WHERE event_id IN (
@@ -108,16 +113,16 @@ func (in *Inbox) Purge(ctx context.Context, before time.Time) (deleted int64, er
 	}
 }
 
-// Counts are the events of each state.
+// Counts is the number of events in each state.
 type Counts struct {
 	Waiting, Running, Done, Dead int64
 }
 
-// Counts counts the events, for metrics. It reads indexes from end to end: once a
-// minute is fine, once a call is not.
+// Counts counts the events, for metrics. It scans whole indexes: call it once a
+// minute, not once a request.
 func (in *Inbox) Counts(ctx context.Context) (c Counts, err error) {
 	const count = `(SELECT COUNT(*) FROM whozex_inbox WHERE `
-	const open = `state IN ('waiting', 'running') AND ` // in the words of the index
+	const open = `state IN ('waiting', 'running') AND ` // the condition of the partial index
 	err = in.db.QueryRowContext(ctx, `SELECT `+count+open+`state = 'waiting'), `+count+open+`state = 'running'), `+
 		count+`state = 'done'), `+count+`state = 'dead')`).Scan(&c.Waiting, &c.Running, &c.Done, &c.Dead)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package inbox answers webhooks fast and works later: an event is committed to the
-// store of package idempotency before the sender gets its 200, and workers handle
-// it afterwards, with retries.
+// Package inbox responds to webhooks fast and handles them later: it commits an event
+// to the store of package idempotency before the sender gets its 200, and workers
+// handle the event afterwards, with retries.
 //
 //	store, err := idempotency.Open(ctx, "sqlite:events.db") // or postgres://…
 //	events, err := inbox.New(ctx, store)
@@ -11,41 +11,42 @@
 //
 // # Each event once
 //
-// An event is received once, by its ID, however often it is delivered. A handler
-// that writes to the same database does so in [Commit], whose transaction also
-// marks the event as done: whenever the process is killed, both happened or
-// neither. What a handler does elsewhere, such as sending a mail, is done at least
-// once: it is done again if the process dies after it and before the mark. Use the
-// event's ID as an idempotency key there.
+// The inbox stores an event once, by its ID, however often it is delivered. A handler
+// that writes to the same database does so in [Commit], whose transaction also marks
+// the event as done: if the process is killed, both happened or neither. Other effects
+// of a handler, such as sending a mail, happen at least once: they happen again if the
+// process dies before the event is marked as done. Use the event's ID as an
+// idempotency key for them.
 //
 // # Order
 //
-// The events of a user, by data.user_id or as [WithStream] says, are handled one at a
-// time in the order of their receipt, by all workers of all processes. One that
-// fails holds up those behind it until it succeeds or is dead. Other users' events
-// go on, and however many wait, a worker finds its next event at the same cost.
+// Events of one stream are handled one at a time, in the order of receipt, across all
+// workers and processes. The stream is data.user_id unless [WithStream] sets another.
+// An event that fails delays the later events of its stream until it succeeds or is
+// dead. Other streams continue, and the number of waiting events does not slow down
+// the workers.
 //
 // # Failures
 //
-// An event whose handler returned an error or panicked is tried again after a
-// back-off, and is dead after [WithAttempts], or at once if the error wraps
-// [ErrPermanent]. A dead event stays in the store: [Inbox.Dead] lists them, and
-// [Inbox.Retry] hands one to the workers again, behind the user's other events. An
-// event whose worker died is claimed by another once its lease is over; that counts
-// as an attempt too, so that an event that kills its workers ends as dead.
+// If a handler returns an error or panics, its event is retried after a back-off. It is
+// dead after [WithAttempts] attempts, or at once if the error wraps [ErrPermanent]. A
+// dead event stays in the store: [Inbox.Dead] lists them, and [Inbox.Retry] retries
+// one, after the waiting events of its stream. When a worker dies, another one claims
+// its event after the lease expires. That counts as an attempt too, so that an event
+// that kills its workers ends as dead.
 //
-// A handler keeps its event, and its worker, until it returns, also past
-// [WithTimeout]. Only when its process cannot renew the lease, or when the database's
-// clock is set forward by more than a lease, does another worker begin the event
-// meanwhile; then the first one's [Commit] is [ErrLost]. A clock that is set back
-// delays nothing by more than the longest lease or back-off, so give all processes of
-// a store the same.
+// A handler keeps its event, and its worker, until it returns, even beyond
+// [WithTimeout]. Another worker can start the event before that only if the process
+// cannot renew the lease, or if the database's clock is set forward by more than the
+// lease; then the first handler's [Commit] returns [ErrLost]. If the clock is set back,
+// events wait no longer than the longest lease or back-off. Use the same settings in
+// all processes of a store.
 //
-// # What the rows hold
+// # Table
 //
-// The table is plain, and its files are in schema: look in with sqlite3 or psql.
-// Bodies are stored as they came. Rows that are done are what a redelivery is
-// recognized by: [Inbox.Purge] deletes old ones, or [Inbox.Run] by [WithRetention].
+// The table is readable with sqlite3 or psql; the SQL files are in schema. Bodies are
+// stored verbatim. The rows of events that are done serve to skip redeliveries:
+// [Inbox.Purge] deletes old rows, and so does [Inbox.Run] with [WithRetention].
 //
 //	SELECT event_id, name, attempt, reason FROM whozex_inbox WHERE state = 'dead';
 package inbox

@@ -41,10 +41,10 @@ func postgresSource(t testing.TB) string {
 	return source
 }
 
-// TestMain is a process of its own, to be killed, when a test starts it as one.
+// TestMain runs the tests, or the child process of a test that kills it.
 func TestMain(m *testing.M) {
 	if os.Getenv("INBOX_SOURCE") != "" {
-		child()
+		runChild()
 		return
 	}
 	code := m.Run()
@@ -79,8 +79,8 @@ func eventOf(t testing.TB, user string, n int) *webhookverify.Event {
 	return verified(t, fmt.Sprintf(`{"event":"package.created","data":{"user_id":%q,"n":%d},"timestamp":"2025-01-01T12:00:00.123Z"}`, user, n))
 }
 
-// running is an inbox whose workers run until stop, which waits for them.
-func running(t testing.TB, in *inbox.Inbox, handle func(context.Context, *webhookverify.Event) error) (stop func()) {
+// run runs the workers until stop, which waits for them to return.
+func run(t testing.TB, in *inbox.Inbox, handle func(context.Context, *webhookverify.Event) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
@@ -100,8 +100,8 @@ func counts(t testing.TB, in *inbox.Inbox) inbox.Counts {
 	return c
 }
 
-// settled waits until nothing waits or runs.
-func settled(t testing.TB, in *inbox.Inbox) {
+// waitUntilIdle waits until no event is waiting or running.
+func waitUntilIdle(t testing.TB, in *inbox.Inbox) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		c := counts(t, in)

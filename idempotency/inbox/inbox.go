@@ -14,30 +14,30 @@ import (
 )
 
 var (
-	// ErrPermanent is wrapped by a handler's error to say that trying again is of no
-	// use: the event is dead at once.
+	// ErrPermanent means that a retry cannot help. If a handler's error wraps it, the
+	// event is dead at once.
 	ErrPermanent = errors.New("inbox: permanent")
-	// ErrLost means that the handler took longer than its lease, because its process
-	// was stopped or lost the database, and that another worker has the event now.
-	// Nothing of [Commit] was written.
+	// ErrLost means that the lease expired, because the process was suspended or lost
+	// the database, and that another worker may have claimed the event. [Commit] wrote
+	// nothing.
 	ErrLost = errors.New("inbox: the claim was lost")
-	// ErrNotDead means that an event is not dead, or unknown.
+	// ErrNotDead means that the event is not dead, or unknown.
 	ErrNotDead = errors.New("inbox: no dead event")
 )
 
 //go:embed schema
 var schema embed.FS
 
-// Inbox keeps events and hands them to workers. Make one with [New]; it is safe
-// for concurrent use.
+// Inbox stores events and passes them to workers. Make one with [New]. It is safe for
+// concurrent use.
 type Inbox struct {
 	db *database.DB
 	settings
 	received chan struct{} // wakes a worker of this process
 }
 
-// New returns an inbox in the database of store, and creates or upgrades its
-// table. One database has one inbox.
+// New returns the inbox in the database of store, and creates or upgrades its table.
+// A database has one inbox.
 func New(ctx context.Context, store *idempotency.Store, opts ...Option) (*Inbox, error) {
 	in := &Inbox{db: store.Database(), settings: defaults()}
 	for _, opt := range opts {
@@ -56,12 +56,12 @@ func New(ctx context.Context, store *idempotency.Store, opts ...Option) (*Inbox,
 	return in, nil
 }
 
-// userOf is the stream of an event unless [WithStream] says otherwise. Any data may
-// have a user_id, though only that of package.created is documented.
+// userOf returns the stream of an event by default: data.user_id. The API documents
+// user_id for package.created only; other events may have it too.
 func userOf(event *webhookverify.Event) string {
 	var data struct {
 		UserID string `json:"user_id"`
 	}
-	_ = json.Unmarshal(event.Data, &data) // no object is of no user
+	_ = json.Unmarshal(event.Data, &data) // on an error there is no user
 	return data.UserID
 }

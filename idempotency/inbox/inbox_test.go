@@ -24,7 +24,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-func TestAnEventIsReceivedOnceAndHandledAsItCame(t *testing.T) {
+func TestReceive_StoredOnceVerbatim(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, _ := open(t, source)
 		want := map[string]*webhookverify.Event{}
@@ -46,32 +46,32 @@ func TestAnEventIsReceivedOnceAndHandledAsItCame(t *testing.T) {
 		assert.EqualValues(t, len(want), counts(t, in).Waiting)
 		var mu sync.Mutex
 		got := map[string]*webhookverify.Event{}
-		running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			mu.Lock()
 			defer mu.Unlock()
 			assert.Nil(t, got[event.ID], "handled twice")
 			got[event.ID] = event
 			return nil
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		require.Len(t, got, len(want))
 		for id, event := range want {
 			event.Name = strings.ReplaceAll(event.Name, "\x00", "\ufffd")
 			assert.True(t, event.Timestamp.Equal(got[id].Timestamp))
 			got[id].Timestamp = event.Timestamp
 			assert.Equal(t, event, got[id])
-			require.NoError(t, in.Receive(t.Context(), event), "delivered again when it is done")
+			require.NoError(t, in.Receive(t.Context(), event), "redelivered after it is done")
 		}
 		assert.Equal(t, inbox.Counts{Done: int64(len(want))}, counts(t, in))
 	})
 }
 
-func TestAnEventWithoutAnIDIsRefused(t *testing.T) {
+func TestReceive_NoID(t *testing.T) {
 	in, _ := open(t, "sqlite::memory:")
-	require.ErrorContains(t, in.Receive(t.Context(), &webhookverify.Event{Name: "x"}), "without an ID")
+	require.ErrorContains(t, in.Receive(t.Context(), &webhookverify.Event{Name: "x"}), "has no ID")
 }
 
-func TestTheSenderGetsItsAnswerOnlyOnceTheEventIsStored(t *testing.T) {
+func TestReceive_Handler(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "events.db")
 	in, _ := open(t, "sqlite:"+file)
 	verifier, err := webhookverify.New(secret)
@@ -85,13 +85,13 @@ func TestTheSenderGetsItsAnswerOnlyOnceTheEventIsStored(t *testing.T) {
 	require.Equal(t, http.StatusOK, post(t.Context(), 1))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Equal(t, http.StatusOK, post(gone, 2), "the sender has left")
+	require.Equal(t, http.StatusOK, post(gone, 2), "the sender has disconnected")
 	assert.EqualValues(t, 2, counts(t, in).Waiting)
 	require.NoError(t, os.Rename(file, file+".moved"))
-	require.Equal(t, http.StatusInternalServerError, post(t.Context(), 3), "the file is gone")
+	require.Equal(t, http.StatusInternalServerError, post(t.Context(), 3), "the file is missing")
 }
 
-func TestEventsOfAUserAreHandledInOrder(t *testing.T) {
+func TestRun_OrderPerUser(t *testing.T) {
 	const users, each = 5, 20
 	onEach(t, func(t *testing.T, source string) {
 		in, _ := open(t, source, inbox.WithWorkers(8))
@@ -110,7 +110,7 @@ func TestEventsOfAUserAreHandledInOrder(t *testing.T) {
 			assert.False(t, busy[data.UserID], "two events of a user at once")
 			busy[data.UserID] = true
 			mu.Unlock()
-			time.Sleep(100 * time.Microsecond) // work, in which others could overtake
+			time.Sleep(100 * time.Microsecond) // gives other workers time to overtake
 			mu.Lock()
 			defer mu.Unlock()
 			busy[data.UserID] = false
@@ -120,8 +120,8 @@ func TestEventsOfAUserAreHandledInOrder(t *testing.T) {
 			got[data.UserID] = append(got[data.UserID], fmt.Sprint(data.N))
 			return nil
 		}
-		running(t, in, handle)
-		running(t, other, handle)
+		run(t, in, handle)
+		run(t, other, handle)
 		var senders sync.WaitGroup
 		for user := range users {
 			senders.Go(func() {
@@ -131,7 +131,7 @@ func TestEventsOfAUserAreHandledInOrder(t *testing.T) {
 			})
 		}
 		senders.Wait()
-		settled(t, in)
+		waitUntilIdle(t, in)
 		var want []string
 		for n := range each {
 			want = append(want, fmt.Sprint(n))
@@ -143,16 +143,16 @@ func TestEventsOfAUserAreHandledInOrder(t *testing.T) {
 	})
 }
 
-func TestAFailingEventHoldsUpItsUserAlone(t *testing.T) {
+func TestRun_FailingEventDelaysOnlyItsUser(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, _ := open(t, source, inbox.WithWorkers(2))
 		var fail atomic.Bool
 		fail.Store(true)
 		var mu sync.Mutex
 		var order []string
-		running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			if fail.Load() && strings.Contains(string(event.Data), `"n":0`) {
-				return errors.New("the database is away")
+				return errors.New("the database is unreachable")
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -166,13 +166,13 @@ func TestAFailingEventHoldsUpItsUserAlone(t *testing.T) {
 		c := counts(t, in)
 		assert.EqualValues(t, 2, c.Waiting+c.Running)
 		fail.Store(false)
-		settled(t, in)
+		waitUntilIdle(t, in)
 		require.Len(t, order, 4)
 		assert.Equal(t, []string{`{"user_id":"a","n":0}`, `{"user_id":"a","n":1}`}, order[2:])
 	})
 }
 
-func TestHowAnEventEnds(t *testing.T) {
+func TestRun_FinalStates(t *testing.T) {
 	failed := errors.New("failed")
 	for _, tt := range []struct {
 		name     string
@@ -213,11 +213,11 @@ func TestHowAnEventEnds(t *testing.T) {
 				event := eventOf(t, "u", 1)
 				require.NoError(t, in.Receive(t.Context(), event))
 				n := 0
-				stop := running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+				stop := run(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
 					n++
 					return tt.handle(ctx, n)
 				})
-				settled(t, in)
+				waitUntilIdle(t, in)
 				stop()
 				assert.EqualValues(t, tt.attempts, n)
 				dead, err := in.Dead(t.Context(), 10)
@@ -240,26 +240,26 @@ func TestHowAnEventEnds(t *testing.T) {
 	}
 }
 
-func TestADeadEventIsRunAgainBehindTheOthers(t *testing.T) {
+func TestRetry(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, _ := open(t, source)
 		bad, good := eventOf(t, "u", 0), eventOf(t, "u", 1)
 		require.ErrorIs(t, in.Retry(t.Context(), bad.ID), inbox.ErrNotDead, "unknown")
 		require.NoError(t, in.Receive(t.Context(), bad))
-		require.ErrorIs(t, in.Retry(t.Context(), bad.ID), inbox.ErrNotDead, "it waits")
-		stop := running(t, in, func(context.Context, *webhookverify.Event) error { return inbox.ErrPermanent })
-		settled(t, in)
+		require.ErrorIs(t, in.Retry(t.Context(), bad.ID), inbox.ErrNotDead, "it is waiting")
+		stop := run(t, in, func(context.Context, *webhookverify.Event) error { return inbox.ErrPermanent })
+		waitUntilIdle(t, in)
 		stop()
-		require.NoError(t, in.Receive(t.Context(), bad), "delivered again: still dead")
+		require.NoError(t, in.Receive(t.Context(), bad), "redelivered: still dead")
 		assert.Equal(t, inbox.Counts{Dead: 1}, counts(t, in))
 		require.NoError(t, in.Receive(t.Context(), good))
 		require.NoError(t, in.Retry(t.Context(), bad.ID))
 		var order []string
-		stop = running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		stop = run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			order = append(order, event.ID)
 			return nil
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		stop()
 		assert.Equal(t, []string{good.ID, bad.ID}, order)
 
@@ -273,7 +273,7 @@ func TestADeadEventIsRunAgainBehindTheOthers(t *testing.T) {
 	})
 }
 
-func TestCommitIsAllOrNothing(t *testing.T) {
+func TestCommit(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source)
 		_, err := store.Database().ExecContext(t.Context(), `CREATE TABLE effects (id TEXT)`)
@@ -283,17 +283,17 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 			_, err := tx.Exec(`INSERT INTO effects VALUES ('x')`)
 			return err
 		}
-		require.ErrorContains(t, inbox.Commit(t.Context(), effect), "handler of Run")
+		require.ErrorContains(t, inbox.Commit(t.Context(), effect), "in a handler of Run")
 		n := 0
-		stop := running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+		stop := run(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
 			if n++; n == 1 {
 				return inbox.Commit(ctx, func(tx *sql.Tx) error { return errors.Join(effect(tx), errors.New("rolled back")) })
 			}
 			require.NoError(t, inbox.Commit(ctx, effect))
 			assert.Error(t, inbox.Commit(ctx, effect), "twice")
-			return errors.New("too late to matter")
+			return errors.New("ignored after Commit")
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		stop()
 		assert.Equal(t, 2, n)
 		var effects int
@@ -302,7 +302,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 	})
 }
 
-func TestAWorkerThatWasTakenForDeadWritesNothing(t *testing.T) {
+func TestCommit_LeaseLost(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		var reported atomic.Pointer[error]
 		in, store := open(t, source, inbox.WithWorkers(1), inbox.WithLease(time.Hour), inbox.WithErrorHandler(func(_ *webhookverify.Event, err error) { reported.Store(&err) }))
@@ -316,17 +316,17 @@ func TestAWorkerThatWasTakenForDeadWritesNothing(t *testing.T) {
 		}
 		require.NoError(t, in.Receive(t.Context(), eventOf(t, "u", 0)))
 		began, resume := make(chan struct{}), make(chan struct{})
-		stop := running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+		stop := run(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
 			close(began)
 			<-resume
 			return inbox.Commit(ctx, effect("slow"))
 		})
 		<-began
-		_, err = store.Database().ExecContext(t.Context(), `UPDATE whozex_inbox SET due_at = 0`) // its lease is over
+		_, err = store.Database().ExecContext(t.Context(), `UPDATE whozex_inbox SET due_at = 0`) // expires its lease
 		require.NoError(t, err)
 		other, _ := open(t, source)
-		running(t, other, func(ctx context.Context, _ *webhookverify.Event) error { return inbox.Commit(ctx, effect("other")) })
-		settled(t, other)
+		run(t, other, func(ctx context.Context, _ *webhookverify.Event) error { return inbox.Commit(ctx, effect("other")) })
+		waitUntilIdle(t, other)
 		close(resume)
 		stop()
 		require.ErrorIs(t, *reported.Load(), inbox.ErrLost)
@@ -337,9 +337,9 @@ func TestAWorkerThatWasTakenForDeadWritesNothing(t *testing.T) {
 	})
 }
 
-// TestALongHandlerKeepsItsLease, also one that goes on after its timeout: nobody else
-// may begin before it has ended.
-func TestALongHandlerKeepsItsLease(t *testing.T) {
+// TestRun_LongHandlerKeepsLease checks that the lease of a handler is renewed until it
+// returns, even beyond its timeout.
+func TestRun_LongHandlerKeepsLease(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		timeout time.Duration
@@ -352,7 +352,7 @@ func TestALongHandlerKeepsItsLease(t *testing.T) {
 				in, store := open(t, source, inbox.WithWorkers(1), inbox.WithLease(300*time.Millisecond), inbox.WithTimeout(tt.timeout))
 				require.NoError(t, in.Receive(t.Context(), eventOf(t, "u", 0)))
 				began, resume := make(chan context.Context, 1), make(chan struct{})
-				running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+				run(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
 					began <- ctx
 					<-resume
 					return nil
@@ -366,20 +366,20 @@ func TestALongHandlerKeepsItsLease(t *testing.T) {
 					var due int64
 					require.NoError(t, store.Database().QueryRowContext(t.Context(), `SELECT due_at FROM whozex_inbox`).Scan(&due))
 					renewed[due] = true
-					return len(renewed) > 4 // by a third of a lease each
+					return len(renewed) > 4 // one for each third of a lease
 				}, 30*time.Second, 20*time.Millisecond)
 				close(resume)
-				settled(t, in)
+				waitUntilIdle(t, in)
 			})
 		})
 	}
 }
 
-func TestAHandlerWhoseClaimIsGoneIsCancelled(t *testing.T) {
+func TestRun_LostClaimCancelsHandler(t *testing.T) {
 	in, store := open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"), inbox.WithLease(30*time.Millisecond), inbox.WithWorkers(1))
 	require.NoError(t, in.Receive(t.Context(), eventOf(t, "u", 0)))
 	began, cause := make(chan struct{}), make(chan error, 1)
-	running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+	run(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
 		close(began)
 		<-ctx.Done()
 		cause <- context.Cause(ctx)
@@ -391,7 +391,7 @@ func TestAHandlerWhoseClaimIsGoneIsCancelled(t *testing.T) {
 	require.ErrorIs(t, <-cause, inbox.ErrLost)
 }
 
-func TestADatabaseThatIsAwayIsReportedAndAskedAgain(t *testing.T) {
+func TestRun_DatabaseFails(t *testing.T) {
 	reported := make(chan error, 100)
 	in, store := open(t, "sqlite:"+filepath.Join(t.TempDir(), "events.db"), inbox.WithWorkers(1), inbox.WithErrorHandler(func(event *webhookverify.Event, err error) {
 		assert.Nil(t, event)
@@ -401,7 +401,7 @@ func TestADatabaseThatIsAwayIsReportedAndAskedAgain(t *testing.T) {
 	_, err := db.ExecContext(t.Context(), `ALTER TABLE whozex_inbox RENAME TO away`)
 	require.NoError(t, err)
 	handled := make(chan string, 1)
-	running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+	run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 		handled <- event.Name
 		return nil
 	})
@@ -412,7 +412,7 @@ func TestADatabaseThatIsAwayIsReportedAndAskedAgain(t *testing.T) {
 	assert.Equal(t, whozex.EventPackageCreated, <-handled)
 }
 
-func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestNew_InvalidOptions(t *testing.T) {
 	_, store := open(t, "sqlite::memory:")
 	for name, opt := range map[string]inbox.Option{
 		"worker":             inbox.WithWorkers(0),
@@ -422,7 +422,7 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 		"lease":              inbox.WithLease(time.Microsecond),
 		"poll":               inbox.WithPoll(-1),
 		"retention":          inbox.WithRetention(0),
-		"streams is nil":     inbox.WithStream(nil),
+		"stream function":    inbox.WithStream(nil),
 		"handler is nil":     inbox.WithErrorHandler(nil),
 		"step hook is nil":   inbox.WithStepHook(nil),
 		"0s to 1s":           inbox.WithBackoff(0, time.Second),

@@ -19,7 +19,7 @@ const (
 	DefaultPoll       = time.Second
 )
 
-// Option changes a default of [New], which refuses a value that makes no sense.
+// Option changes a default of [New]. New returns an error for an invalid value.
 type Option func(*settings) error
 
 type settings struct {
@@ -30,7 +30,7 @@ type settings struct {
 	timeout    time.Duration
 	lease      time.Duration
 	poll       time.Duration
-	retention  time.Duration // 0 is forever
+	retention  time.Duration // 0 means forever
 	stream     func(*webhookverify.Event) string
 	report     func(*webhookverify.Event, error)
 	step       func(Step)
@@ -52,79 +52,81 @@ func defaults() settings {
 func WithWorkers(n int) Option {
 	return func(s *settings) error {
 		if n < 1 {
-			return fmt.Errorf("there must be a worker, not %d", n)
+			return fmt.Errorf("workers must be at least 1, not %d", n)
 		}
 		s.workers = n
 		return nil
 	}
 }
 
-// WithAttempts sets after how many attempts an event is dead, [DefaultAttempts] by
-// default.
+// WithAttempts sets the number of attempts after which an event is dead,
+// [DefaultAttempts] by default.
 func WithAttempts(n int) Option {
 	return func(s *settings) error {
 		if n < 1 {
-			return fmt.Errorf("there must be an attempt, not %d", n)
+			return fmt.Errorf("attempts must be at least 1, not %d", n)
 		}
 		s.attempts = int64(n)
 		return nil
 	}
 }
 
-// WithBackoff sets how long an event waits after its first failure, and at most:
-// each failure doubles the time. [DefaultMinBackoff] and [DefaultMaxBackoff] by
-// default.
-func WithBackoff(first, longest time.Duration) Option {
+// WithBackoff sets how long an event waits after its first failure, and the maximum;
+// each failure doubles the wait. The defaults are [DefaultMinBackoff] and
+// [DefaultMaxBackoff].
+func WithBackoff(first, max time.Duration) Option {
 	return func(s *settings) error {
-		if first < time.Millisecond || longest < first {
-			return fmt.Errorf("a back-off from %s to %s", first, longest)
+		if first < time.Millisecond || max < first {
+			return fmt.Errorf("invalid back-off from %s to %s", first, max)
 		}
-		s.minBackoff, s.maxBackoff = first, longest
+		s.minBackoff, s.maxBackoff = first, max
 		return nil
 	}
 }
 
-// WithTimeout bounds one attempt of a handler, by its context; [DefaultTimeout] by
-// default. It also bounds how long [Inbox.Run] goes on after its context ended, if
-// the handler heeds its context.
+// WithTimeout sets the deadline of the context of each attempt, [DefaultTimeout] by
+// default. If handlers respect their context, it also bounds how long [Inbox.Run]
+// takes to return after its own context ended.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error { return positive("timeout", &s.timeout, d) }
 }
 
-// WithLease sets after what time without a sign of life a worker is taken for dead,
-// [DefaultLease] by default. A handler may take longer: its lease is renewed.
+// WithLease sets how long a claim lasts unless its worker renews it, [DefaultLease] by
+// default. After that the worker counts as dead. A handler may take longer: its worker
+// renews the lease.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) error { return positive("lease", &s.lease, d) }
 }
 
-// WithPoll sets how often an idle worker looks for events that other processes have
-// received or that have waited out their back-off, [DefaultPoll] by default. Events
-// that its own process has received wake it at once.
+// WithPoll sets how often an idle worker looks for events that another process has
+// received or whose back-off is over, [DefaultPoll] by default. An event that its own
+// process receives wakes it at once.
 func WithPoll(d time.Duration) Option {
 	return func(s *settings) error { return positive("poll", &s.poll, d) }
 }
 
-// WithRetention lets [Inbox.Run] delete events once they have been done for d, see
-// [Inbox.Purge]. Without it they are kept, as what a redelivery is recognized by: d
-// should be longer than the sender may redeliver, which the API does not document.
+// WithRetention makes [Inbox.Run] delete events that have been done for d, as
+// [Inbox.Purge] does. Without it they are kept forever, to skip redeliveries. d should
+// exceed the time in which the sender may redeliver, which the API does not document.
 func WithRetention(d time.Duration) Option {
 	return func(s *settings) error { return positive("retention", &s.retention, d) }
 }
 
-// WithStream takes an event's stream from stream in place of data.user_id: events
-// of one stream are handled in order. Those of an empty one are in no order.
+// WithStream takes an event's stream from stream instead of data.user_id. Events of
+// one stream are handled in order; those with an empty stream are handled in any
+// order.
 func WithStream(stream func(*webhookverify.Event) string) Option {
 	return func(s *settings) error {
 		if stream == nil {
-			return errors.New("the function for streams is nil")
+			return errors.New("the stream function is nil")
 		}
 		s.stream = stream
 		return nil
 	}
 }
 
-// WithErrorHandler gives report the error of each attempt that failed, for your
-// log. The event is nil for an error of the database, which is tried again.
+// WithErrorHandler passes the error of each failed attempt to report, for your log.
+// The event is nil for an error of the database, which Run retries.
 func WithErrorHandler(report func(*webhookverify.Event, error)) Option {
 	return func(s *settings) error {
 		if report == nil {
@@ -135,21 +137,20 @@ func WithErrorHandler(report func(*webhookverify.Event, error)) Option {
 	}
 }
 
-// Step is a moment in an event's life, see [WithStepHook].
+// Step is a step in the handling of an event, see [WithStepHook].
 type Step string
 
 // The steps, in order.
 const (
 	StepReceive Step = "receive" // the event is about to be committed
 	StepStored  Step = "stored"  // it is committed, and about to be acknowledged
-	StepClaimed Step = "claimed" // a worker has it
+	StepClaimed Step = "claimed" // a worker has claimed it
 	StepHandled Step = "handled" // the handler has returned
-	StepMark    Step = "mark"    // its end is written and about to be committed
-	StepDone    Step = "done"    // its end is committed
+	StepMark    Step = "mark"    // its new state is written and about to be committed
+	StepDone    Step = "done"    // its new state is committed
 )
 
-// WithStepHook calls hook at each step, to test what a program does if it is
-// killed just then.
+// WithStepHook calls hook at each step, for tests that kill the process there.
 func WithStepHook(hook func(Step)) Option {
 	return func(s *settings) error {
 		if hook == nil {
@@ -161,7 +162,7 @@ func WithStepHook(hook func(Step)) Option {
 }
 
 func positive(what string, dst *time.Duration, d time.Duration) error {
-	// The database counts in milliseconds.
+	// The database stores milliseconds.
 	if d < time.Millisecond {
 		return fmt.Errorf("%s must be at least 1ms, not %s", what, d)
 	}

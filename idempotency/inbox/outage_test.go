@@ -17,7 +17,8 @@ import (
 	"github.com/whozex/whozex-go/internal/pgtest"
 )
 
-// TestPostgreSQLCrashesInTheMiddle: the sender comes again until it has its 200.
+// TestInbox_PostgreSQLCrashes redelivers each event until Receive succeeds, while
+// PostgreSQL crashes.
 func TestPostgreSQLCrashesInTheMiddle(t *testing.T) {
 	const users, each, crashes = 4, 40, 2
 	server, err := pgtest.Start()
@@ -31,7 +32,7 @@ func TestPostgreSQLCrashesInTheMiddle(t *testing.T) {
 	in, store := open(t, source, inbox.WithLease(300*time.Millisecond), inbox.WithAttempts(1000))
 	_, err = store.Database().ExecContext(t.Context(), effectsTable)
 	require.NoError(t, err)
-	stop := running(t, in, effect)
+	stop := run(t, in, effect)
 	var received, repeated atomic.Int64
 	var senders sync.WaitGroup
 	for user := range users {
@@ -40,7 +41,7 @@ func TestPostgreSQLCrashesInTheMiddle(t *testing.T) {
 				event := eventOf(t, fmt.Sprint("user", user), n)
 				for in.Receive(t.Context(), event) != nil {
 					repeated.Add(1)
-					time.Sleep(5 * time.Millisecond) // a sender redelivers until it is accepted
+					time.Sleep(5 * time.Millisecond) // a sender's back-off
 				}
 				received.Add(1)
 			}
@@ -66,5 +67,5 @@ func TestPostgreSQLCrashesInTheMiddle(t *testing.T) {
 	require.NoError(t, store.Database().QueryRowContext(t.Context(), `SELECT COUNT(*) FROM effects WHERE n = seq`).Scan(&inOrder))
 	assert.Equal(t, users*each, inOrder)
 	t.Logf("%d events over %d crashes of the server: %d deliveries repeated, %d effects, %d in order", users*each, crashes, repeated.Load(), len(did), inOrder)
-	assert.Positive(t, repeated.Load(), "the crashes came too late to prove anything")
+	assert.Positive(t, repeated.Load(), "no delivery failed: the crashes came too late")
 }

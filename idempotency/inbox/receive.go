@@ -16,16 +16,17 @@ import (
 // writeTimeout bounds a write that does not end with its caller's context.
 const writeTimeout = 10 * time.Second
 
-// streamLocks is the class of PostgreSQL's advisory locks, one for each stream.
+// streamLocks is the first key of PostgreSQL's advisory locks; the second is the hash of
+// the stream.
 const streamLocks = 0x77686f7a // "whoz"
 
-// Receive commits an event, or finds it received before, and returns nil: then the
-// sender may have its 200. It fits [webhookverify.Verifier.Handler] and
-// [webhookverify.Verifier.Once], without a replay store. It goes on if the sender
-// hangs up, who may not come again.
+// Receive commits an event, and returns nil if it is stored now or was before: then
+// the sender may get its 200. Pass it to [webhookverify.Verifier.Handler] or
+// [webhookverify.Verifier.Once], without a replay store. It continues if the sender
+// disconnects, since the sender may not redeliver.
 func (in *Inbox) Receive(ctx context.Context, event *webhookverify.Event) error {
 	if event.ID == "" {
-		return errors.New("inbox: an event without an ID")
+		return errors.New("inbox: the event has no ID")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -36,7 +37,7 @@ func (in *Inbox) Receive(ctx context.Context, event *webhookverify.Event) error 
 	in.step(StepStored)
 	select {
 	case in.received <- struct{}{}:
-	default: // all workers of this process have been woken
+	default: // enough wake-ups are pending for all workers of this process
 	}
 	return nil
 }
@@ -54,8 +55,8 @@ func (in *Inbox) insert(ctx context.Context, event *webhookverify.Event) error {
 		if err := in.lockStream(ctx, tx, stream); err != nil {
 			return err
 		}
-		// Without NOT EXISTS the insert of an event that is there would wait for the
-		// worker that ends it, and that one for the lock.
+		// Without NOT EXISTS a redelivered event would deadlock: the insert waits for
+		// the worker that updates the row, and that worker for the stream's lock.
 		_, err := tx.ExecContext(ctx, in.db.SQL(`INSERT INTO whozex_inbox
 				(event_id, seq, stream, blocked, name, webhook, sent_at, data, body, due_at, received_at, updated_at)
 			SELECT $1, `+in.nextSeq()+`, $2, `+isBlocked+`, $3, $4, $5, $6, $7, {now}, {now}, {now}
@@ -66,13 +67,14 @@ func (in *Inbox) insert(ctx context.Context, event *webhookverify.Event) error {
 	})
 }
 
-// isBlocked is 1 if the stream $2 has an event that is neither done nor dead.
+// isBlocked is the SQL expression that is 1 if the stream $2 has an event that is
+// neither done nor dead.
 const isBlocked = `(SELECT COUNT(*) FROM (
 	SELECT 1 FROM whozex_inbox WHERE stream = $2 AND stream <> '' AND state IN ('waiting', 'running') LIMIT 1) AS before)`
 
-// lockStream lets one transaction at a time add events to a stream or end them, so
-// that each sees whether there is one before it. SQLite has one writer anyway. Who
-// has the lock waits for no row: workers lock their event's row first.
+// lockStream serialises the transactions that add events to a stream or end them, so
+// that each sees whether an earlier event is open. SQLite has one writer anyway. To
+// avoid deadlocks, a worker locks its event's row before it takes this lock.
 func (in *Inbox) lockStream(ctx context.Context, tx *sql.Tx, stream string) error {
 	if stream == "" || in.db.Dialect != database.Postgres {
 		return nil
@@ -88,23 +90,25 @@ func (in *Inbox) nextSeq() string {
 	return `(SELECT COALESCE(MAX(seq), 0) + 1 FROM whozex_inbox)`
 }
 
-// text is what PostgreSQL takes for a text: JSON may hold NUL.
+// text replaces what PostgreSQL does not accept in TEXT: NUL, which JSON allows, and
+// invalid UTF-8.
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
-// longestKey is what PostgreSQL's indexes take, and more than any id has.
-const longestKey = 1000
+// maxKey is the longest key in bytes. It fits PostgreSQL's indexes and exceeds any
+// known id.
+const maxKey = 1000
 
-// key is text that an index takes, however long it is.
+// key returns s as an index key: a long one ends in its hash.
 func key(s string) string {
-	if s = text(s); len(s) <= longestKey {
+	if s = text(s); len(s) <= maxKey {
 		return s
 	}
-	return fmt.Sprintf("%ssha256:%x", text(s[:longestKey/2]), sha256.Sum256([]byte(s)))
+	return fmt.Sprintf("%ssha256:%x", text(s[:maxKey/2]), sha256.Sum256([]byte(s)))
 }
 
-// blob makes nothing NULL, whatever a driver makes of an empty slice.
+// blob returns nil for a nil slice, so that every driver stores NULL.
 func blob(data []byte) any {
 	if data == nil {
 		return nil

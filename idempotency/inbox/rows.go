@@ -25,22 +25,22 @@ func scan(row interface{ Scan(...any) error }) (*Entry, error) {
 		return nil, err
 	}
 	entry.Event.Data = data
-	entry.Event.Timestamp, _ = time.Parse(time.RFC3339Nano, sentAt) // empty for none
+	entry.Event.Timestamp, _ = time.Parse(time.RFC3339Nano, sentAt) // zero if empty
 	entry.ReceivedAt, entry.UpdatedAt = time.UnixMilli(received), time.UnixMilli(updated)
 	return entry, nil
 }
 
-// job is an event that this worker alone may end, as long as it has the claim.
+// job is an event that a worker of this process has claimed.
 type job struct {
 	inbox *Inbox
 	*Entry
-	claim string
-	done  atomic.Bool // by Commit, or about to be
+	claim string      // the fencing token
+	done  atomic.Bool // Commit has been called and has not failed
 }
 
-// claim takes the event that has been due for longest and has none before it in its
-// stream, nil if there is none. An event whose worker died is due when its lease is
-// over.
+// claim claims the event that has been due for longest, among those with no earlier
+// event in their stream. It returns nil if there is none. An event whose worker died is
+// due when its lease expires.
 func (in *Inbox) claim(ctx context.Context) (*job, error) {
 	var skipLocked string
 	if in.db.Dialect == database.Postgres {
@@ -64,8 +64,8 @@ func (in *Inbox) claim(ctx context.Context) (*job, error) {
 	return &job{inbox: in, Entry: entry, claim: token}, nil
 }
 
-// limitWaits makes events due after the longest back-off or lease at most: their time
-// is further off only if the database's clock was set back.
+// limitWaits bounds each wait to the longest back-off or lease. A wait is longer only
+// if the database's clock was set back.
 func (in *Inbox) limitWaits(ctx context.Context) error {
 	_, err := in.db.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox SET due_at = {now} + $1
 		WHERE state IN ('waiting', 'running') AND blocked = 0 AND due_at > (SELECT {now}) + $1`),
@@ -80,12 +80,12 @@ func (j *job) renew(ctx context.Context) (bool, error) {
 		WHERE event_id = $2 AND claim = $3 AND state = 'running'`), in.lease.Milliseconds(), j.Event.ID, j.claim))
 }
 
-// end writes what the attempt came to, after do in the same transaction. It is
-// ErrLost, and nothing is written, if the claim does not hold.
+// end writes the state after an attempt, and runs do in the same transaction. If the
+// claim was lost it writes nothing and returns ErrLost.
 func (j *job) end(ctx context.Context, state State, reason string, wait time.Duration, do func(*sql.Tx) error) error {
 	in := j.inbox
 	err := in.db.InTx(ctx, func(tx *sql.Tx) error {
-		// The mark comes first: its lock keeps others off while do works.
+		// The update comes first: it locks the row while do runs.
 		held, err := changed(tx.ExecContext(ctx, in.db.SQL(`UPDATE whozex_inbox
 			SET state = $1, reason = $2, due_at = {now} + $3, claim = '', updated_at = {now}
 			WHERE event_id = $4 AND claim = $5 AND state = 'running'`),
@@ -114,7 +114,7 @@ func (j *job) end(ctx context.Context, state State, reason string, wait time.Dur
 	return err
 }
 
-// unblock lets the next event of a stream run, after the one before it has ended in tx.
+// unblock makes the next event of a stream due, after tx has ended the one before it.
 func (in *Inbox) unblock(ctx context.Context, tx *sql.Tx, stream string) error {
 	if stream == "" {
 		return nil

@@ -13,13 +13,13 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// Run hands events to handle, by [WithWorkers] at once, until ctx ends, and then
-// waits for those that are being handled. Their contexts do not end with ctx, but
-// by [WithTimeout]. handle has the type that [webhookverify.Mux.Handle] and
-// idempotency's HandleEvent have; inside it, [Commit] writes to the store.
+// Run passes events to handle, [WithWorkers] at a time, until ctx ends, and then waits
+// for the handlers that are running. Their contexts do not end with ctx, only after
+// [WithTimeout]. handle may be [webhookverify.Mux.Handle] or idempotency's HandleEvent;
+// inside it, [Commit] writes to the store.
 //
-// An error of the database goes to [WithErrorHandler], and Run goes on. It panics
-// if handle is nil.
+// Errors of the database go to [WithErrorHandler], and Run continues. It panics if
+// handle is nil.
 func (in *Inbox) Run(ctx context.Context, handle func(context.Context, *webhookverify.Event) error) {
 	if handle == nil {
 		panic("inbox: nil function for Run")
@@ -32,13 +32,13 @@ func (in *Inbox) Run(ctx context.Context, handle func(context.Context, *webhookv
 	workers.Wait()
 }
 
-// housekeep repairs, once in each lease, what a clock that was set back has done, and
-// deletes what [WithRetention] does not keep.
+// housekeep runs once per lease. It bounds the waits that became too long when the
+// database's clock was set back, and deletes events by [WithRetention].
 func (in *Inbox) housekeep(ctx context.Context) {
 	ticker := time.NewTicker(in.lease)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		_ = in.limitWaits(ctx) // a database that is away is reported by the workers
+		_ = in.limitWaits(ctx) // the workers report a database that is unreachable
 		if in.retention > 0 {
 			if _, err := in.Purge(ctx, time.Now().Add(-in.retention)); err != nil && ctx.Err() == nil {
 				in.report(nil, err)
@@ -61,7 +61,7 @@ func (in *Inbox) work(ctx context.Context, handle func(context.Context, *webhook
 		received := in.received
 		if err != nil {
 			in.report(nil, fmt.Errorf("inbox: claim an event: %w", err))
-			received = nil // a database that is away has no use for haste
+			received = nil // wait for the poll, so as not to retry in a hot loop
 		}
 		timer := time.NewTimer(in.poll)
 		select {
@@ -73,8 +73,8 @@ func (in *Inbox) work(ctx context.Context, handle func(context.Context, *webhook
 	}
 }
 
-// next claims an event. The end of ctx does not break a claim off in the middle:
-// nobody would know of it until its lease is over.
+// next claims an event. It does not stop when ctx ends: a claim that was made but not
+// read would block its event until the lease expires.
 func (in *Inbox) next(ctx context.Context) (*job, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -84,7 +84,7 @@ func (in *Inbox) next(ctx context.Context) (*job, error) {
 func (in *Inbox) handle(ctx context.Context, j *job, handle func(context.Context, *webhookverify.Event) error) {
 	ctx = context.WithoutCancel(ctx)
 	in.step(StepClaimed)
-	err := fmt.Errorf("%w: its workers died", ErrPermanent)
+	err := fmt.Errorf("%w: the worker died in each attempt", ErrPermanent)
 	if j.Attempts <= in.attempts {
 		err = j.call(ctx, handle)
 		in.step(StepHandled)
@@ -92,15 +92,15 @@ func (in *Inbox) handle(ctx context.Context, j *job, handle func(context.Context
 	if !j.done.Load() {
 		end, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
-		err = errors.Join(err, j.conclude(end, err))
+		err = errors.Join(err, j.finish(end, err))
 	}
 	if err != nil {
 		in.report(j.Event, err)
 	}
 }
 
-// conclude ends an attempt whose handler has not called Commit.
-func (j *job) conclude(ctx context.Context, err error) error {
+// finish writes the state after an attempt whose handler has not called Commit.
+func (j *job) finish(ctx context.Context, err error) error {
 	in := j.inbox
 	switch {
 	case err == nil:
@@ -132,7 +132,7 @@ func (j *job) call(ctx context.Context, handle func(context.Context, *webhookver
 	return handle(context.WithValue(attempt, jobKey{}, j), j.Event)
 }
 
-// keep renews the lease until ctx ends, and ends it if the claim is lost.
+// keep renews the lease until ctx ends, and cancels ctx if the claim is lost.
 func (j *job) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	ticker := time.NewTicker(max(j.inbox.lease/3, time.Millisecond))
 	defer ticker.Stop()
@@ -142,7 +142,7 @@ func (j *job) keep(ctx context.Context, lost context.CancelCauseFunc) {
 			return
 		case <-ticker.C:
 		}
-		// An error says nothing of the claim; the next tick asks again.
+		// After an error the claim may still hold; the next tick tries again.
 		held, err := j.renew(ctx)
 		if err == nil && !held && !j.done.Load() {
 			lost(ErrLost)
@@ -153,8 +153,8 @@ func (j *job) keep(ctx context.Context, lost context.CancelCauseFunc) {
 
 type jobKey struct{}
 
-// FromContext returns a copy of the entry that a handler of [Inbox.Run] is at, by
-// the handler's context: for its attempt, and when it was received.
+// FromContext returns a copy of the entry that a handler of [Inbox.Run] is handling,
+// from the handler's context. It has the number of the attempt and the time of receipt.
 func FromContext(ctx context.Context) (Entry, bool) {
 	j, ok := ctx.Value(jobKey{}).(*job)
 	if !ok {
@@ -163,18 +163,18 @@ func FromContext(ctx context.Context) (Entry, bool) {
 	return *j.Entry, true
 }
 
-// Commit runs write in the transaction that marks the event of ctx as done, which
-// is a context that [Inbox.Run] gave to its handler: both are committed or neither.
-// It is for the end of a handler, once. The transaction is of the store's database;
-// as SQLite has one connection, write must use nothing but tx.
+// Commit runs write in the transaction that marks the event of ctx as done: both are
+// committed or neither. ctx must come from the context that [Inbox.Run] passed to its
+// handler. Call Commit once, at the end of the handler. The transaction is one of the
+// store's database; use only tx in write, since SQLite has one connection.
 //
-// On an error nothing is written, and the handler returns it to be tried again. It
-// is [ErrLost] if the claim is gone. After a Commit that returned nil the event is
-// done, whatever the handler returns.
+// On an error nothing is written; return the error from the handler to have the event
+// retried. It is [ErrLost] if the claim was lost. After Commit has returned nil the
+// event is done, whatever the handler returns.
 func Commit(ctx context.Context, write func(tx *sql.Tx) error) error {
 	j, ok := ctx.Value(jobKey{}).(*job)
 	if !ok || !j.done.CompareAndSwap(false, true) {
-		return errors.New("inbox: Commit is for a handler of Run, once")
+		return errors.New("inbox: Commit may be called once, in a handler of Run")
 	}
 	ended := false
 	defer func() { j.done.Store(ended) }() // write may panic
@@ -185,15 +185,15 @@ func Commit(ctx context.Context, write func(tx *sql.Tx) error) error {
 	return nil
 }
 
-// short bounds what a handler's error may store.
+// short returns the text of err, cut to what the table stores.
 func short(err error) string {
-	const most = 1000
+	const limit = 1000
 	s := err.Error()
-	if len(s) <= most {
+	if len(s) <= limit {
 		return s
 	}
-	s = s[:most]
-	for !utf8.ValidString(s) && len(s) > most-utf8.UTFMax {
+	s = s[:limit]
+	for !utf8.ValidString(s) && len(s) > limit-utf8.UTFMax {
 		s = s[:len(s)-1]
 	}
 	return s + "…"

@@ -18,7 +18,7 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-func TestEventsOfTheFirstSchemaAreHandledInOrder(t *testing.T) {
+func TestNew_UpgradesSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		store, err := idempotency.Open(t.Context(), source)
 		require.NoError(t, err)
@@ -26,7 +26,7 @@ func TestEventsOfTheFirstSchemaAreHandledInOrder(t *testing.T) {
 		db := store.Database()
 		schema, err := os.ReadFile(filepath.Join("schema", string(db.Dialect), "001_inbox.sql"))
 		require.NoError(t, err)
-		lease := fmt.Sprint(time.Now().Add(2 * time.Second).UnixMilli()) // those behind it are due, and must wait
+		lease := fmt.Sprint(time.Now().Add(2 * time.Second).UnixMilli()) // later events of the stream are due, and must wait
 		for _, statement := range append(strings.Split(string(schema), ";\n"),
 			`INSERT INTO whozex_schema (component, version, applied_at) VALUES ('inbox', 1, 0)`,
 			`INSERT INTO whozex_inbox (event_id, seq, stream, name, webhook, sent_at, body, state, due_at, received_at, updated_at) VALUES
@@ -42,7 +42,7 @@ func TestEventsOfTheFirstSchemaAreHandledInOrder(t *testing.T) {
 			}
 		}
 
-		// Several processes start at once.
+		// Several processes upgrade at once.
 		var group sync.WaitGroup
 		for range 4 {
 			group.Go(func() {
@@ -53,11 +53,11 @@ func TestEventsOfTheFirstSchemaAreHandledInOrder(t *testing.T) {
 		group.Wait()
 		in, _ := open(t, source, inbox.WithWorkers(1))
 		var order []string
-		stop := running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		stop := run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			order = append(order, event.ID)
 			return nil
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		stop()
 		assert.ElementsMatch(t, []string{"first", "second", "third", "free"}, order)
 		var inStream []string

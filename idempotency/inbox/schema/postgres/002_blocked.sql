@@ -1,6 +1,6 @@
--- A claim reads only events that may run: however many wait behind a failing event
--- of their stream or for the end of their back-off, it costs the same.
-ALTER TABLE whozex_inbox ADD COLUMN blocked BIGINT NOT NULL DEFAULT 0; -- 1 behind an open event of its stream
+-- A claim reads only events that can run, so its cost does not depend on how many wait
+-- for a failing event of their stream or for the end of their back-off.
+ALTER TABLE whozex_inbox ADD COLUMN blocked BIGINT NOT NULL DEFAULT 0; -- 1 while an earlier event of its stream is open
 
 UPDATE whozex_inbox SET blocked = 1
 WHERE state IN ('waiting', 'running') AND stream <> '' AND EXISTS (

@@ -18,8 +18,8 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// fill puts n rows into the inbox; value is an SQL expression for each column that
-// differs from a row's usual value, by i from 1 to n.
+// fill inserts n rows into the inbox. The last four arguments are SQL expressions for
+// columns; i in them is the row's number, from 1 to n.
 func fill(t *testing.T, store *idempotency.Store, n int, stream, state, blocked, due string) {
 	t.Helper()
 	db := store.Database()
@@ -33,20 +33,21 @@ func fill(t *testing.T, store *idempotency.Store, n int, stream, state, blocked,
 	}
 }
 
-// TestOthersGoOnHoweverManyEventsWait: a claim must not read what cannot run.
-func TestOthersGoOnHoweverManyEventsWait(t *testing.T) {
+// TestRun_ManyWaitingEvents checks that waiting events do not slow down the claim of
+// others.
+func TestRun_ManyWaitingEvents(t *testing.T) {
 	const many, others = 10_000, 20
 	soon := fmt.Sprint(time.Now().Add(30 * time.Minute).UnixMilli())
 	for _, tt := range []struct{ name, stream, blocked, due string }{
-		{name: "behind a failing event of one user", stream: "'bad'", blocked: "CASE i WHEN 1 THEN 0 ELSE 1 END", due: "CASE i WHEN 1 THEN " + soon + " ELSE 0 END"},
-		{name: "for the end of their back-off", stream: "'user' || i", blocked: "0", due: soon},
+		{name: "after a failing event of one user", stream: "'bad'", blocked: "CASE i WHEN 1 THEN 0 ELSE 1 END", due: "CASE i WHEN 1 THEN " + soon + " ELSE 0 END"},
+		{name: "in their back-off", stream: "'user' || i", blocked: "0", due: soon},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, source string) {
 				in, store := open(t, source, inbox.WithLease(time.Hour))
 				work := func(user string) time.Duration {
 					done := make(chan struct{}, others)
-					stop := running(t, in, func(context.Context, *webhookverify.Event) error {
+					stop := run(t, in, func(context.Context, *webhookverify.Event) error {
 						done <- struct{}{}
 						return nil
 					})
@@ -71,13 +72,13 @@ func TestOthersGoOnHoweverManyEventsWait(t *testing.T) {
 	}
 }
 
-func TestAHandlerMayGoOnAfterItsCommit(t *testing.T) {
+func TestCommit_HandlerContinues(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		const lease = 90 * time.Millisecond
 		in, _ := open(t, source, inbox.WithLease(lease))
 		require.NoError(t, in.Receive(t.Context(), eventOf(t, "u", 0)))
 		cause := make(chan error, 1)
-		running(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
+		run(t, in, func(ctx context.Context, _ *webhookverify.Event) error {
 			if err := inbox.Commit(ctx, func(*sql.Tx) error { return nil }); err != nil {
 				return err
 			}
@@ -92,7 +93,7 @@ func TestAHandlerMayGoOnAfterItsCommit(t *testing.T) {
 	})
 }
 
-func TestAPanicInsideCommitIsRolledBack(t *testing.T) {
+func TestCommit_Panic(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source)
 		_, err := store.Database().ExecContext(t.Context(), effectsTable)
@@ -100,7 +101,7 @@ func TestAPanicInsideCommitIsRolledBack(t *testing.T) {
 		event := eventOf(t, "u", 0)
 		require.NoError(t, in.Receive(t.Context(), event))
 		n := 0
-		stop := running(t, in, func(ctx context.Context, event *webhookverify.Event) error {
+		stop := run(t, in, func(ctx context.Context, event *webhookverify.Event) error {
 			if n++; n > 1 {
 				return effect(ctx, event)
 			}
@@ -110,14 +111,14 @@ func TestAPanicInsideCommitIsRolledBack(t *testing.T) {
 				panic("oh")
 			})
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		stop()
 		assert.Equal(t, 2, n)
 		assert.Equal(t, map[string]int{event.ID: 1}, effects(t, store))
 	})
 }
 
-func TestIDsAndStreamsOfAnyLength(t *testing.T) {
+func TestReceive_LongIDsAndStreams(t *testing.T) {
 	long := ""
 	for len(long) < 20_000 {
 		long += rand.Text() // PostgreSQL would compress repetitions
@@ -132,14 +133,14 @@ func TestIDsAndStreamsOfAnyLength(t *testing.T) {
 				require.NoError(t, in.Receive(t.Context(), event))
 			}
 		}
-		require.EqualValues(t, 3, counts(t, in).Waiting, "ids that differ at their end alone")
-		stop := running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		require.EqualValues(t, 3, counts(t, in).Waiting, "IDs that differ only at the end")
+		stop := run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			var data struct{ N int }
 			require.NoError(t, event.Decode(&data))
 			order = append(order, data.N)
 			return inbox.ErrPermanent
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		stop()
 		assert.Equal(t, []int{0, 1, 2}, order)
 		require.NoError(t, in.Retry(t.Context(), fmt.Sprint(long, 1)))
@@ -147,12 +148,12 @@ func TestIDsAndStreamsOfAnyLength(t *testing.T) {
 	})
 }
 
-func TestAnEventWithoutABodyIsReceived(t *testing.T) {
+func TestReceive_NoBody(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, _ := open(t, source)
 		require.NoError(t, in.Receive(t.Context(), &webhookverify.Event{ID: "by hand", Name: "x"}))
 		names := make(chan string, 1)
-		running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			names <- event.Name
 			return nil
 		})
@@ -160,7 +161,7 @@ func TestAnEventWithoutABodyIsReceived(t *testing.T) {
 	})
 }
 
-func TestPurgeDeletesAllThatWereDone(t *testing.T) {
+func TestPurge(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source)
 		fill(t, store, 2500, "'user'", "CASE i % 5 WHEN 0 THEN 'dead' ELSE 'done' END", "0", "0")
@@ -175,36 +176,36 @@ func TestPurgeDeletesAllThatWereDone(t *testing.T) {
 	})
 }
 
-func TestRunDeletesWhatHasBeenDoneForLong(t *testing.T) {
+func TestWithRetention(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source, inbox.WithRetention(time.Hour), inbox.WithLease(20*time.Millisecond))
 		fill(t, store, 30, "''", "CASE i % 2 WHEN 0 THEN 'dead' ELSE 'done' END", "0", "0")
 		recent := eventOf(t, "u", 0)
 		require.NoError(t, in.Receive(t.Context(), recent))
-		running(t, in, func(context.Context, *webhookverify.Event) error { return nil })
+		run(t, in, func(context.Context, *webhookverify.Event) error { return nil })
 		require.Eventually(t, func() bool { return counts(t, in) == inbox.Counts{Done: 1, Dead: 15} }, time.Minute, 5*time.Millisecond)
-		require.NoError(t, in.Receive(t.Context(), recent), "it is recognized")
+		require.NoError(t, in.Receive(t.Context(), recent), "redelivered, skipped")
 		assert.Equal(t, inbox.Counts{Done: 1, Dead: 15}, counts(t, in))
 	})
 }
 
-func TestAClockThatWasSetBackHoldsUpNothing(t *testing.T) {
+func TestRun_ClockSetBack(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source, inbox.WithLease(50*time.Millisecond))
 		for n := range 3 {
 			require.NoError(t, in.Receive(t.Context(), eventOf(t, fmt.Sprint("user", n), n)))
 		}
-		// They were received and claimed while the clock stood at 2100; a worker died.
+		// As if received and claimed while the clock was in the year 2100; one worker died.
 		_, err := store.Database().ExecContext(t.Context(), `UPDATE whozex_inbox SET due_at = 4102444800000, updated_at = 4102444800000,
 			state = CASE seq WHEN 2 THEN 'running' ELSE 'waiting' END`)
 		require.NoError(t, err)
-		running(t, in, func(context.Context, *webhookverify.Event) error { return nil })
-		settled(t, in)
+		run(t, in, func(context.Context, *webhookverify.Event) error { return nil })
+		waitUntilIdle(t, in)
 		assert.Equal(t, inbox.Counts{Done: 3}, counts(t, in))
 	})
 }
 
-func TestAnEventThatKillsItsWorkersIsDead(t *testing.T) {
+func TestRun_EventThatKillsWorkers(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		in, store := open(t, source, inbox.WithAttempts(3))
 		poison, next := eventOf(t, "u", 0), eventOf(t, "u", 1)
@@ -213,23 +214,23 @@ func TestAnEventThatKillsItsWorkersIsDead(t *testing.T) {
 		_, err := store.Database().ExecContext(t.Context(), `UPDATE whozex_inbox SET state = 'running', attempt = 3, claim = 'x', due_at = 0 WHERE event_id = $1`, poison.ID)
 		require.NoError(t, err)
 		var handled []string
-		stop := running(t, in, func(_ context.Context, event *webhookverify.Event) error {
+		stop := run(t, in, func(_ context.Context, event *webhookverify.Event) error {
 			handled = append(handled, event.ID)
 			return nil
 		})
-		settled(t, in)
+		waitUntilIdle(t, in)
 		stop()
 		assert.Equal(t, []string{next.ID}, handled)
 		dead, err := in.Dead(t.Context(), 10)
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
-		assert.Contains(t, dead[0].Reason, "its workers died")
+		assert.Contains(t, dead[0].Reason, "the worker died in each attempt")
 	})
 }
 
-// TestRedeliveriesWhileEventsEnd: those that receive and those that end an event must
-// not wait for each other.
-func TestRedeliveriesWhileEventsEnd(t *testing.T) {
+// TestReceive_RedeliveriesWhileHandling checks that Receive and workers do not
+// deadlock on the same event.
+func TestReceive_RedeliveriesWhileHandling(t *testing.T) {
 	const events, senders = 40, 4
 	onEach(t, func(t *testing.T, source string) {
 		report := inbox.WithErrorHandler(func(_ *webhookverify.Event, err error) {
@@ -247,8 +248,8 @@ func TestRedeliveriesWhileEventsEnd(t *testing.T) {
 			}
 			return effect(ctx, event)
 		}
-		running(t, in, handle)
-		running(t, other, handle)
+		run(t, in, handle)
+		run(t, other, handle)
 		var group sync.WaitGroup
 		for range senders {
 			group.Go(func() {
@@ -261,7 +262,7 @@ func TestRedeliveriesWhileEventsEnd(t *testing.T) {
 			})
 		}
 		group.Wait()
-		settled(t, in)
+		waitUntilIdle(t, in)
 		did := effects(t, store)
 		assert.Len(t, did, events)
 		for id, n := range did {
