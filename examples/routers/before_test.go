@@ -41,7 +41,7 @@ func TestWhatStandsBeforeTheVerifier(t *testing.T) {
 		{name: "one that reads and restores it", mount: restoring, body: created, signature: sign(created), want: 200},
 		{name: "echo's BodyDump", mount: echoWith(middleware.BodyDump(func(echo.Context, []byte, []byte) {})), body: created, signature: sign(created), want: 200},
 		{name: "echo's Decompress, compressed after signing", mount: echoWith(middleware.Decompress()), body: packed, encoding: "gzip", signature: sign(created), want: 200},
-		{name: "echo's Decompress, signed after compressing", mount: echoWith(middleware.Decompress()), body: packed, encoding: "gzip", signature: sign(packed), want: 401, reported: "it was decompressed or replaced before"},
+		{name: "echo's Decompress, signed after compressing", mount: echoWith(middleware.Decompress()), body: packed, encoding: "gzip", signature: sign(packed), want: 401, reported: "it was decompressed or replaced on the way"},
 		{name: "echo's Decompress, forged bomb", mount: echoWith(middleware.Decompress()), body: bomb, encoding: "gzip", signature: sign("other"), want: 413, reported: "too large"},
 		{name: "gin's ShouldBindBodyWith", mount: ginWith(func(c *gin.Context) { _ = c.ShouldBindBodyWith(new(any), binding.JSON) }), body: created, signature: sign(created), want: 500, reported: "the body was already read"},
 		{name: "gin's GetRawData", mount: ginWith(func(c *gin.Context) { _, _ = c.GetRawData() }), body: created, signature: sign(created), want: 500, reported: "the body was already read"},
