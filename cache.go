@@ -1,7 +1,6 @@
 package whozex
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -119,12 +118,11 @@ func (c *cache) lookup(key string) *cachedResponse {
 
 // store stores a success, and returns the result for all callers that wait for it.
 func (c *cache) store(ctx context.Context, key string, s *callState, err error) *cachedResponse {
-	defer s.release()
 	a := &cachedResponse{
 		at:           time.Now(),
 		status:       s.last.status,
 		header:       s.last.header,
-		body:         bytes.Clone(s.received()),
+		body:         s.last.body,
 		attempts:     s.last.Number,
 		onWire:       s.onWire,
 		key:          s.last.Key,
@@ -140,11 +138,10 @@ func (c *cache) store(ctx context.Context, key string, s *callState, err error) 
 // state returns the call state of one caller of the response.
 func (a *cachedResponse) state(req request, attempts int) (*callState, error) {
 	s := newCallState(req)
-	s.last = &attempt{Attempt: wire.Attempt{Number: attempts, Key: a.key}, status: a.status, header: a.header}
+	s.last = &attempt{Attempt: wire.Attempt{Number: attempts, Key: a.key}, status: a.status, header: a.header, body: a.body}
 	s.cached = a
 	if attempts > 0 {
 		s.onWire = a.onWire
 	}
-	s.buffer.Write(a.body)
 	return s, a.err
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -45,7 +44,6 @@ func (c *Client) read(ctx context.Context, req request, opts []CallOption, to ta
 	if err != nil {
 		return err
 	}
-	defer s.release()
 	err = s.decode(to)
 	if key, ok := to.data.(*RegeneratedKey); ok && err == nil {
 		err = c.keys.replace(s.last.Key, string(key.APIKey))
@@ -78,7 +76,6 @@ func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption
 	if err != nil {
 		return err
 	}
-	defer s.release()
 	if req.method == http.MethodHead {
 		return nil
 	}
@@ -86,7 +83,7 @@ func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption
 }
 
 // send performs req, through the cache where that is allowed. On success the status is
-// 2xx, and the caller decodes the body and releases the state.
+// 2xx, and the caller decodes the body.
 func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*callState, error) {
 	o := c.collect(opts)
 	if o.capture != nil {
@@ -120,11 +117,7 @@ func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*cal
 		o.capture.RateLimit = c.RateLimit()
 	}
 	req.observer.responded(s)
-	if err != nil {
-		s.release()
-		return nil, err
-	}
-	return s, nil
+	return s, err
 }
 
 // perform sends req over the network. It returns a state even with an error.
@@ -149,7 +142,6 @@ type callState struct {
 	stopped error         // why no further attempt was made, though one was allowed
 	onWire  time.Duration // of all attempts
 
-	buffer *bytes.Buffer   // for the response's body
 	cached *cachedResponse // where the response comes from, nil if from the network
 
 	ctx       wire.Context // these four are here to be allocated with the rest
@@ -161,39 +153,14 @@ type callState struct {
 // noAttempt stands for the last attempt until there is one.
 var noAttempt = new(attempt)
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func newCallState(req request) *callState {
-	return &callState{request: req, last: noAttempt, buffer: buffers.Get().(*bytes.Buffer)}
-}
-
-// received returns the body of the last response, possibly cut short. It is valid until release.
-func (s *callState) received() []byte { return s.buffer.Bytes() }
-
-// retain returns the received body for use after release.
-func (s *callState) retain(body []byte) []byte {
-	if s.cached != nil {
-		return s.cached.body
-	}
-	return bytes.Clone(body)
-}
-
-// release returns the buffer to the pool. Nothing may refer to its bytes afterwards.
-func (s *callState) release() {
-	const most = 256 << 10
-	if s.buffer != nil && s.buffer.Cap() <= most {
-		s.buffer.Reset()
-		buffers.Put(s.buffer)
-	}
-	s.buffer = nil
-}
+func newCallState(req request) *callState { return &callState{request: req, last: noAttempt} }
 
 func (s *callState) response() Response {
 	return Response{
 		StatusCode: s.last.status,
 		Header:     s.last.header.Clone(),
-		Meta:       metaOf(readEnvelope(s.received()).meta),
-		Body:       bytes.Clone(s.received()),
+		Meta:       metaOf(readEnvelope(s.last.body).meta),
+		Body:       bytes.Clone(s.last.body),
 		Attempts:   s.last.Number,
 	}
 }

@@ -55,7 +55,7 @@ func (s *callState) transportError(cause error) error {
 
 // statusError returns the failure that the response reports.
 func (s *callState) statusError() *Error {
-	body := bytes.Clone(s.received())
+	body := bytes.Clone(s.last.body)
 	env := readEnvelope(body)
 	return &Error{
 		Code:       sanitize(env.code, s.last.Key),
@@ -90,7 +90,7 @@ func (s *callState) decodeError(cause error) error {
 		Method:     s.method,
 		Path:       sanitize(s.path, s.last.Key),
 		Attempts:   s.last.Number,
-		Body:       bytes.Clone(s.received()),
+		Body:       bytes.Clone(s.last.body),
 		Err:        cause,
 	}
 	if s.mutating() {
@@ -102,7 +102,7 @@ func (s *callState) decodeError(cause error) error {
 func (s *callState) outcomeUnknown(cause error) error {
 	a := s.last
 	err := s.newOutcomeUnknown(a.sentAt, a.Number)
-	err.StatusCode, err.Body, err.Err = a.status, bytes.Clone(s.received()), cause
+	err.StatusCode, err.Body, err.Err = a.status, bytes.Clone(s.last.body), cause
 	// A stored record keeps wall clock times only, so their difference must be right.
 	err.Until, err.ServerTime = a.sentAt.Add(between(a.sentAt, a.endedAt)), a.serverTime
 	return err

@@ -42,7 +42,7 @@ type target struct {
 // latter. The error is errNotDone when the server reports a failure.
 func (s *callState) decode(to target) error {
 	data, from := to.data, to.from
-	body := trimBody(s.received())
+	body := trimBody(s.last.body)
 	from.operation, from.id, from.result = s.op, s.id, reflect.TypeOf(data).Elem()
 	_, infers := data.(inferrer)
 	// In text that is not UTF-8 encoding/json replaces letters.
@@ -62,7 +62,7 @@ func (s *callState) decode(to target) error {
 			return unreadable(report.Amounts)
 		}
 	}
-	from.body = s.retain(body)
+	from.body = body
 	data.(result).setOrigin(from, wholeData)
 	return nil
 }
@@ -78,7 +78,7 @@ func complete(data any, op Operation) bool {
 // decodeInto decodes the data into out by encoding/json alone, since the type is the
 // caller's. Without out the response needs no data.
 func (s *callState) decodeInto(out any) error {
-	env, err := readSuccess(trimBody(s.received()), false)
+	env, err := readSuccess(trimBody(s.last.body), false)
 	switch {
 	case out == nil && err == errNoData:
 		return nil

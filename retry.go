@@ -78,7 +78,7 @@ func (s *callState) repeatable() bool {
 // unregistered 499 and 460, while the server behind them continues. A documented code
 // always does. A body that claims success never does, nor one that is too long to read.
 func (s *callState) definite() bool {
-	body, status := s.received(), s.last.status
+	body, status := s.last.body, s.last.status
 	env := readEnvelope(body)
 	if s.last.tooLong || env.claimsSuccess() {
 		return false

@@ -1,12 +1,9 @@
 package whozex
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -94,15 +91,13 @@ type attempt struct {
 	serverTime time.Time   // at sentAt, zero if not known
 	status     int         // 0 without a response
 	header     http.Header // of the response
+	body       []byte      // of the response, possibly cut short; never written to again
 	tooLong    bool        // the response's body exceeds the bound
 	err        error       // why there is no whole response
 	unsent     bool        // err proves that nothing reached the server
-
-	reader io.LimitedReader // of the response's body; a field to save an allocation
 }
 
 func (s *callState) newAttempt(key *wire.Key) *attempt {
-	s.buffer.Reset()
 	s.last = &attempt{
 		Attempt: wire.Attempt{Operation: string(s.op), Number: s.last.Number + 1, Mutating: s.mutating(), Key: key, Payload: s.encoded},
 		sentAt:  time.Now(),
@@ -119,7 +114,7 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 	a.status, a.header = resp.StatusCode, resp.Header
 	// The body of 101 Switching Protocols is the connection itself, which does not end.
 	if a.status >= http.StatusOK {
-		a.tooLong, err = a.readBody(s.buffer, resp, t.maxResponseBytes)
+		a.body, a.tooLong, err = readBody(resp, t.maxResponseBytes)
 		// For a read, a status outside 2xx is enough even if its body is truncated. For a
 		// mutating call the rest might have reported success.
 		if err != nil && (a.Mutating || a.status/100 == 2) {
@@ -128,48 +123,6 @@ func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *
 	}
 	resp.Body = http.NoBody
 	return resp, nil
-}
-
-// readBody reads up to most bytes, and keeps them if it fails.
-func (a *attempt) readBody(buffer *bytes.Buffer, resp *http.Response, most int64) (tooLong bool, err error) {
-	if n := resp.ContentLength; n > 0 && n <= most {
-		buffer.Grow(int(n) + bytes.MinRead)
-	}
-	err = a.fill(buffer, resp.Body, most)
-	// The transport decompresses gzip only if it requested it, and only once: server and
-	// proxy may both have compressed the body.
-	for range 2 {
-		if err == nil && int64(buffer.Len()) <= most && bytes.HasPrefix(buffer.Bytes(), gzipMagic) {
-			err = a.gunzip(buffer, most)
-		}
-	}
-	if int64(buffer.Len()) > most {
-		buffer.Truncate(int(most))
-		return true, nil
-	}
-	return false, err
-}
-
-var gzipMagic = []byte{0x1f, 0x8b}
-
-// fill reads from r until buffer holds more than most bytes.
-func (a *attempt) fill(buffer *bytes.Buffer, r io.Reader, most int64) error {
-	a.reader = io.LimitedReader{R: r, N: most + 1}
-	_, err := buffer.ReadFrom(&a.reader)
-	return err
-}
-
-// gunzip decompresses buffer, and leaves it as it is if it cannot.
-func (a *attempt) gunzip(buffer *bytes.Buffer, most int64) error {
-	r, err := gzip.NewReader(bytes.NewReader(buffer.Bytes()))
-	if err != nil {
-		return err
-	}
-	var plain bytes.Buffer
-	if err = a.fill(&plain, r, most); err == nil {
-		*buffer = plain
-	}
-	return err
 }
 
 // attemptError returns the reason for which the attempt ended its own context, instead of
