@@ -19,9 +19,8 @@ type Attempt struct {
 	Payload   []byte // JSON, nil for none
 	Mutating  bool
 
-	ctx    Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	ctx   attemptContext
+	timer *time.Timer
 
 	mu        sync.Mutex
 	response  io.ReadCloser // nil until there is one
@@ -64,12 +63,11 @@ func (a *Attempt) body() io.ReadCloser {
 // same timer closes the response's body, since a foreign transport may ignore the
 // context.
 func (a *Attempt) Start(ctx context.Context, timeout time.Duration, cause error) context.Context {
-	ctx, a.cancel = context.WithCancelCause(ctx)
+	a.ctx.Context, a.ctx.attempt = ctx, a
 	a.timer = time.AfterFunc(timeout, func() {
-		a.cancel(cause)
+		a.ctx.cancel(cause)
 		a.close()
 	})
-	a.ctx = Context{ctx, attemptKey{}, a}
 	return &a.ctx
 }
 
@@ -77,7 +75,7 @@ func (a *Attempt) Start(ctx context.Context, timeout time.Duration, cause error)
 func (a *Attempt) Stop() {
 	a.timer.Stop()
 	a.close()
-	a.cancel(nil)
+	a.ctx.end()
 }
 
 // responded passes the response's body, which is closed at the end of the attempt.
@@ -138,7 +136,7 @@ func (a *Attempt) gotConn(info httptrace.GotConnInfo) {
 		a.newConns++
 	}
 	if a.newConns > maxNewConns {
-		a.cancel(ErrReconnects)
+		a.ctx.cancel(ErrReconnects)
 	}
 }
 

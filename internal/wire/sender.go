@@ -69,6 +69,9 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 	header[s.keyHeader] = a.Key.Header
 	out := req.WithContext(s.traced(ctx, a))
 	out.Header, out.Body = header, body
+	if out.Host == "" {
+		out.Host = s.host
+	}
 	if a.Mutating {
 		maps.DeleteFunc(header, func(name string, _ []string) bool { return IsIdempotencyKey(name) })
 		out.GetBody = nil
