@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type Attempt struct {
 	Payload   []byte // JSON, nil for none
 	Mutating  bool
 
+	out   http.Request // without middleware; a field to save an allocation
 	ctx   attemptContext
 	timer *time.Timer
 

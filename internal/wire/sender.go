@@ -52,11 +52,11 @@ func (empty) Close() error             { return nil }
 
 // RoundTrip implements [http.RoundTripper] for the innermost middleware.
 func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
-	return s.send(req.Context(), req, maps.Clone(req.Header), req.Body)
+	return s.send(req.Context(), req, new(http.Request), maps.Clone(req.Header), req.Body)
 }
 
 // send sends req with body and header. It takes ownership of header.
-func (s *sender) send(ctx context.Context, req *http.Request, header http.Header, body io.ReadCloser) (*http.Response, error) {
+func (s *sender) send(ctx context.Context, req, out *http.Request, header http.Header, body io.ReadCloser) (*http.Response, error) {
 	a := FromContext(ctx)
 	if err := s.admit(a, req); err != nil {
 		if body != nil {
@@ -67,7 +67,7 @@ func (s *sender) send(ctx context.Context, req *http.Request, header http.Header
 	defer a.leave()
 	// The key is added here, where no middleware logs it.
 	header[s.keyHeader] = a.Key.Header
-	out := req.WithContext(s.traced(ctx, a))
+	*out = *req.WithContext(s.traced(ctx, a))
 	out.Header, out.Body = header, body
 	if out.Host == "" {
 		out.Host = s.host

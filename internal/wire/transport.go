@@ -123,7 +123,7 @@ func (p *pipeline) roundTrip(ctx context.Context, a *Attempt, req *http.Request)
 		header["Content-Type"] = jsonType
 	}
 	if p.chain == nil {
-		return p.sender.send(ctx, req, header, a.body())
+		return p.sender.send(ctx, req, &a.out, header, a.body())
 	}
 	// Middleware may change its request, and the next attempt needs the original.
 	out := req.Clone(ctx)
