@@ -21,7 +21,7 @@ const (
 // responseCache is a cache. It is an interface so that a program without [WithCache] does
 // not link it.
 type responseCache interface {
-	read(ctx context.Context, req request, shape string, ask func(context.Context, request) (*callState, error)) (*callState, error)
+	read(ctx context.Context, s *callState, shape string, ask func(context.Context, *callState) error) error
 	empty()
 }
 
@@ -72,11 +72,11 @@ func (c *cache) empty() {
 // read returns the response to req from memory, or coalesces equal requests of the same
 // shape into one. It runs with the context of the first caller; if it fails because of
 // that, another caller repeats it.
-func (c *cache) read(ctx context.Context, req request, shape string, ask func(context.Context, request) (*callState, error)) (*callState, error) {
+func (c *cache) read(ctx context.Context, s *callState, shape string, ask func(context.Context, *callState) error) error {
 	for {
-		key := strconv.FormatUint(c.generation.Load(), 10) + " " + req.method + " " + req.path + "?" + req.query.Encode()
+		key := strconv.FormatUint(c.generation.Load(), 10) + " " + s.method + " " + s.path + "?" + s.query.Encode()
 		if kept := c.lookup(key); kept != nil {
-			return kept.state(req, 0)
+			return kept.fill(s, 0)
 		}
 		var first atomic.Bool
 		flight := c.flights.DoChan(key+shape, func() (any, error) {
@@ -85,26 +85,26 @@ func (c *cache) read(ctx context.Context, req request, shape string, ask func(co
 				return kept, nil
 			}
 			first.Store(true)
-			s, err := ask(ctx, req)
-			return c.store(ctx, key, s, err), nil
+			shared := &callState{request: s.request, options: s.options, last: noAttempt}
+			err := ask(ctx, shared)
+			return c.store(ctx, key, shared, err), nil
 		})
 		select {
 		case result := <-flight:
 			a := result.Val.(*cachedResponse)
 			switch {
 			case first.Load():
-				return a.state(req, a.attempts)
+				return a.fill(s, a.attempts)
 			case !a.callersError:
-				return a.state(req, 0)
+				return a.fill(s, 0)
 			}
 		case <-ctx.Done():
 			if first.Load() {
 				// The request ends now as well, with the more precise error.
 				a := (<-flight).Val.(*cachedResponse)
-				return a.state(req, a.attempts)
+				return a.fill(s, a.attempts)
 			}
-			s := newCallState(req)
-			return s, s.transportError(ctx.Err())
+			return s.transportError(ctx.Err())
 		}
 	}
 }
@@ -135,13 +135,12 @@ func (c *cache) store(ctx context.Context, key string, s *callState, err error) 
 	return a
 }
 
-// state returns the call state of one caller of the response.
-func (a *cachedResponse) state(req request, attempts int) (*callState, error) {
-	s := newCallState(req)
+// fill gives the response to one of the calls that wait for it.
+func (a *cachedResponse) fill(s *callState, attempts int) error {
 	s.last = &attempt{Attempt: wire.Attempt{Number: attempts, Key: a.key}, status: a.status, header: a.header, body: a.body}
 	s.cached = a
 	if attempts > 0 {
 		s.onWire = a.onWire
 	}
-	return s, a.err
+	return a.err
 }

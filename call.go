@@ -38,10 +38,10 @@ func call[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 
 // read is call for a decoded of any type.
 func (c *Client) read(ctx context.Context, req request, opts []CallOption, to target) (err error) {
-	ctx = c.observe(ctx, &req)
-	defer func() { req.observer.end(err) }()
-	s, err := c.send(ctx, req, opts)
-	if err != nil {
+	s := newCallState(req)
+	ctx = c.observe(ctx, s)
+	defer func() { s.observer.end(err) }()
+	if err = c.send(ctx, s, opts); err != nil {
 		return err
 	}
 	err = s.decode(to)
@@ -70,65 +70,60 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 
 // do is call for data of any type; nil discards the data.
 func (c *Client) do(ctx context.Context, req request, out any, opts []CallOption) (err error) {
-	ctx = c.observe(ctx, &req)
-	defer func() { req.observer.end(err) }()
-	s, err := c.send(ctx, req, opts)
-	if err != nil {
+	s := newCallState(req)
+	ctx = c.observe(ctx, s)
+	defer func() { s.observer.end(err) }()
+	if err = c.send(ctx, s, opts); err != nil || s.method == http.MethodHead {
 		return err
-	}
-	if req.method == http.MethodHead {
-		return nil
 	}
 	return s.decodeError(s.decodeInto(out))
 }
 
-// send performs req, through the cache where that is allowed. On success the status is
-// 2xx, and the caller decodes the body.
-func (c *Client) send(ctx context.Context, req request, opts []CallOption) (*callState, error) {
+// send performs the call, through the cache where that is allowed. On success the status
+// is 2xx, and the caller decodes the body.
+func (c *Client) send(ctx context.Context, s *callState, opts []CallOption) error {
 	o := c.collect(opts)
 	if o.capture != nil {
 		*o.capture = Response{}
 	}
 	if ctx == nil {
-		req.check(missing("context"))
+		s.check(missing("context"))
 	}
-	req.check(o.err)
-	if req.mutating() && c.grace > 0 && o.timeout > c.grace {
-		req.check(invalid("attempt timeout", "must be at most the grace of %s, not %s", c.grace, o.timeout))
+	s.check(o.err)
+	if s.mutating() && c.grace > 0 && o.timeout > c.grace {
+		s.check(invalid("attempt timeout", "must be at most the grace of %s, not %s", c.grace, o.timeout))
 	}
-	if req.err != nil {
-		return nil, req.err
+	if s.err != nil {
+		return s.err
 	}
-	req.options = o.attemptOptions
-	var s *callState
+	s.options = o.attemptOptions
 	var err error
 	switch {
-	case req.mutating():
+	case s.mutating():
 		c.emptyCache()
-		s, err = c.perform(ctx, req)
+		err = c.perform(ctx, s)
 		c.emptyCache()
 	case c.cache != nil && !o.fresh && o.header == nil:
-		s, err = c.cache.read(ctx, req, o.shape(&c.settings), c.perform)
+		err = c.cache.read(ctx, s, o.shape(&c.settings), c.perform)
 	default:
-		s, err = c.perform(ctx, req)
+		err = c.perform(ctx, s)
 	}
 	if o.capture != nil {
 		*o.capture = s.response()
 		o.capture.RateLimit = c.RateLimit()
 	}
-	req.observer.responded(s)
-	return s, err
+	s.observer.responded(s)
+	return err
 }
 
-// perform sends req over the network. It returns a state even with an error.
-func (c *Client) perform(ctx context.Context, req request) (*callState, error) {
-	s := newCallState(req)
+// perform sends the call over the network.
+func (c *Client) perform(ctx context.Context, s *callState) error {
 	httpReq, err := s.encode(ctx, c.base)
 	if err != nil {
-		return s, err
+		return err
 	}
 	_, err = c.retries.Do(httpReq) //nolint:bodyclose // the transport has read and closed it
-	return s, c.finalError(ctx, s, err)
+	return c.finalError(ctx, s, err)
 }
 
 // callState is one call: its request, its last attempt, and why there was no other.
@@ -136,7 +131,9 @@ func (c *Client) perform(ctx context.Context, req request) (*callState, error) {
 // find it there.
 type callState struct {
 	request
-	encoded json.RawMessage // the body to send
+	options  attemptOptions
+	observer *callObserver   // nil for none
+	encoded  json.RawMessage // the body to send
 
 	last    *attempt
 	stopped error         // why no further attempt was made, though one was allowed

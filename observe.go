@@ -88,13 +88,13 @@ type callObserver struct {
 	ends   []func(CallInfo)
 }
 
-// observe begins the observation of req.
-func (c *Client) observe(ctx context.Context, req *request) context.Context {
+// observe begins the observation of a call.
+func (c *Client) observe(ctx context.Context, s *callState) context.Context {
 	if c.hooks == nil && c.log == nil || ctx == nil {
 		return ctx
 	}
-	w := &callObserver{client: c, info: CallInfo{Operation: req.op, Method: req.method, Route: req.route, Start: time.Now()}}
-	if req.route == "" {
+	w := &callObserver{client: c, info: CallInfo{Operation: s.op, Method: s.method, Route: s.route, Start: time.Now()}}
+	if s.route == "" {
 		w.info.Operation = opDo
 	}
 	for _, begin := range c.hooks {
@@ -106,7 +106,7 @@ func (c *Client) observe(ctx context.Context, req *request) context.Context {
 			w.ends = append(w.ends, end)
 		}
 	}
-	w.ctx, req.observer = ctx, w
+	w.ctx, s.observer = ctx, w
 	return ctx
 }
 

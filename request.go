@@ -24,9 +24,6 @@ type request struct {
 	query  url.Values
 	body   any // sent as JSON, nil for none
 	err    error
-
-	options  attemptOptions
-	observer *callObserver // nil for none
 }
 
 // read returns a request that changes nothing.
