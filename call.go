@@ -141,6 +141,7 @@ type callState struct {
 
 	cached *cachedResponse // where the response comes from, nil if from the network
 
+	first     attempt
 	ctx       wire.Context // these four are here to be allocated with the rest
 	url       url.URL
 	plain     http.Request

@@ -98,11 +98,14 @@ type attempt struct {
 }
 
 func (s *callState) newAttempt(key *wire.Key) *attempt {
-	s.last = &attempt{
-		Attempt: wire.Attempt{Operation: string(s.op), Number: s.last.Number + 1, Mutating: s.mutating(), Key: key, Payload: s.encoded},
-		sentAt:  time.Now(),
+	a := &s.first
+	if s.last != noAttempt {
+		a = new(attempt)
 	}
-	return s.last
+	a.Operation, a.Number, a.Mutating, a.Key, a.Payload = string(s.op), s.last.Number + 1, s.mutating(), key, s.encoded
+	a.sentAt = time.Now()
+	s.last = a
+	return a
 }
 
 func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (resp *http.Response, err error) {
