@@ -102,7 +102,7 @@ func (s *callState) newAttempt(key *wire.Key) *attempt {
 	if s.last != noAttempt {
 		a = new(attempt)
 	}
-	a.Operation, a.Number, a.Mutating, a.Key, a.Payload = string(s.op), s.last.Number + 1, s.mutating(), key, s.encoded
+	a.Operation, a.Number, a.Mutating, a.Key, a.Payload = string(s.op), s.last.Number+1, s.mutating(), key, s.encoded
 	a.sentAt = time.Now()
 	s.last = a
 	return a

@@ -29,7 +29,7 @@ type attemptContext struct {
 	mu         sync.Mutex
 	ended      bool
 	cancelable context.Context // nil until somebody waits
-	cancelIt   context.CancelCauseFunc
+	cancelFunc context.CancelCauseFunc
 }
 
 // Done implements [context.Context].
@@ -74,7 +74,7 @@ func (c *attemptContext) cancel(cause error) {
 func (c *attemptContext) end() {
 	c.mu.Lock()
 	c.ended = true
-	cancel := c.cancelIt
+	cancel := c.cancelFunc
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel(nil)
@@ -85,10 +85,10 @@ func (c *attemptContext) makeCancelable() (context.Context, context.CancelCauseF
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cancelable == nil {
-		c.cancelable, c.cancelIt = context.WithCancelCause(c.Context)
+		c.cancelable, c.cancelFunc = context.WithCancelCause(c.Context)
 		if c.ended {
-			c.cancelIt(nil)
+			c.cancelFunc(nil)
 		}
 	}
-	return c.cancelable, c.cancelIt
+	return c.cancelable, c.cancelFunc
 }
