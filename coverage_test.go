@@ -21,7 +21,7 @@ import (
 	"github.com/whozex/whozex-go/internal/shape"
 )
 
-var update = flag.Bool("update", false, "write docs/api-coverage.md anew")
+var update = flag.Bool("update", false, "write docs/api-coverage.md")
 
 // TestCoverage_IsUpToDate holds docs/api-coverage.md against the types and the
 // methods' comments.
@@ -34,7 +34,7 @@ func TestCoverage_IsUpToDate(t *testing.T) {
 	}
 	got, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Equal(t, want, string(got), "go test -run Coverage -update . writes it anew")
+	assert.Equal(t, want, string(got), "go test -run Coverage -update . writes it")
 }
 
 // TestCoverage_PackageDoc holds the table in doc.go against the types,
@@ -95,9 +95,9 @@ func coverage(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString(`# API coverage
 
-Every endpoint and every field of its answer, as this SDK reads it. *Documented*
+Every endpoint and every field of its response, as this SDK decodes it. *Documented*
 means that the API's page names it, *inferred* that the page promises the content
-and its name is not known; ` + "`go -C examples run ./doctor`" + ` tells what the live API says.
+and its name is not known; ` + "`go -C examples run ./doctor`" + ` compares the live API's responses.
 Written from the types by ` + "`go test -run Coverage -update .`" + `.
 `)
 	comments := methodComments(t)
@@ -133,7 +133,7 @@ Written from the types by ` + "`go test -run Coverage -update .`" + `.
 	return b.String()
 }
 
-// fits tells whether uri is an instance of the route's template.
+// fits reports whether uri is an instance of the route's template.
 func fits(template, uri string) bool {
 	pattern := regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(template), `[^/]+`)
 	return regexp.MustCompile(`^/v1` + pattern + `(\?.*)?$`).MatchString(uri)

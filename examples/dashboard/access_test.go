@@ -12,14 +12,14 @@ import (
 
 const password = "a token of the tests"
 
-func TestItListensBeyondLoopbackOnlyForThoseItKnows(t *testing.T) {
+func TestParse_LoginBeyondLoopback(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	for _, tt := range []struct {
 		name string
 		args []string
 		ok   bool
 	}{
-		{name: "nobody known", args: []string{"-addr", "0.0.0.0:80"}},
+		{name: "no login", args: []string{"-addr", "0.0.0.0:80"}},
 		{name: "token", args: []string{"-addr", "0.0.0.0:80", "-token", password}, ok: true},
 		{name: "proxy", args: []string{"-addr", ":80", "-trust-header", "X-Forwarded-User"}, ok: true},
 	} {
@@ -30,7 +30,7 @@ func TestItListensBeyondLoopbackOnlyForThoseItKnows(t *testing.T) {
 	}
 }
 
-func TestWhoMaySeeThePages(t *testing.T) {
+func TestAccess(t *testing.T) {
 	header := func(pairs ...string) func(*http.Request) {
 		return func(r *http.Request) {
 			for i := 0; i < len(pairs); i += 2 {
@@ -86,12 +86,12 @@ func TestWhoMaySeeThePages(t *testing.T) {
 	}
 }
 
-func TestHealthIsThatOfTheStore(t *testing.T) {
+func TestHealthz(t *testing.T) {
 	d, home, api := launchOn(t, config{})
 	v := newVisitor(t, home)
 	api.Close()
 	status, _ := v.get("/healthz")
-	assert.Equal(t, http.StatusOK, status, "a restart does not mend the API")
+	assert.Equal(t, http.StatusOK, status, "a restart does not repair the API")
 	require.NoError(t, d.store.db.Close())
 	status, _ = v.get("/healthz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)

@@ -9,9 +9,9 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// quoteAddGB asks for GB for a package that is known here. Its owner pays.
+// quoteAddGB makes the quote of GB for a known package. Its user pays.
 func (d *dashboard) quoteAddGB(w http.ResponseWriter, r *http.Request) {
-	k, ok := d.shelf.get(r.PathValue("id"))
+	k, ok := d.catalog.get(r.PathValue("id"))
 	if !ok {
 		d.fail(w, r, http.StatusNotFound, "The dashboard does not know this package.")
 		return
@@ -19,7 +19,7 @@ func (d *dashboard) quoteAddGB(w http.ResponseWriter, r *http.Request) {
 	d.quoteGB(w, r, k.UserID, operation{ID: newKey(), Kind: "add-gb", Into: k.ID})
 }
 
-// quoteGB fills in size and price.
+// quoteGB adds size and price to a quote.
 func (d *dashboard) quoteGB(w http.ResponseWriter, r *http.Request, userID string, op operation) {
 	gb, err := strconv.Atoi(strings.TrimSpace(r.PostFormValue("gb")))
 	if err != nil || gb < 1 || gb > 1_000_000 {
@@ -35,22 +35,22 @@ func (d *dashboard) quoteGB(w http.ResponseWriter, r *http.Request, userID strin
 	d.quote(w, r, userID, op)
 }
 
-// addGB makes the call, or for a key that has succeeded reads its response.
+// addGB makes the call or, for a key that has succeeded, reads its stored response.
 func (d *dashboard) addGB(ctx context.Context, op *operation) error {
 	pkg, err := d.once.AddGB(ctx, op.ID, op.Into, whozex.AddGBParams{GB: op.GB, Note: op.Note})
 	if err == nil {
-		op.bought(pkg)
-		d.refilled(ctx, op.Into)
+		op.applyPackage(pkg)
+		d.reread(ctx, op.Into)
 	}
 	return err
 }
 
-// refilled reads the package anew, so that it is not taken for low any more.
-func (d *dashboard) refilled(ctx context.Context, id string) {
-	if k, ok := d.shelf.get(id); ok {
-		_, _ = d.read(ctx, k, whozex.Fresh()) // the survey comes round to it otherwise
+// reread reads a package again after GB were added, so that it no longer counts as low.
+func (d *dashboard) reread(ctx context.Context, id string) {
+	if k, ok := d.catalog.get(id); ok {
+		_, _ = d.read(ctx, k, whozex.Fresh()) // on an error the survey reads it later
 	}
 }
 
-// Refill is how many GB the form proposes: as many as were bought.
-func (k known) Refill() int64 { return max(1, k.GB.IntPart()) }
+// Refill is the GB that the form proposes: as many as were bought.
+func (k knownPackage) Refill() int64 { return max(1, k.GB.IntPart()) }

@@ -15,19 +15,19 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// owner is a buyer with a package of 10 GB.
-func owner(t *testing.T) (*dashboard, visitor, string, string) {
+// newOwner makes a visitor and a user with a package of 10 GB.
+func newOwner(t *testing.T) (*dashboard, visitor, string, string) {
 	t.Helper()
-	d, v, id := buyer(t)
+	d, v, id := newBuyer(t)
 	path, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"mobile"}})
 	v.post(path, form)
-	mine := d.shelf.list(func(k known) bool { return k.UserID == id })
+	mine := d.catalog.list(func(k knownPackage) bool { return k.UserID == id })
 	require.Len(t, mine, 1)
 	return d, v, id, mine[0].ID
 }
 
-func TestGBAreAddedOnce(t *testing.T) {
-	d, v, id, pkg := owner(t)
+func TestAddGB_Once(t *testing.T) {
+	d, v, id, pkg := newOwner(t)
 	before := d.sandbox.Requests(whozex.OpAddGB)
 	path, form, body := v.quote("/packages/"+pkg+"/add-gb", url.Values{"gb": {"20"}})
 	assert.Contains(t, body, "Add GB to this package?")
@@ -53,8 +53,8 @@ func TestGBAreAddedOnce(t *testing.T) {
 	assert.Equal(t, "30", got.TotalGB.String())
 }
 
-func TestGBThatCannotBeAddedCostNothing(t *testing.T) {
-	d, v, id, pkg := owner(t)
+func TestAddGB_Refused(t *testing.T) {
+	d, v, id, pkg := newOwner(t)
 	before := len(d.sandbox.Ledger())
 	for _, gb := range []string{"", "0", "-1", "1.5", "1e3", "1000001"} {
 		status, _ := v.post("/packages/"+pkg+"/add-gb", url.Values{"gb": {gb}})
@@ -63,10 +63,10 @@ func TestGBThatCannotBeAddedCostNothing(t *testing.T) {
 	status, _ := v.post("/packages/PKG-NONE/add-gb", url.Values{"gb": {"5"}})
 	assert.Equal(t, http.StatusNotFound, status)
 	_, form, body := v.quote("/packages/"+pkg+"/add-gb", url.Values{"gb": {"5000"}})
-	assert.Nil(t, form, "what cannot be paid has no button")
+	assert.Nil(t, form, "no button if the balance is too low")
 	assert.Contains(t, body, "too low for these GB")
 	assert.Len(t, d.sandbox.Ledger(), before)
-	// The balance may be gone between quote and confirmation.
+	// The balance may change between quote and confirmation.
 	path, form, _ := v.quote("/packages/"+pkg+"/add-gb", url.Values{"gb": {"5"}})
 	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.Zero))
 	_, to := v.post(path, form)
@@ -75,7 +75,7 @@ func TestGBThatCannotBeAddedCostNothing(t *testing.T) {
 	assert.Contains(t, body, "The balance is too low.")
 }
 
-func TestAddedGBWhoseResponseIsLost(t *testing.T) {
+func TestAddGB_LostResponse(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
 		fault      whozextest.Fault
@@ -84,7 +84,7 @@ func TestAddedGBWhoseResponseIsLost(t *testing.T) {
 		{name: "not added", fault: whozextest.DropBeforeCommit(), want: "Outcome unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, v, _, pkg := owner(t)
+			d, v, _, pkg := newOwner(t)
 			body := afterLoss(t, d, v, whozex.OpAddGB, tt.fault, "/packages/"+pkg+"/add-gb", url.Values{"gb": {"5"}})
 			assert.Contains(t, body, tt.want)
 			assert.Contains(t, body, "5 GB more in "+pkg+" for Buyer")
@@ -92,7 +92,7 @@ func TestAddedGBWhoseResponseIsLost(t *testing.T) {
 	}
 }
 
-func TestAddedGBAreRememberedOverARestart(t *testing.T) {
+func TestAddGB_Restart(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "dashboard.db")
 	d, home, api := launchLive(t, config{write: true, data: data})
 	id, err := api.AddUser("buyer@example.com", "Buyer")
@@ -101,12 +101,12 @@ func TestAddedGBAreRememberedOverARestart(t *testing.T) {
 	v := newVisitor(t, home)
 	path, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"mobile"}})
 	v.post(path, form)
-	path, form, _ = v.quote("/packages/"+d.shelf.list(nil)[0].ID+"/add-gb", url.Values{"gb": {"10"}})
+	path, form, _ = v.quote("/packages/"+d.catalog.list(nil)[0].ID+"/add-gb", url.Values{"gb": {"10"}})
 	_, to := v.post(path, form)
 	_, before := v.get(to)
 	require.NoError(t, d.close())
 	d, home = launchAs(t, config{write: true, data: data})
-	require.Eventually(t, d.met.Load, 10*time.Second, time.Millisecond)
+	require.Eventually(t, d.usersRead.Load, 10*time.Second, time.Millisecond)
 	_, after := newVisitor(t, home).get(path)
 	assert.Contains(t, after, "GB added")
 	assert.Equal(t, terms(before), terms(after))

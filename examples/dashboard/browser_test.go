@@ -29,13 +29,13 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// audit finds text with too little contrast, controls without a name, and parts
-// that are wider than the window.
+// audit is a script that finds text with too little contrast, controls without a name,
+// and parts wider than the window.
 //
 //go:embed testdata/audit.js
 var audit string
 
-// shifts tells which parts of a page moved while it loaded, by how much.
+// shifts is a script that lists the layout shifts of a page.
 const shifts = `new Promise(done => {
 	const moved = list => list.getEntries().filter(e => e.value > 0.001).map(e => e.value.toFixed(4) + ": " +
 		e.sources.map(s => s.node?.nodeType == 1 ? s.node.outerHTML.slice(0, 60) : s.node?.textContent).join(" | "));
@@ -43,7 +43,8 @@ const shifts = `new Promise(done => {
 	setTimeout(() => done([]), 250);
 })`
 
-// watch keeps what a browser must not do: errors, dialogs, calls to other hosts.
+// watch records what must not happen in a browser: errors, dialogs, and requests to
+// other hosts.
 type watch struct {
 	mu       sync.Mutex
 	host     string
@@ -76,7 +77,7 @@ func (w *watch) on(event any) {
 	}
 }
 
-// tab is one page of the browser, on which every step must succeed.
+// tab is a browser tab. A step that fails there fails the test.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -101,7 +102,7 @@ func get[T any](b tab, action chromedp.Action[T]) T {
 
 func css(selector string) chromedp.CSS { return chromedp.CSS(selector) }
 
-// click presses a control, and see waits for one.
+// click clicks an element; see waits until one is visible.
 func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(css(selector)) }
 func see(selector string) chromedp.Action[chromedp.Void]   { return chromedp.WaitVisible(css(selector)) }
 func keys(selector, what string) chromedp.Action[chromedp.Void] {
@@ -112,10 +113,10 @@ func choose(selector, what string) chromedp.Action[chromedp.Void] {
 }
 func submit(selector string) chromedp.Action[chromedp.Void] { return chromedp.Submit(css(selector)) }
 
-// until waits for a condition in JavaScript.
-func (b tab) until(condition string) {
+// waitFor waits for a condition in JavaScript.
+func (b tab) waitFor(condition string) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { // over navigations, too
+	require.Eventually(b.t, func() bool { // works across navigations
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+condition+")"))
 		return err == nil && ok
 	}, 30*time.Second, 20*time.Millisecond, condition)
@@ -126,14 +127,14 @@ func (b tab) text(selector string) string {
 	return get(b, chromedp.Text(css(selector)))
 }
 
-// leave presses what leads to another page, and waits for that.
-func (b tab) leave(selector string) {
+// navigate clicks a link or button and waits for the next page.
+func (b tab) navigate(selector string) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate[chromedp.Void]("void (window.old = true)"), click(selector))
-	b.until(`!window.old && document.readyState == "complete"`)
+	b.waitFor(`!window.old && document.readyState == "complete"`)
 }
 
-func (b tab) sound(where string) {
+func (b tab) check(where string) {
 	b.t.Helper()
 	assert.Empty(b.t, get(b, chromedp.Evaluate[[]string](audit)), where)
 	if axe := axeCore(b.t); axe != "" {
@@ -146,11 +147,11 @@ func (b tab) sound(where string) {
 	}
 }
 
-// violations are those that axe-core finds, once what fades in has done so.
+// violations is a script that lists axe-core's findings, after animations have ended.
 const violations = `;Promise.all(document.getAnimations().map((a) => (a.finish(), a.finished))).then(() => axe.run()).then((r) =>
 	r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120)).join(" | ")))`
 
-// axeCore is the script of axe-core, if "npm ci" was run in testdata/axe.
+// axeCore returns axe-core's script, or "" unless "npm ci" was run in testdata/axe.
 func axeCore(t *testing.T) string {
 	t.Helper()
 	script, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
@@ -160,7 +161,7 @@ func axeCore(t *testing.T) string {
 	return string(script)
 }
 
-func (b tab) shoot(name string) {
+func (b tab) screenshot(name string) {
 	b.t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
@@ -177,10 +178,10 @@ func (b tab) scheme(name string) {
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
 	})
 	require.NoError(b.t, err)
-	b.until(fmt.Sprintf(`matchMedia("(prefers-color-scheme: %s)").matches`, name))
+	b.waitFor(fmt.Sprintf(`matchMedia("(prefers-color-scheme: %s)").matches`, name))
 }
 
-// browser opens a window of this size; open makes tabs in it.
+// browser opens a window of the given size; the function opens tabs in it.
 func browser(t *testing.T, width, height int64, phone bool, host string) (*watch, func() tab) {
 	t.Helper()
 	path := ""
@@ -229,7 +230,7 @@ func browser(t *testing.T, width, height int64, phone bool, host string) (*watch
 	}
 }
 
-func TestInARealBrowser(t *testing.T) {
+func TestBrowser_EveryPage(t *testing.T) {
 	for _, size := range []struct {
 		name          string
 		width, height int64
@@ -246,103 +247,103 @@ func TestInARealBrowser(t *testing.T) {
 			u, err := url.Parse(home)
 			require.NoError(t, err)
 			watch, open := browser(t, size.width, size.height, size.phone, u.Host)
-			customer(t, d, home, size.name, size.width, size.height, open)
+			useEveryPage(t, d, home, size.name, size.width, size.height, open)
 			watch.mu.Lock()
 			defer watch.mu.Unlock()
 			assert.Empty(t, watch.problems)
-			assert.Greater(t, watch.requests, 10, "the watch saw what happened")
+			assert.Greater(t, watch.requests, 10, "the watch records requests")
 		})
 	}
 }
 
-// customer does what the one at the page does, and looks at every page.
-func customer(t *testing.T, d *dashboard, home, size string, w, h int64, open func() tab) {
+// useEveryPage uses every page and form, as a reseller would.
+func useEveryPage(t *testing.T, d *dashboard, home, size string, w, h int64, open func() tab) {
 	desk, b := open(), open()
 	for _, b := range []tab{desk, b} {
 		b.do(chromedp.Navigate(home))
-		b.until(`document.querySelectorAll(".plot canvas").length == 2 && document.querySelector(".state.live")`)
+		b.waitFor(`document.querySelectorAll(".plot canvas").length == 2 && document.querySelector(".state.live")`)
 	}
 	assert.Empty(t, get(b, chromedp.Evaluate[[]string](shifts, chromedp.EvalAwaitPromise)), "layout shifts")
-	b.sound("overview")
+	b.check("overview")
 	first := get(b, chromedp.Evaluate[bool](`document.querySelector("#users").getBoundingClientRect().top < document.querySelector("#charts").getBoundingClientRect().top`))
 	assert.Equal(t, w < 520, first, "on a phone the users come first")
-	b.shoot(size + "-overview-light")
+	b.screenshot(size + "-overview-light")
 	b.scheme("dark")
-	b.sound("overview, dark")
-	b.shoot(size + "-overview-dark")
+	b.check("overview, dark")
+	b.screenshot(size + "-overview-dark")
 	b.scheme("light")
 	b.do(chromedp.KeyEvent(kb.Tab))
 	assert.Equal(t, "Skip to content", get(b, chromedp.Evaluate[string]("document.activeElement.textContent")))
 	for _, width := range []int64{360, 768, 1024} {
 		b.do(chromedp.EmulateViewport(width, 800))
-		b.sound(fmt.Sprint("overview at ", width))
+		b.check(fmt.Sprint("overview at ", width))
 	}
 	b.do(chromedp.EmulateViewport(w, h))
 
-	// A calculation, in place.
+	// The calculator updates in place.
 	b.do(choose("#gb", "120"), submit("#gb"))
-	b.until(`document.querySelector("#quote").textContent.includes("$108.00")`)
+	b.waitFor(`document.querySelector("#quote").textContent.includes("$108.00")`)
 
-	// Nobody, then markup as text, then somebody.
+	// Searches: no match, markup shown as text, a match.
 	search := func(what string) {
 		b.do(choose("#q", what))
-		b.leave("form:has(#q) button")
+		b.navigate("form:has(#q) button")
 	}
 	search("nobody at all")
 	assert.Contains(t, b.text("#user-list"), "Nobody matches")
-	b.sound("nobody found")
+	b.check("nobody found")
 	search("<script>")
 	assert.Contains(t, b.text("#user-list"), "<script>alert(1)</script>")
-	b.leave("#user-list tbody a")
+	b.navigate("#user-list tbody a")
 	assert.Equal(t, "<script>alert(1)</script>", b.text("h1"))
-	// Names that turn the line around, or do not fit on it.
+	// Names in right-to-left script, and too long for a line.
 	for _, who := range []string{"turn@", "right@", "long@"} {
 		b.do(chromedp.Navigate(home))
-		b.sound("overview with " + who)
+		b.check("overview with " + who)
 		search(who)
-		b.leave("#user-list tbody a")
-		b.sound("user " + who)
+		b.navigate("#user-list tbody a")
+		b.check("user " + who)
 		b.do(keys("#amount", "12.50"), submit("#amount"), see("#confirm"))
-		b.sound("top-up for " + who)
+		b.check("top-up for " + who)
 		b.do(click("#confirm"), see("[data-state=done]"))
-		b.sound("topped up " + who)
+		b.check("topped up " + who)
 	}
 	b.do(chromedp.Navigate(home))
-	b.sound("overview with their events")
+	b.check("overview with their events")
 	search("okafor")
 	assert.Contains(t, b.text("#user-list"), "Amara Okafor")
-	b.shoot(size + "-search")
-	b.leave("#user-list tbody a")
-	b.sound("user")
-	b.shoot(size + "-user")
+	b.screenshot(size + "-search")
+	b.navigate("#user-list tbody a")
+	b.check("user")
+	b.screenshot(size + "-user")
 	at := get(b, chromedp.Location())
 	id := at[strings.LastIndex(at, "/")+1:]
 
-	// A top-up, of which the quote tells first.
+	// A top-up, with its quote.
 	before, _ := d.sandbox.UserBalance(id)
 	topUps, purchases := d.sandbox.Commits(whozex.OpAddBalance), d.sandbox.Commits(whozex.OpPurchasePackage)
 	b.do(keys("#amount", "75.50"), keys("#note", "cash"),
 		submit("#amount"), see("#confirm"))
 	assert.Contains(t, b.text("main"), usd(before.Add(decimal.RequireFromString("75.50"))))
 	assert.Equal(t, topUps, d.sandbox.Commits(whozex.OpAddBalance), "a quote moves nothing")
-	b.sound("top-up")
-	b.shoot(size + "-topup-quote")
+	b.check("top-up")
+	b.screenshot(size + "-topup-quote")
 	b.do(click("#confirm"), see("[data-state=done]"))
-	b.sound("topped up")
+	b.check("topped up")
 	after, _ := d.sandbox.UserBalance(id)
 	assert.Equal(t, "75.5", after.Sub(before).String())
 	assert.Equal(t, topUps+1, d.sandbox.Commits(whozex.OpAddBalance))
 
-	// And a part of it back again, by the other button of the form.
+	// A deduction, by the other button of the form.
 	b.do(chromedp.Navigate(home+"/users/"+id), keys("#amount", "5.50"), click("[formaction$='/deduct']"), see("#confirm"))
 	assert.Equal(t, "Deduct $5.50", b.text("#confirm"))
-	b.sound("deduction")
+	b.check("deduction")
 	b.do(click("#confirm"), see("[data-state=done]"))
-	b.sound("deducted")
+	b.check("deducted")
 	after, _ = d.sandbox.UserBalance(id)
 	assert.Equal(t, "70", after.Sub(before).String())
 
-	// A purchase by a double click, then once more past the script's own guard.
+	// A purchase by a double click, then one without the script's own guard.
 	for n, buy := range []chromedp.Action[chromedp.Void]{
 		chromedp.DoubleClick(css("#confirm")),
 		chromedp.Evaluate[chromedp.Void](`{ const form = document.querySelector("form[data-once]"); form.submit(); setTimeout(() => form.submit(), 5); }`),
@@ -350,61 +351,61 @@ func customer(t *testing.T, d *dashboard, home, size string, w, h int64, open fu
 		b.do(chromedp.Navigate(home+"/users/"+id), keys("#size", fmt.Sprint(20+n)),
 			choose("#type", "mobile"), submit("#size"), see("#confirm"))
 		assert.Contains(t, b.text("main"), []string{"$18.00", "$18.90"}[n])
-		b.sound("quote")
-		b.shoot(fmt.Sprintf("%s-quote-%d", size, n))
+		b.check("quote")
+		b.screenshot(fmt.Sprintf("%s-quote-%d", size, n))
 		b.do(buy, see("[data-state=done]"))
 		assert.Equal(t, purchases+n+1, d.sandbox.Commits(whozex.OpPurchasePackage))
 		b.do(chromedp.NavigateBack())
 		b.do(chromedp.NavigateForward(), chromedp.Reload(), see("[data-state=done]"))
 		assert.Equal(t, purchases+n+1, d.sandbox.Commits(whozex.OpPurchasePackage), "back and reload buy nothing")
 	}
-	b.shoot(size + "-bought")
+	b.screenshot(size + "-bought")
 	assert.Equal(t, purchases+2, d.sandbox.Requests(whozex.OpPurchasePackage), "one request each")
-	var bought []string
+	var applyPackage []string
 	for _, e := range d.sandbox.Ledger() {
 		if e.From == id && e.To == whozextest.LedgerSpent && (e.Amount.String() == "18" || e.Amount.String() == "18.9") && time.Since(e.At) < time.Minute {
-			bought = append(bought, e.PackageID)
+			applyPackage = append(applyPackage, e.PackageID)
 		}
 	}
-	require.Len(t, bought, 2, "the ledger has each purchase once")
+	require.Len(t, applyPackage, 2, "the ledger has each purchase once")
 
-	// The other tab, which was open all the time, was told of both.
-	for _, pkg := range bought {
-		desk.until(fmt.Sprintf("document.querySelector('#events').textContent.includes(%q)", pkg))
-		desk.until(fmt.Sprintf("document.querySelector('#package-list').textContent.includes(%q)", pkg))
+	// The other tab, open all the time, shows both events.
+	for _, pkg := range applyPackage {
+		desk.waitFor(fmt.Sprintf("document.querySelector('#events').textContent.includes(%q)", pkg))
+		desk.waitFor(fmt.Sprintf("document.querySelector('#package-list').textContent.includes(%q)", pkg))
 	}
-	desk.sound("overview with events")
+	desk.check("overview with events")
 
-	// Credentials, fetched when asked for and not before.
+	// Credentials appear only on request.
 	b.do(chromedp.Navigate(home + "/users/" + id))
 	assert.Zero(t, d.sandbox.Requests(whozex.OpGetCredentials))
-	secret := "#secret-" + bought[0]
+	secret := "#secret-" + applyPackage[0]
 	assert.Contains(t, b.text(secret), "••••")
 	b.do(click(secret+" button"), see(secret+" [data-copy]"))
 	assert.Regexp(t, `:[0-9]+:\S+:\S+`, b.text(secret+" code"))
 	assert.Equal(t, 1, d.sandbox.Requests(whozex.OpGetCredentials))
-	b.sound("credentials")
-	b.shoot(size + "-credentials")
+	b.check("credentials")
+	b.screenshot(size + "-credentials")
 	b.do(click(secret + " [data-hide]"))
-	b.until(fmt.Sprintf("document.querySelector(%q).textContent.includes('••••')", secret))
+	b.waitFor(fmt.Sprintf("document.querySelector(%q).textContent.includes('••••')", secret))
 
-	// An answer is lost: it says so, and what was found.
+	// A lost response: the page shows it, and what was found.
 	d.sandbox.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	b.do(keys("#amount", "5"), submit("#amount"), see("#confirm"),
 		click("#confirm"), see("[data-state=unknown]"))
-	b.sound("unknown")
-	b.shoot(size + "-unknown")
+	b.check("unknown")
+	b.screenshot(size + "-unknown")
 	b.scheme("dark")
-	b.sound("unknown, dark")
-	b.leave(`form[action$="/ask"] button`)
+	b.check("unknown, dark")
+	b.navigate(`form[action$="/ask"] button`)
 	assert.Contains(t, b.text("main"), "no transaction has the note")
 	b.do(chromedp.Navigate(home + "/operations"))
-	b.sound("open outcomes, dark")
-	b.shoot(size + "-open-dark")
-	b.leave("main tbody a")
+	b.check("open outcomes, dark")
+	b.screenshot(size + "-open-dark")
+	b.navigate("main tbody a")
 	b.do(keys("#reason", "the panel has no such transaction"), click("#reason ~ .actions button:last-child"), see("[data-state=refused]"))
-	b.sound("decided, dark")
+	b.check("decided, dark")
 	b.do(chromedp.Navigate(home+"/packages"), see("#package-list"))
-	b.sound("packages, dark")
-	b.shoot(size + "-packages-dark")
+	b.check("packages, dark")
+	b.screenshot(size + "-packages-dark")
 }

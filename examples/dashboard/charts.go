@@ -17,14 +17,14 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// choice is what the charts of a page show. All of it is in the page's address.
+// choice holds the options of the charts. All of them are in the page's URL.
 type choice struct {
 	Path     string
 	Days     int
 	By       whozex.Granularity
 	Type     whozex.ProxyType // all if empty
 	Package  string           // all if empty
-	fallback int              // days that need not be in the address
+	fallback int              // default of Days, which the URL leaves out
 }
 
 var (
@@ -32,7 +32,7 @@ var (
 	proxyTypes = []whozex.ProxyType{whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile}
 )
 
-// choiceOf reads an address. What is wrong in it is the default.
+// choiceOf reads the options from a URL. For an invalid one it takes the default.
 func choiceOf(r *http.Request, days int) choice {
 	c := choice{Path: r.URL.Path, Days: days, By: whozex.GranularityDay, fallback: days}
 	if n, err := strconv.Atoi(r.FormValue("days")); err == nil && slices.Contains(chartDays, n) {
@@ -50,7 +50,7 @@ func choiceOf(r *http.Request, days int) choice {
 	return c
 }
 
-// URL is the address that shows this choice, at a part of the page.
+// URL returns the URL with these options and a part of the page as fragment.
 func (c choice) URL(part string) string {
 	query := url.Values{}
 	set := func(name, value, fallback string) {
@@ -66,13 +66,13 @@ func (c choice) URL(part string) string {
 	return u.String()
 }
 
-// option is a link to another choice.
+// option is a link that changes one option.
 type option struct {
 	Name, URL string
 	Chosen    bool
 }
 
-// DayOptions are the lengths of time; part is where on the page their links lead.
+// DayOptions returns the links for the number of days, to a part of the page.
 func (c choice) DayOptions(part string) (options []option) {
 	for _, n := range chartDays {
 		o := c
@@ -82,7 +82,7 @@ func (c choice) DayOptions(part string) (options []option) {
 	return options
 }
 
-// StepOptions are by day and by hour.
+// StepOptions returns the links for steps of a day or an hour.
 func (c choice) StepOptions(part string) (options []option) {
 	for _, step := range []whozex.Granularity{whozex.GranularityDay, whozex.GranularityHour} {
 		o := c
@@ -92,7 +92,7 @@ func (c choice) StepOptions(part string) (options []option) {
 	return options
 }
 
-// TypeOptions are the proxy types, and all.
+// TypeOptions returns the links for each proxy type and for all.
 func (c choice) TypeOptions(part string) (options []option) {
 	for _, t := range append([]whozex.ProxyType{""}, proxyTypes...) {
 		o := c
@@ -102,7 +102,7 @@ func (c choice) TypeOptions(part string) (options []option) {
 	return options
 }
 
-// spend is what was sold day by day, as the API's chart has it.
+// spend is the API's chart of sales by day.
 type spend struct {
 	Days      []day
 	Asked     int
@@ -110,8 +110,7 @@ type spend struct {
 	Problem   string
 }
 
-// Shown is how many of the days asked for there are: the API's chart is shorter
-// than some choices.
+// Shown returns how many of the requested days the API's chart has. It may be shorter.
 func (s spend) Shown() int {
 	if len(s.Days) == 0 {
 		return 0
@@ -119,10 +118,10 @@ func (s spend) Shown() int {
 	return min(s.Asked, int(time.Since(s.Days[0].Date)/(24*time.Hour))+1)
 }
 
-// lastDays has the days of the chart that lie in the last n, which end today in UTC.
+// lastDays returns the chart's last n days, up to today in UTC.
 func (d *dashboard) lastDays(ctx context.Context, n int) spend {
 	s := spend{Asked: n}
-	s.Days, s.Problem = tell(d.chart(ctx))
+	s.Days, s.Problem = explained(d.chart(ctx))
 	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-n)
 	s.Days = slices.DeleteFunc(s.Days, func(p day) bool { return p.Date.Before(first) })
 	for _, day := range s.Days {
@@ -131,7 +130,7 @@ func (d *dashboard) lastDays(ctx context.Context, n int) spend {
 	return s
 }
 
-// share is a proxy type's part of all.
+// share is the share of one proxy type.
 type share struct {
 	Name    string
 	GB      decimal.Decimal
@@ -139,7 +138,7 @@ type share struct {
 	Chosen  bool
 }
 
-// byType goes by the names that the API gives, but for sums.
+// byType returns the share of each name in the API's statistics, except sums.
 func (d *dashboard) byType(ctx context.Context, chosen whozex.ProxyType) ([]share, error) {
 	stats, err := d.client.GetAccountStats(ctx)
 	if err != nil {
@@ -174,11 +173,11 @@ type chartsPage struct {
 func (d *dashboard) charts(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	p := chartsPage{choice: choiceOf(r, 30)}
-	list := d.shelf.list(func(k known) bool { return p.Package == "" || k.ID == p.Package })
+	list := d.catalog.list(func(k knownPackage) bool { return p.Package == "" || k.ID == p.Package })
 	var all sync.WaitGroup
 	all.Go(func() { p.Spend = d.lastDays(ctx, p.Days) })
-	all.Go(func() { p.Types, p.TypesProblem = tell(d.byType(ctx, p.Type)) })
-	all.Go(func() { p.Usage = d.usage(ctx, p.choice, d.views(ctx, list[:min(perShelf, len(list))]), len(list)) })
+	all.Go(func() { p.Types, p.TypesProblem = explained(d.byType(ctx, p.Type)) })
+	all.Go(func() { p.Usage = d.usage(ctx, p.choice, d.views(ctx, list[:min(maxPackages, len(list))]), len(list)) })
 	all.Wait()
 	d.render(w, r, http.StatusOK, "charts", "Charts", p)
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// launchOver starts the dashboard on an API whose responses to paths that end so
-// are these.
+// launchOver starts the dashboard on an API whose responses are replaced by data, by the
+// end of their path.
 func launchOver(t *testing.T, api *whozextest.Server, data map[string]string) (*dashboard, string) {
 	t.Helper()
 	target, err := url.Parse(api.URL)
@@ -42,9 +42,9 @@ func launchOver(t *testing.T, api *whozextest.Server, data map[string]string) (*
 	return launchAs(t, config{})
 }
 
-// launchAnswering has a user with a package of each proxy type. In data, USER, PKG
-// and BOUGHT stand for the user, the last package and its time.
-func launchAnswering(t *testing.T, data map[string]string) (*dashboard, visitor, string) {
+// launchWithData starts a dashboard with a user and a package of each proxy type. In
+// data, USER, PKG and BOUGHT stand for the user, the last package and its time.
+func launchWithData(t *testing.T, data map[string]string) (*dashboard, visitor, string) {
 	t.Helper()
 	api := whozextest.NewServer()
 	t.Cleanup(api.Close)
@@ -53,29 +53,29 @@ func launchAnswering(t *testing.T, data map[string]string) (*dashboard, visitor,
 	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(500)))
 	client := api.Client()
 	t.Cleanup(client.CloseIdleConnections)
-	var bought []*whozex.Package
+	var applyPackage []*whozex.Package
 	for i, kind := range proxyTypes {
 		pkg, err := client.PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 10, ProxyType: kind})
 		require.NoError(t, err)
 		require.NoError(t, api.UseGB(pkg.ID, decimal.NewFromInt(int64(i+1))))
-		bought = append(bought, pkg)
+		applyPackage = append(applyPackage, pkg)
 	}
-	last := bought[len(bought)-1]
+	last := applyPackage[len(applyPackage)-1]
 	filled := map[string]string{}
 	for path, body := range data {
 		filled[path] = strings.NewReplacer("USER", id, "PKG", last.ID, "BOUGHT", last.CreatedAt.Format(time.RFC3339)).Replace(body)
 	}
 	d, home := launchOver(t, api, filled)
-	for _, pkg := range bought {
-		require.NoError(t, d.shelf.add(known{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}))
+	for _, pkg := range applyPackage {
+		require.NoError(t, d.catalog.add(knownPackage{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}))
 	}
 	return d, newVisitor(t, home), id
 }
 
 var chosen = regexp.MustCompile(`aria-current="true">([^<]+)<`)
 
-func TestTheChartsGoByTheAddress(t *testing.T) {
-	_, v, _ := launchAnswering(t, nil)
+func TestCharts_Parameters(t *testing.T) {
+	_, v, _ := launchWithData(t, nil)
 	for _, tt := range []struct {
 		name, address string
 		chosen        []string
@@ -83,11 +83,11 @@ func TestTheChartsGoByTheAddress(t *testing.T) {
 	}{
 		{name: "nothing", chosen: []string{"30 days", "all types", "by day"}, want: []string{"Spend, last 30 days", "$27.00", "Usage by day, last 30 days", "6 GB", "mobile <span data-part=\"3\" data-series=\"3\">3 GB"}, without: []string{"of these", "split by proxy type"}},
 		{name: "7 days", address: "?days=7", chosen: []string{"7 days", "all types", "by day"}, want: []string{"Spend, last 7 days", "$27.00"}, without: []string{"of these"}},
-		{name: "90 days, which the API has not", address: "?days=90", chosen: []string{"90 days", "all types", "by day"}, want: []string{"Spend, last 30 days", "The API gives 30 of these 90 days", "Usage by day, last 90 days"}},
+		{name: "90 days, more than the API has", address: "?days=90", chosen: []string{"90 days", "all types", "by day"}, want: []string{"Spend, last 30 days", "The API gives 30 of these 90 days", "Usage by day, last 90 days"}},
 		{name: "a proxy type", address: "?type=datacenter", chosen: []string{"30 days", "datacenter", "by day"}, want: []string{"2 GB</strong>", "does not split these by proxy type", `class="chosen"`, "/charts?days=7&amp;type=datacenter"}, without: []string{`data-part="2"`}},
 		{name: "hours", address: "?by=hour&days=7", chosen: []string{"7 days", "all types", "by hour"}, want: []string{"Usage by hour, last 7 days", "6 GB", "hours without usage are left out", `data-step="3600"`, "/charts?by=hour&amp;days=90"}, without: []string{"The API gave days"}},
-		{name: "nonsense", address: "?days=-1&type=gold&by=year&package=..%2F1", chosen: []string{"30 days", "all types", "by day"}, want: []string{"6 GB"}},
-		{name: "a package nobody knows", address: "?package=PKG-NOBODY", chosen: []string{"30 days", "all types", "by day"}, want: []string{"No package is known here."}},
+		{name: "invalid values", address: "?days=-1&type=gold&by=year&package=..%2F1", chosen: []string{"30 days", "all types", "by day"}, want: []string{"6 GB"}},
+		{name: "an unknown package", address: "?package=PKG-NOBODY", chosen: []string{"30 days", "all types", "by day"}, want: []string{"No package is known here."}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := v.get("/charts" + tt.address)
@@ -109,9 +109,9 @@ func TestTheChartsGoByTheAddress(t *testing.T) {
 	assert.Equal(t, 7, strings.Count(regexp.MustCompile(`(?s)id="usage-table".*`).FindString(body), "<tr><th scope=\"row\">"), "a row for each day")
 }
 
-// TestTheChartsShowWhatThereIs of what an API may answer, whose names are not
-// documented, and say what there is not.
-func TestTheChartsShowWhatThereIs(t *testing.T) {
+// TestCharts_UndocumentedResponses checks that the charts show responses with other
+// names than the sandbox's, and say what is missing.
+func TestCharts_UndocumentedResponses(t *testing.T) {
 	today := time.Now().UTC().Format(time.DateOnly)
 	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 	for _, tt := range []struct {
@@ -120,9 +120,9 @@ func TestTheChartsShowWhatThereIs(t *testing.T) {
 		want, without []string
 	}{
 		{name: "days for hours", address: "?by=hour", data: map[string]string{"/usage": `{"history":[{"date":"` + yesterday + `","used_gb":1.5},{"date":"` + today + `","used_gb":2}]}`},
-			want: []string{"The API gave days where hours were asked for.", "Usage by day", "10.5 GB"}},
+			want: []string{"The API returned days instead of hours.", "Usage by day", "10.5 GB"}},
 		{name: "usage by other names", data: map[string]string{"/usage": `{"usage":[{"date":"` + today + `","megabytes":5}]}`},
-			want: []string{"3 packages: The API&#39;s chart has other names"}, without: []string{`id="usage-table"`, "no usage"}},
+			want: []string{"3 packages: The values in the API&#39;s chart have names"}, without: []string{`id="usage-table"`, "no usage"}},
 		{name: "no usage at all", data: map[string]string{"/usage": `{"usage":[]}`}, want: []string{"The API reports no usage in these 30 days."}, without: []string{`id="usage-table"`}},
 		{name: "usage of zero", data: map[string]string{"/usage": `{"usage":[{"date":"` + today + `","gb":0}]}`}, want: []string{"No GB were used in these 30 days."}, without: []string{`id="usage-table"`}},
 		{name: "usage from before and after", data: map[string]string{"/usage": `{"usage":[{"date":"2020-01-01","gb":7},{"date":"` + today + `","gb":1},{"date":"2099-01-01","gb":7}]}`}, want: []string{"3 GB</strong>"}},
@@ -136,7 +136,7 @@ func TestTheChartsShowWhatThereIs(t *testing.T) {
 		{name: "a chart of long ago", data: map[string]string{"/overview": `{"chart":[{"date":"2020-01-01","spent":3}]}`}, want: []string{"The API gave no chart yet."}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, v, _ := launchAnswering(t, tt.data)
+			_, v, _ := launchWithData(t, tt.data)
 			status, body := v.get("/charts" + tt.address)
 			assert.Equal(t, http.StatusOK, status)
 			for _, want := range tt.want {
@@ -149,7 +149,7 @@ func TestTheChartsShowWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestTheChartsWithoutAnAPI(t *testing.T) {
+func TestCharts_APIDown(t *testing.T) {
 	d, home := launch(t)
 	d.sandbox.SetAPIDisabled(true)
 	status, body := newVisitor(t, home).get("/charts")
@@ -159,5 +159,5 @@ func TestTheChartsWithoutAnAPI(t *testing.T) {
 	assert.NotContains(t, body, `class="plot"`)
 	_, body = newVisitor(t, home).get("/charts?type=mobile")
 	assert.Contains(t, body, "12 packages: The API refused the key")
-	assert.NotContains(t, body, "No package is known", "of what type they are nobody can know")
+	assert.NotContains(t, body, "No package is known", "their type is unknown")
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// secrets are a package's ways in, for one targeting.
+// secrets are the connection strings of a package for one targeting.
 type secrets struct {
 	HTTP, SOCKS5, Curl string
-	Targeting          whozex.Targeting // as the API understood it
+	Targeting          whozex.Targeting // as the API's response has it
 }
 
-// credentials are fetched when asked for, and by POST: no link, history or
-// prefetch ever holds them. A package that the dashboard never saw is refused.
+// credentials shows the credentials of a known package. It is a POST, so that no link,
+// browser history or prefetch contains them.
 func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	found, ok := d.shelf.get(id)
+	found, ok := d.catalog.get(id)
 	if !ok {
 		d.fail(w, r, http.StatusNotFound, "The dashboard does not know this package.")
 		return
@@ -37,8 +37,8 @@ func (d *dashboard) credentials(w http.ResponseWriter, r *http.Request) {
 	d.render(w, r, http.StatusOK, "package", "Package "+id, v)
 }
 
-// curl is the API's own example, made of the connection string that is shown and
-// quoted for a shell: whatever a password holds, pasting it runs curl alone.
+// curl returns the API's example command with the proxy URL quoted for a shell, so that
+// no character in a password can run another command.
 func curl(c *whozex.Credentials) string {
 	proxy, err := c.HTTPProxyURL()
 	if err != nil {
@@ -47,10 +47,10 @@ func curl(c *whozex.Credentials) string {
 	return "curl -x '" + strings.ReplaceAll(proxy.String(), "'", `'\''`) + "' https://ip.whozex.com"
 }
 
-// country is a choice of the targeting.
+// country is an option for the targeting.
 type country struct{ Code, Name string }
 
-// countries are those of ISO 3166. Which of them a provider has, the API does not say.
+// countries returns those of ISO 3166. The API does not list which ones it supports.
 var countries = sync.OnceValue(func() (all []country) {
 	names := display.English.Regions()
 	for a := 'A'; a <= 'Z'; a++ {
@@ -64,5 +64,5 @@ var countries = sync.OnceValue(func() (all []country) {
 	return all
 })
 
-// Countries are for the form of the one who has the credentials before them.
+// Countries returns the options of the form.
 func (packageView) Countries() []country { return countries() }

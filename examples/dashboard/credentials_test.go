@@ -14,12 +14,12 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-func TestCredentialsOfAPlace(t *testing.T) {
+func TestCredentials_Targeting(t *testing.T) {
 	d, home := launch(t)
 	v := newVisitor(t, home)
-	id := d.shelf.list(nil)[0].ID
+	id := d.catalog.list(nil)[0].ID
 	_, body := v.get("/packages")
-	assert.NotContains(t, body, "rp.evomi.com", "nothing is shown unasked")
+	assert.NotContains(t, body, "rp.evomi.com", "not shown before a request")
 	assert.Zero(t, d.sandbox.Requests(whozex.OpGetCredentials))
 	for _, tt := range []struct {
 		name          string
@@ -48,8 +48,8 @@ func TestCredentialsOfAPlace(t *testing.T) {
 	}
 }
 
-// TestTheCurlLineIsOneCommand whatever the API calls a password.
-func TestTheCurlLineIsOneCommand(t *testing.T) {
+// TestCurl_OneCommand checks that no character in a password can end the command.
+func TestCurl_OneCommand(t *testing.T) {
 	for _, tt := range []struct{ host, password string }{
 		{"rp.example.com", "wxp1a2b3_country-TR"}, {"rp.example.com", "a b"}, {"rp.example.com", `'; touch /x; '`}, {"rp.example.com", "$(id)$HOME"},
 		{"rp.example.com", "`id`"}, {"rp.example.com", `a"b\`}, {"rp.example.com", "a\nid\n"}, {"rp.example.com", "ü@:/#"}, {"rp'$(id)'.example.com", "a"},
@@ -71,5 +71,5 @@ func TestTheCurlLineIsOneCommand(t *testing.T) {
 		assert.Equal(t, tt.host, proxy.Hostname())
 		assert.Equal(t, []string{"-x", "https://ip.whozex.com"}, []string{words[0], words[2]})
 	}
-	assert.Empty(t, curl(new(whozex.Credentials)), "no connection, no line")
+	assert.Empty(t, curl(new(whozex.Credentials)), "no connection string, no command")
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// flushEvery is how many rows go out at once.
+// flushEvery is how many rows are sent at once.
 const flushEvery = 100
 
-// writeCSV streams rows, of which it holds none. A table that breaks off ends the
-// connection, so that nobody takes a part for the whole.
+// writeCSV streams rows without buffering them. On an error it aborts the connection, so
+// that nobody takes a partial table for the whole.
 func writeCSV(w http.ResponseWriter, name string, columns []string, rows iter.Seq2[[]string, error]) {
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
@@ -28,7 +28,7 @@ func writeCSV(w http.ResponseWriter, name string, columns []string, rows iter.Se
 	n := 0
 	for row, rowErr := range rows {
 		if rowErr != nil {
-			if n == 0 { // nothing is out yet
+			if n == 0 { // no row is sent yet
 				h.Del("Content-Disposition")
 				http.Error(w, explain(rowErr), http.StatusBadGateway)
 				return
@@ -37,7 +37,7 @@ func writeCSV(w http.ResponseWriter, name string, columns []string, rows iter.Se
 			break
 		}
 		for i, cell := range row {
-			row[i] = defuse(cell)
+			row[i] = escapeFormula(cell)
 		}
 		if err = out.Write(row); err != nil {
 			break
@@ -59,16 +59,17 @@ func writeCSV(w http.ResponseWriter, name string, columns []string, rows iter.Se
 	}
 }
 
-// defuse keeps a spreadsheet from taking text for a formula. A number stays one.
-func defuse(cell string) string {
+// escapeFormula prevents a spreadsheet from reading text as a formula. Numbers stay
+// numbers.
+func escapeFormula(cell string) string {
 	if cell == "" || cents.MatchString(strings.TrimPrefix(cell, "-")) || !strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(cell)[0]) {
 		return cell
 	}
 	return "'" + cell
 }
 
-// stamp is a time that spreadsheets know; empty where the API gives none.
-func stamp(t time.Time) string {
+// formatTime formats a time for spreadsheets; empty for a zero time.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -82,7 +83,7 @@ func nullable(d decimal.NullDecimal) string {
 	return d.Decimal.String()
 }
 
-// table makes rows of a list.
+// table turns a list into rows.
 func table[T any](list iter.Seq2[T, error], row func(T) []string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		for item, err := range list {
@@ -100,7 +101,7 @@ func table[T any](list iter.Seq2[T, error], row func(T) []string) iter.Seq2[[]st
 func (d *dashboard) usersCSV(w http.ResponseWriter, r *http.Request) {
 	users := d.client.AllUsers(r.Context(), whozex.ListUsersParams{Search: cut(r.FormValue("q"), 200)}, whozex.Prefetch(2))
 	writeCSV(w, "users", []string{"id", "name", "email", "balance_usd", "packages", "created_utc"}, table(users, func(u whozex.User) []string {
-		return []string{u.ID, u.Name, u.Email, u.Balance.String(), strconv.Itoa(u.PackageCount), stamp(u.CreatedAt)}
+		return []string{u.ID, u.Name, u.Email, u.Balance.String(), strconv.Itoa(u.PackageCount), formatTime(u.CreatedAt)}
 	}))
 }
 
@@ -108,19 +109,19 @@ func (d *dashboard) transactionsCSV(w http.ResponseWriter, r *http.Request) {
 	params := whozex.ListTransactionsParams{Type: whozex.TransactionType(r.FormValue("type"))}
 	all := d.client.AllTransactions(r.Context(), params, whozex.Prefetch(2))
 	writeCSV(w, "transactions", []string{"id", "type", "amount_usd", "balance_after_usd", "note", "created_utc"}, table(all, func(t whozex.Transaction) []string {
-		return []string{t.ID, string(t.Type), nullable(t.Amount), nullable(t.BalanceAfter), t.Note, stamp(t.CreatedAt)}
+		return []string{t.ID, string(t.Type), nullable(t.Amount), nullable(t.BalanceAfter), t.Note, formatTime(t.CreatedAt)}
 	}))
 }
 
 func (d *dashboard) packagesCSV(w http.ResponseWriter, r *http.Request) {
-	all := func(yield func(known, error) bool) {
-		for _, k := range d.shelf.list(nil) {
+	all := func(yield func(knownPackage, error) bool) {
+		for _, k := range d.catalog.list(nil) {
 			if !yield(k, nil) {
 				return
 			}
 		}
 	}
-	writeCSV(w, "packages", []string{"id", "user_id", "user_name", "gb", "cost_usd", "created_utc"}, table(all, func(k known) []string {
-		return []string{k.ID, k.UserID, d.people.get(k.UserID).Name, k.GB.String(), k.Cost.String(), stamp(k.CreatedAt)}
+	writeCSV(w, "packages", []string{"id", "user_id", "user_name", "gb", "cost_usd", "created_utc"}, table(all, func(k knownPackage) []string {
+		return []string{k.ID, k.UserID, d.userCache.get(k.UserID).Name, k.GB.String(), k.Cost.String(), formatTime(k.CreatedAt)}
 	}))
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-func TestTablesForSpreadsheets(t *testing.T) {
+func TestCSV(t *testing.T) {
 	d, home := launch(t)
 	id, err := d.sandbox.AddUser("eve@example.com", `=HYPERLINK("http://evil.example")`)
 	require.NoError(t, err)
@@ -42,18 +42,18 @@ func TestTablesForSpreadsheets(t *testing.T) {
 	assert.Contains(t, body, "type")
 }
 
-func TestCellsThatWouldBeFormulas(t *testing.T) {
+func TestEscapeFormula(t *testing.T) {
 	for _, tt := range []struct{ cell, want string }{
 		{cell: "", want: ""}, {cell: "Eve", want: "Eve"}, {cell: "=1+1", want: "'=1+1"}, {cell: "+1", want: "'+1"}, {cell: "-1+1", want: "'-1+1"},
 		{cell: "@SUM(A1)", want: "'@SUM(A1)"}, {cell: "\t=1", want: "'\t=1"}, {cell: "\r=1", want: "'\r=1"}, {cell: "＝1", want: "'＝1"},
 		{cell: "-5.50", want: "-5.50"}, {cell: "--1", want: "'--1"},
 	} {
-		assert.Equal(t, tt.want, defuse(tt.cell), "%q", tt.cell)
+		assert.Equal(t, tt.want, escapeFormula(tt.cell), "%q", tt.cell)
 	}
 }
 
-// TestATableThatBreaksOff must not look like a whole one.
-func TestATableThatBreaksOff(t *testing.T) {
+// TestCSV_Incomplete checks that an incomplete table fails the download.
+func TestCSV_Incomplete(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeCSV(w, "x", []string{"n"}, func(yield func([]string, error) bool) {
 			for n := range 1000 {
@@ -72,8 +72,8 @@ func TestATableThatBreaksOff(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
-// TestManyRowsInFlatMemory streams users as the API would page them.
-func TestManyRowsInFlatMemory(t *testing.T) {
+// TestCSV_ConstantMemory streams many pages of users.
+func TestCSV_ConstantMemory(t *testing.T) {
 	const rows = 100_000
 	heap := func() uint64 {
 		var m runtime.MemStats
@@ -108,7 +108,7 @@ func TestManyRowsInFlatMemory(t *testing.T) {
 	assert.Less(t, most, before+4<<20)
 }
 
-func TestUsersOfManyPages(t *testing.T) {
+func TestCSV_AllPages(t *testing.T) {
 	_, home, _ := launchOn(t, config{}, whozextest.WithUsers(1234))
 	_, body, err := newVisitor(t, home).send(t.Context(), http.MethodGet, "/users.csv", nil)
 	require.NoError(t, err)

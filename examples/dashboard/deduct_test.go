@@ -24,8 +24,8 @@ func terms(body string) map[string]string {
 	return rows
 }
 
-func TestADeduction(t *testing.T) {
-	d, v, id := buyer(t)
+func TestDeduction(t *testing.T) {
+	d, v, id := newBuyer(t)
 	mine := d.sandbox.Balance()
 	before := d.sandbox.Requests(whozex.OpDeductBalance)
 	path, form, body := v.quote("/users/"+id+"/deduct", url.Values{"amount": {"120.50"}, "note": {"refund"}})
@@ -48,20 +48,20 @@ func TestADeduction(t *testing.T) {
 	assert.Equal(t, before+1, d.sandbox.Requests(whozex.OpDeductBalance), "once")
 }
 
-func TestADeductionOfAllThereIs(t *testing.T) {
-	_, v, id := buyer(t)
+func TestDeduction_WholeBalance(t *testing.T) {
+	_, v, id := newBuyer(t)
 	path, form, _ := v.quote("/users/"+id+"/deduct", url.Values{"amount": {"500"}})
 	_, to := v.post(path, form)
 	_, body := v.get(to)
 	assert.Equal(t, "$0.00", terms(body)["User's balance after"])
 }
 
-func TestADeductionThatTheUserCannotPay(t *testing.T) {
-	d, v, id := buyer(t)
+func TestDeduction_BalanceTooLow(t *testing.T) {
+	d, v, id := newBuyer(t)
 	_, form, body := v.quote("/users/"+id+"/deduct", url.Values{"amount": {"500.01"}})
 	assert.Nil(t, form, "no button")
 	assert.Contains(t, body, "balance is lower than that.")
-	// The balance may be gone between quote and confirmation.
+	// The balance may change between quote and confirmation.
 	path, form, _ := v.quote("/users/"+id+"/deduct", url.Values{"amount": {"500"}})
 	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.NewFromInt(5)))
 	_, to := v.post(path, form)
@@ -72,7 +72,7 @@ func TestADeductionThatTheUserCannotPay(t *testing.T) {
 	assert.Equal(t, "5", balance.String())
 }
 
-func TestADeductionWhoseResponseIsLost(t *testing.T) {
+func TestDeduction_LostResponse(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
 		fault      whozextest.Fault
@@ -81,14 +81,14 @@ func TestADeductionWhoseResponseIsLost(t *testing.T) {
 		{name: "not made", fault: whozextest.DropBeforeCommit(), want: "Outcome unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, v, id := buyer(t)
+			d, v, id := newBuyer(t)
 			body := afterLoss(t, d, v, whozex.OpDeductBalance, tt.fault, "/users/"+id+"/deduct", url.Values{"amount": {"5"}})
 			assert.Contains(t, body, tt.want)
 		})
 	}
 }
 
-func TestADeductionIsRememberedOverARestart(t *testing.T) {
+func TestDeduction_Restart(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "dashboard.db")
 	d, home, api := launchLive(t, config{write: true, data: data})
 	id, err := api.AddUser("buyer@example.com", "Buyer")
@@ -107,7 +107,7 @@ func TestADeductionIsRememberedOverARestart(t *testing.T) {
 	assert.Equal(t, 1, api.Requests(whozex.OpDeductBalance))
 }
 
-func TestADeductionNeedsWrite(t *testing.T) {
+func TestDeduction_NeedsWrite(t *testing.T) {
 	_, home, api := launchLive(t, config{})
 	id, err := api.AddUser("buyer@example.com", "Buyer")
 	require.NoError(t, err)

@@ -21,26 +21,26 @@ const customers = "Amara Okafor,Lukas Brandt,Mei Tanaka,Sofia Rossi,Omar Haddad,
 	"Katya Morozova,Diego Herrera,Aisha Bello,Erik Johansson,Ana Jovanović,Ravi Kapoor,Julia Kowalska,Tariq Mansour,Emma Dubois,Felix Wagner," +
 	"Selin Arslan,Lucas Pereira,Mina Park,Henrik Dahl,Salma Rahman,Peter Horváth,Ines Carvalho,Bilal Siddiqui,Nora Byrne,Gabriel Costa"
 
-// business is the example that fills the sandbox: the same each time.
+// business is the example data of the sandbox, the same each time.
 type business struct {
-	server *whozextest.Server
-	client *whozex.Client
-	chance *rand.Rand
-	ago    *atomic.Int64 // how far back the sandbox's clock stands
-	users  []*whozex.User
-	stock  []*parcel
-	bills  int
+	server   *whozextest.Server
+	client   *whozex.Client
+	random   *rand.Rand
+	ago      *atomic.Int64 // how far the sandbox's clock is in the past
+	users    []*whozex.User
+	stock    []*demoPackage
+	payments int
 }
 
-// parcel is a package that its customer uses up, at his own speed.
-type parcel struct {
-	id         string
-	owner      *whozex.User
-	left, pace float64
+// demoPackage is a package that its user uses up at a constant rate.
+type demoPackage struct {
+	id           string
+	newOwner     *whozex.User
+	left, perDay float64 // GB
 }
 
 func newBusiness() (*business, error) {
-	b := &business{chance: rand.New(rand.NewPCG(8, 8)), ago: new(atomic.Int64)}
+	b := &business{random: rand.New(rand.NewPCG(8, 8)), ago: new(atomic.Int64)}
 	server, err := whozextest.Start(
 		whozextest.WithBalance(decimal.NewFromInt(8000)),
 		whozextest.WithClock(func() time.Time { return time.Now().UTC().Add(-time.Duration(b.ago.Load())) }),
@@ -52,8 +52,8 @@ func newBusiness() (*business, error) {
 	return b, nil
 }
 
-// demo registers the dashboard's own webhook and plays 30 days; afterwards
-// something goes on happening every pace.
+// demo registers the dashboard's own webhook and simulates 30 days. After that it
+// continues with one step every pace.
 func (d *dashboard) demo(ctx context.Context, webhooks string, pace time.Duration) error {
 	b := d.business
 	hook, err := b.client.CreateWebhook(ctx, whozex.CreateWebhookParams{URL: webhooks, Events: []string{
@@ -67,7 +67,7 @@ func (d *dashboard) demo(ctx context.Context, webhooks string, pace time.Duratio
 	}
 	names := strings.Split(customers, ",")
 	for day := 29; day >= 0; day-- {
-		if err := b.day(ctx, day, names[(29-day)*2:][:2], d.people); err != nil {
+		if err := b.day(ctx, day, names[(29-day)*2:][:2], d.userCache); err != nil {
 			return fmt.Errorf("example business: %w", err)
 		}
 	}
@@ -81,17 +81,17 @@ func (d *dashboard) demo(ctx context.Context, webhooks string, pace time.Duratio
 	return nil
 }
 
-// day brings customers and sales, more on weekdays and more as time goes on.
-func (b *business) day(ctx context.Context, ago int, names []string, met *people) error {
-	sales := 2 + (29-ago)/8 + b.chance.IntN(3)
+// day simulates new customers and sales: more on weekdays, and more with time.
+func (b *business) day(ctx context.Context, ago int, names []string, usersRead *userCache) error {
+	sales := 2 + (29-ago)/8 + b.random.IntN(3)
 	if weekday := time.Now().UTC().AddDate(0, 0, -ago).Weekday(); weekday == time.Saturday || weekday == time.Sunday {
 		sales = max(1, sales/2)
 	}
 	clock := func(step int) {
-		// Two hours lie between these sales and the first at the page, which Reconcile
-		// would otherwise take for each other.
+		// Leave two hours between these sales and the first one on the page, so that
+		// Reconcile cannot mistake one for the other.
 		back := time.Duration(ago)*24*time.Hour + time.Duration(sales+len(names)-step)*90*time.Minute + 2*time.Hour
-		b.ago.Store(int64(back - time.Duration(b.chance.IntN(60))*time.Minute))
+		b.ago.Store(int64(back - time.Duration(b.random.IntN(60))*time.Minute))
 	}
 	for i, name := range names {
 		clock(i)
@@ -100,9 +100,9 @@ func (b *business) day(ctx context.Context, ago int, names []string, met *people
 			return err
 		}
 		b.users = append(b.users, user)
-		met.learn(*user) // so that the events of these days show names
-		if b.chance.IntN(4) > 0 {
-			if err := b.pay(ctx, user, int64(10+5*b.chance.IntN(7))); err != nil {
+		usersRead.add(*user) // so that events of these days show names
+		if b.random.IntN(4) > 0 {
+			if err := b.pay(ctx, user, int64(10+5*b.random.IntN(7))); err != nil {
 				return err
 			}
 		}
@@ -114,7 +114,7 @@ func (b *business) day(ctx context.Context, ago int, names []string, met *people
 		}
 	}
 	for _, p := range b.stock {
-		if err := b.use(p, p.pace*(0.5+b.chance.Float64())); err != nil {
+		if err := b.use(p, p.perDay*(0.5+b.random.Float64())); err != nil {
 			return err
 		}
 	}
@@ -126,41 +126,41 @@ func address(name string) string {
 	return plain + "@example.com"
 }
 
-// pay tops a customer up, as a reseller does when money came in.
+// pay tops up a customer after a payment.
 func (b *business) pay(ctx context.Context, user *whozex.User, dollars int64) error {
-	b.bills++
-	change, err := b.client.AddBalance(ctx, user.ID, decimal.NewFromInt(dollars), fmt.Sprintf("payment %d of %s", 1000+b.bills, user.Email))
+	b.payments++
+	change, err := b.client.AddBalance(ctx, user.ID, decimal.NewFromInt(dollars), fmt.Sprintf("payment %d of %s", 1000+b.payments, user.Email))
 	if err == nil {
 		user.Balance = change.UserBalance
 	}
 	return err
 }
 
-// sale is to anyone, or to one of the newest, who buy more.
+// sale sells a package to a random user; the newest users buy more often.
 func (b *business) sale(ctx context.Context) error {
-	user := b.users[b.chance.IntN(len(b.users))]
-	if b.chance.IntN(5) < 3 {
-		user = b.users[max(0, len(b.users)-1-b.chance.IntN(8))]
+	user := b.users[b.random.IntN(len(b.users))]
+	if b.random.IntN(5) < 3 {
+		user = b.users[max(0, len(b.users)-1-b.random.IntN(8))]
 	}
-	gb := []int{5, 10, 10, 20, 20, 30, 50, 100}[b.chance.IntN(8)]
+	gb := []int{5, 10, 10, 20, 20, 30, 50, 100}[b.random.IntN(8)]
 	cost := decimal.NewFromFloat(0.9).Mul(decimal.NewFromInt(int64(gb)))
 	if short := cost.Sub(user.Balance); short.IsPositive() {
-		if err := b.pay(ctx, user, (short.IntPart()/10+1+int64(b.chance.IntN(4)))*10); err != nil {
+		if err := b.pay(ctx, user, (short.IntPart()/10+1+int64(b.random.IntN(4)))*10); err != nil {
 			return err
 		}
 	}
-	kind := []whozex.ProxyType{whozex.ProxyResidential, whozex.ProxyResidential, whozex.ProxyMobile, whozex.ProxyDatacenter}[b.chance.IntN(4)]
+	kind := []whozex.ProxyType{whozex.ProxyResidential, whozex.ProxyResidential, whozex.ProxyMobile, whozex.ProxyDatacenter}[b.random.IntN(4)]
 	pkg, err := b.client.PurchasePackage(ctx, user.ID, whozex.PurchasePackageParams{GB: gb, ProxyType: kind})
 	if err != nil {
 		return err
 	}
 	user.Balance = pkg.UserBalanceAfter
-	p := &parcel{id: pkg.ID, owner: user, left: float64(gb), pace: float64(gb) * (0.02 + 0.1*b.chance.Float64())}
+	p := &demoPackage{id: pkg.ID, newOwner: user, left: float64(gb), perDay: float64(gb) * (0.02 + 0.1*b.random.Float64())}
 	b.stock = append(b.stock, p)
-	return b.use(p, p.left*0.9*b.chance.Float64())
+	return b.use(p, p.left*0.9*b.random.Float64())
 }
 
-func (b *business) use(p *parcel, gb float64) error {
+func (b *business) use(p *demoPackage, gb float64) error {
 	left := decimal.NewFromFloat(p.left).Round(2)
 	amount := decimal.NewFromFloat(gb).Truncate(2)
 	if left.Sub(amount).LessThan(decimal.NewFromFloat(0.05)) {
@@ -173,8 +173,8 @@ func (b *business) use(p *parcel, gb float64) error {
 	return b.server.UseGB(p.id, amount)
 }
 
-// live goes on with traffic, payments and GB added to what runs low. It leaves
-// purchases to the one at the page. A sandbox that is closing is no news to anyone.
+// live continues with traffic, payments and GB for low packages. It makes no purchases;
+// those are left to the viewer. It ignores errors, since the sandbox may be closing.
 func (b *business) live(ctx context.Context, pace time.Duration) {
 	ticks := time.NewTicker(pace)
 	defer ticks.Stop()
@@ -186,18 +186,18 @@ func (b *business) live(ctx context.Context, pace time.Duration) {
 		}
 		newest := b.stock[max(0, len(b.stock)-20):]
 		for _, p := range newest {
-			_ = b.use(p, p.pace*0.05)
+			_ = b.use(p, p.perDay*0.05)
 		}
 		if n%2 == 0 {
-			_ = b.pay(ctx, b.users[b.chance.IntN(len(b.users))], int64(5+5*b.chance.IntN(6)))
+			_ = b.pay(ctx, b.users[b.random.IntN(len(b.users))], int64(5+5*b.random.IntN(6)))
 		}
-		if p := newest[b.chance.IntN(len(newest))]; n%3 == 0 && p.left < 3 && b.pay(ctx, p.owner, 10) == nil {
+		if p := newest[b.random.IntN(len(newest))]; n%3 == 0 && p.left < 3 && b.pay(ctx, p.newOwner, 10) == nil {
 			if _, err := b.client.AddGB(ctx, p.id, whozex.AddGBParams{GB: 10, Note: fmt.Sprintf("extension %d", n)}); err == nil {
 				p.left += 10
 			}
 		}
 		if b.server.Balance().LessThan(decimal.NewFromInt(1000)) {
-			_ = b.server.SetBalance(decimal.NewFromInt(5000)) // the reseller pays in
+			_ = b.server.SetBalance(decimal.NewFromInt(5000)) // the reseller's own deposit
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// sentences word the events whose fields are known: package.created is documented,
-// the names of the others are those of the sandbox. An event that lacks a field
-// that its sentence needs is shown field by field.
-var sentences = map[string]struct {
+// eventFormats holds the texts of events with known fields: package.created is
+// documented, the others have the sandbox's names. If a field is missing, describe
+// lists the event's fields instead.
+var eventFormats = map[string]struct {
 	format string
 	fields []string
 }{
@@ -27,7 +27,7 @@ var sentences = map[string]struct {
 	whozex.EventUserCreated:    {"%s, %s", []string{"name", "email"}},
 }
 
-// describe words an event.
+// describe returns the text of an event.
 func describe(event *webhookverify.Event) template.HTML {
 	var fields map[string]any
 	dec := json.NewDecoder(bytes.NewReader(event.Data))
@@ -35,25 +35,25 @@ func describe(event *webhookverify.Event) template.HTML {
 	if dec.Decode(&fields) != nil {
 		return phrase("%s", string(event.Data))
 	}
-	if s, ok := sentences[event.Name]; ok {
-		if args := figures(fields, s.fields); args != nil {
+	if s, ok := eventFormats[event.Name]; ok {
+		if args := formatFields(fields, s.fields); args != nil {
 			return phrase(s.format, args...)
 		}
 	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if text, ok := figure(fields[name], false); ok && name != "user_id" {
+		if text, ok := formatField(fields[name], false); ok && name != "user_id" {
 			parts = append(parts, strings.ReplaceAll(name, "_", " ")+" "+text)
 		}
 	}
 	return phrase("%s", strings.Join(parts, ", "))
 }
 
-// figures has the fields in words, or nil if one is missing.
-func figures(fields map[string]any, names []string) (args []any) {
+// formatFields formats the named fields, or returns nil if one is missing.
+func formatFields(fields map[string]any, names []string) (args []any) {
 	for _, name := range names {
 		name, money := strings.CutPrefix(name, "$")
-		text, ok := figure(fields[name], money)
+		text, ok := formatField(fields[name], money)
 		if !ok {
 			return nil
 		}
@@ -62,8 +62,8 @@ func figures(fields map[string]any, names []string) (args []any) {
 	return args
 }
 
-// figure shows a number as people write it.
-func figure(value any, money bool) (string, bool) {
+// formatField formats a value.
+func formatField(value any, money bool) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, !money

@@ -14,7 +14,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// blank lists cards that show nothing.
+// blank is a script that lists empty cards.
 const blank = `[...document.querySelectorAll("main .card")].filter((e) => !e.innerText.trim()).map((e) => e.outerHTML.slice(0, 80))`
 
 func onto(data map[string]string) func(*testing.T) (*dashboard, string) {
@@ -25,7 +25,7 @@ func onto(data map[string]string) func(*testing.T) (*dashboard, string) {
 	}
 }
 
-func TestAnEmptyAccountInARealBrowser(t *testing.T) {
+func TestBrowser_EmptyAccount(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		data  map[string]string
@@ -38,22 +38,22 @@ func TestAnEmptyAccountInARealBrowser(t *testing.T) {
 			inBrowsersOn(t, onto(tt.data), func(t *testing.T, d *dashboard, home, size string, b tab) {
 				for _, path := range tt.pages {
 					b.do(chromedp.Navigate(home + path))
-					b.until(`document.readyState == "complete"`)
+					b.waitFor(`document.readyState == "complete"`)
 					assert.Empty(t, get(b, chromedp.Evaluate[[]string](blank)), path)
 					assert.Zero(t, get(b, chromedp.Evaluate[int](`document.querySelectorAll(".plot, canvas").length`)), "no axes without a figure: %s", path)
-					b.sound(path)
+					b.check(path)
 				}
 			})
 		})
 	}
 }
 
-// labels keeps what is written on canvases.
+// labels is a script that records the text drawn on canvases.
 const labels = `window.labels = []; { const write = CanvasRenderingContext2D.prototype.fillText;
 	CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) { window.labels.push(text); return write.call(this, text, ...rest); }; }`
 
-// TestTicksAreToldApart whatever the height of the chart: cents are the least there is.
-func TestTicksAreToldApart(t *testing.T) {
+// TestCharts_TickLabelsDiffer checks that no two ticks of a chart have the same label.
+func TestCharts_TickLabelsDiffer(t *testing.T) {
 	for _, spent := range []string{"0.01", "4.99"} {
 		t.Run(spent, func(t *testing.T) {
 			today := time.Now().UTC().Format(time.DateOnly)
@@ -62,8 +62,8 @@ func TestTicksAreToldApart(t *testing.T) {
 				_, err := chromedp.Call(b.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: labels})
 				require.NoError(t, err)
 				b.do(chromedp.Navigate(home + "/charts"))
-				b.until(drawn)
-				b.until("labels.length > 4")
+				b.waitFor(drawn)
+				b.waitFor("labels.length > 4")
 				got := get(b, chromedp.Evaluate[[]string]("labels"))
 				dollars := slices.DeleteFunc(slices.Clone(got), func(s string) bool { return s[0] != '$' })
 				require.Greater(t, len(dollars), 1, got)

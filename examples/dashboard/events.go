@@ -17,15 +17,15 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// kept is how many events the page shows; a slow viewer misses what exceeds
-// waiting, and reads it from the page when its stream begins anew.
+// maxEvents is how many events the page shows, viewerBuffer how many a viewer may lag
+// behind. A slower viewer misses events, and gets them when its stream reconnects.
 const (
-	kept    = 40
-	waiting = 64
+	maxEvents    = 40
+	viewerBuffer = 64
 )
 
-// happening is an event as the page shows it.
-type happening struct {
+// eventView is an event as the page shows it.
+type eventView struct {
 	Seq            int
 	Name           string
 	Text           template.HTML
@@ -33,26 +33,26 @@ type happening struct {
 	At             time.Time
 }
 
-// hub hands events to everyone who looks on.
+// hub sends events to all viewers.
 type hub struct {
 	mu      sync.Mutex
 	seq     int
-	recent  []happening // newest first
-	viewers map[chan happening]bool
+	recent  []eventView // newest first
+	viewers map[chan eventView]bool
 }
 
-// newHub counts on from the time, so that a page that was open over a restart
-// takes new events for new.
+// newHub starts its sequence at the current time, so that events after a restart have
+// higher numbers than those a page has already.
 func newHub() *hub {
-	return &hub{seq: int(time.Now().UnixMilli()), viewers: map[chan happening]bool{}}
+	return &hub{seq: int(time.Now().UnixMilli()), viewers: map[chan eventView]bool{}}
 }
 
-func (h *hub) publish(e happening) {
+func (h *hub) publish(e eventView) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq++
 	e.Seq = h.seq
-	h.recent = slices.Insert(h.recent, 0, e)[:min(kept, len(h.recent)+1)]
+	h.recent = slices.Insert(h.recent, 0, e)[:min(maxEvents, len(h.recent)+1)]
 	for viewer := range h.viewers {
 		select {
 		case viewer <- e:
@@ -61,21 +61,21 @@ func (h *hub) publish(e happening) {
 	}
 }
 
-// warn shows what only the one at the page can mend.
+// warn shows viewers a problem that they have to solve.
 func (h *hub) warn(text string) {
-	h.publish(happening{Name: "warning", Text: phrase("%s", text), At: time.Now()})
+	h.publish(eventView{Name: "warning", Text: phrase("%s", text), At: time.Now()})
 }
 
 // since lists events newer than seq, newest first.
-func (h *hub) since(seq int) []happening {
+func (h *hub) since(seq int) []eventView {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(h.recent), func(e happening) bool { return e.Seq <= seq })
+	return slices.DeleteFunc(slices.Clone(h.recent), func(e eventView) bool { return e.Seq <= seq })
 }
 
-// join before since leaves no gap between the two.
-func (h *hub) join() (chan happening, func()) {
-	viewer := make(chan happening, waiting)
+// join adds a viewer. Call it before since, so that no event falls between the two.
+func (h *hub) join() (chan eventView, func()) {
+	viewer := make(chan eventView, viewerBuffer)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.viewers[viewer] = true
@@ -86,22 +86,22 @@ func (h *hub) join() (chan happening, func()) {
 	}
 }
 
-// stream sends server-sent events: first what the viewer's page lacks.
+// stream sends server-sent events, first those that the viewer's page does not have.
 func (d *dashboard) stream(w http.ResponseWriter, r *http.Request) {
 	last, err := strconv.Atoi(r.Header.Get("Last-Event-ID"))
 	if err != nil {
 		last, _ = strconv.Atoi(r.FormValue("since"))
 	}
-	viewer, leave := d.hub.join()
-	defer leave()
+	viewer, navigate := d.hub.join()
+	defer navigate()
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	send := func(text string) bool {
-		_ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // not every writer has one
+		_ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // some writers do not support it
 		_, err := fmt.Fprint(w, text)
 		return err == nil && out.Flush() == nil
 	}
-	show := func(e happening) bool {
+	show := func(e eventView) bool {
 		if e.Seq <= last {
 			return true
 		}
@@ -127,14 +127,14 @@ func (d *dashboard) stream(w http.ResponseWriter, r *http.Request) {
 		case e := <-viewer:
 			alive = show(e)
 		case <-beat.C:
-			alive = send(": still here\n\n")
+			alive = send(": keep-alive\n\n")
 		case <-r.Context().Done():
 			alive = false
 		}
 	}
 }
 
-// listenFor makes /webhooks take events that are signed with secret.
+// listenFor makes /webhooks accept events signed with secret.
 func (d *dashboard) listenFor(secret string) error {
 	v, err := webhookverify.New(secret, webhookverify.WithReplayStore(webhookverify.NewMemoryReplayStore(24*time.Hour, 10_000)))
 	if err == nil {
@@ -153,9 +153,9 @@ func (d *dashboard) webhook(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) error {
-	e := happening{Name: event.Name, At: event.Timestamp}
+	e := eventView{Name: event.Name, At: event.Timestamp}
 	if age := time.Since(e.At); age < -time.Hour || age > 366*24*time.Hour {
-		e.At = time.Now() // no timestamp, or one of a clock that is far off
+		e.At = time.Now() // no timestamp, or a wrong clock
 	}
 	if event.Name == whozex.EventPackageCreated {
 		if err := d.once.HandleEvent(ctx, event); err != nil && !errors.Is(err, webhookverify.ErrMalformedEvent) {
@@ -163,21 +163,21 @@ func (d *dashboard) receive(ctx context.Context, event *webhookverify.Event) err
 		}
 		var p whozex.PackageCreated
 		if err := event.Decode(&p); err == nil && p.PackageID != "" {
-			if err := d.shelf.add(known{ID: p.PackageID, UserID: p.UserID, GB: p.GB, Cost: p.Cost, CreatedAt: e.At}); err != nil {
-				return err // the sender may come again
+			if err := d.catalog.add(knownPackage{ID: p.PackageID, UserID: p.UserID, GB: p.GB, Cost: p.Cost, CreatedAt: e.At}); err != nil {
+				return err // the sender may redeliver
 			}
 		}
 	}
-	if err := d.heard(event, e.At); err != nil {
+	if err := d.setLevelByEvent(event, e.At); err != nil {
 		return err
 	}
 	e.Text = describe(event)
 	if e.UserID = d.ownerOf(event); e.UserID != "" {
 		if err := d.store.keep(ctx, e.UserID, event, e.At); err != nil {
-			return err // the sender may come again
+			return err // the sender may redeliver
 		}
 	}
-	e.Person = d.people.get(e.UserID).Name
+	e.Person = d.userCache.get(e.UserID).Name
 	d.hub.publish(e)
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// follow reads the stream of events from a place on.
+// follow reads the event stream after the event with the given number.
 func follow(t *testing.T, home, since string) func() string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, home+"/events", nil)
@@ -43,7 +43,7 @@ func follow(t *testing.T, home, since string) func() string {
 	}
 }
 
-func TestEventsArriveLive(t *testing.T) {
+func TestEvents_Live(t *testing.T) {
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", "wxsec_test")
 	d, home, _ := launchLive(t, config{})
 	zero := d.hub.seq
@@ -63,8 +63,8 @@ func TestEventsArriveLive(t *testing.T) {
 		return fmt.Sprintf(`{"event":"package.created","data":{"user_id":"u-%d","package_id":"PKG-00000%d","gb":20,"cost":18.00},"timestamp":"2026-01-02T03:04:05Z"}`, n, n)
 	}
 	assert.Equal(t, http.StatusUnauthorized, send(created(1), "wrong", "tunnel.example"))
-	assert.Equal(t, http.StatusOK, send(created(1), "wxsec_test", "tunnel.example"), "a tunnel has a name of its own")
-	assert.Equal(t, http.StatusOK, send(created(1), "wxsec_test", "tunnel.example"), "again, which is taken and not shown")
+	assert.Equal(t, http.StatusOK, send(created(1), "wxsec_test", "tunnel.example"), "a tunnel has another host name")
+	assert.Equal(t, http.StatusOK, send(created(1), "wxsec_test", "tunnel.example"), "redelivered: accepted and not shown")
 	first := next()
 	assert.Contains(t, first, id(1))
 	assert.Contains(t, first, "20 GB for $18.00, PKG-000001")
@@ -73,13 +73,13 @@ func TestEventsArriveLive(t *testing.T) {
 	assert.Contains(t, second, id(2))
 	assert.Contains(t, second, "amount 5.1, why &lt;script&gt;")
 	assert.NotContains(t, second, "<b>")
-	assert.Contains(t, follow(t, home, fmt.Sprint(zero+1))(), id(2), "a stream goes on where it broke off")
+	assert.Contains(t, follow(t, home, fmt.Sprint(zero+1))(), id(2), "a stream resumes where it ended")
 	_, body := newVisitor(t, home).get("/packages")
 	assert.Contains(t, body, "PKG-000001")
-	assert.Contains(t, body, "does not know it", "the API has no such package")
+	assert.Contains(t, body, "The API has no such item", "the API has no such package")
 }
 
-func TestAPurchaseOfTheSandboxIsTold(t *testing.T) {
+func TestEvents_SandboxPurchase(t *testing.T) {
 	d, home := launch(t)
 	next := follow(t, home, fmt.Sprint(d.hub.since(0)[0].Seq))
 	id, err := d.sandbox.AddUser("told@example.com", "Told")
@@ -90,15 +90,14 @@ func TestAPurchaseOfTheSandboxIsTold(t *testing.T) {
 	assert.Contains(t, next(), pkg.ID)
 }
 
-// TestManyViewersAreFewCalls has 200 viewers reload the page every second, within
-// one life of the cache, however long the machine takes: each thing on the page is
-// asked for once.
-func TestManyViewersAreFewCalls(t *testing.T) {
+// TestIndex_ManyViewers has 200 viewers reload the page within the lifetime of the
+// cache: each resource on the page is requested once.
+func TestIndex_ManyViewers(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	d, home := launchAs(t, config{ttl: time.Hour})
-	require.Eventually(t, func() bool { return d.met.Load() }, 30*time.Second, time.Millisecond, "the names are known")
-	for _, k := range d.shelf.list(nil) { // no list of low ones, which would change while it is read
-		require.NoError(t, d.shelf.note(k.ID, levelOf(k.GB, k.GB, time.Now())))
+	require.Eventually(t, func() bool { return d.usersRead.Load() }, 30*time.Second, time.Millisecond, "the names are known")
+	for _, k := range d.catalog.list(nil) { // no low ones, since their list would change while it is read
+		require.NoError(t, d.catalog.setLevel(k.ID, levelOf(k.GB, k.GB, time.Now())))
 	}
 	const viewers, reloads = 200, 3
 	transport := &http.Transport{MaxIdleConnsPerHost: viewers}
@@ -132,7 +131,7 @@ func TestManyViewersAreFewCalls(t *testing.T) {
 	for _, r := range d.sandbox.RequestLog()[before:] {
 		asked[r.Path+"?"+r.Query]++
 	}
-	const things = 4 + onDesk // account, prices, chart, users, and each package
+	const things = 4 + overviewNewest // account, prices, chart, users, and each package
 	t.Logf("%d viewers, %d pages in %v: %d API calls", viewers, viewers*reloads, elapsed.Round(time.Millisecond), len(asked))
 	assert.Len(t, asked, things)
 	for what, times := range asked {

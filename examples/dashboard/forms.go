@@ -19,19 +19,19 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// cookie is not the session of a login: it ties a quote to the browser that asked.
+// cookie binds a quote to the browser that requested it. It is not a login session.
 const cookie = "whozex_dashboard"
 
-// spendTimeout bounds a mutating call, with what Reconcile reads after it.
-const spendTimeout = time.Minute
+// callTimeout bounds a mutating call together with Reconcile's reads after it.
+const callTimeout = time.Minute
 
 var cents = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,2})?$`)
 
-// writing lets next only be reached where spending is allowed.
-func (d *dashboard) writing(next http.HandlerFunc) http.HandlerFunc {
+// requireWrite calls next only if mutating calls are allowed.
+func (d *dashboard) requireWrite(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !d.write {
-			d.fail(w, r, http.StatusForbidden, "The dashboard was started for reading only. Nothing was done.")
+			d.fail(w, r, http.StatusForbidden, "The dashboard is read-only. Nothing was done.")
 			return
 		}
 		next(w, r)
@@ -40,8 +40,8 @@ func (d *dashboard) writing(next http.HandlerFunc) http.HandlerFunc {
 
 func newKey() string { return "dashboard-" + rand.Text() }
 
-// quoteMove asks for a top-up or, as kind says, a deduction.
-func (d *dashboard) quoteMove(kind string) http.HandlerFunc {
+// quoteTransfer makes the quote of a top-up or deduction.
+func (d *dashboard) quoteTransfer(kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		text := strings.TrimSpace(r.PostFormValue("amount"))
 		amount, err := decimal.NewFromString(text)
@@ -63,13 +63,13 @@ func (d *dashboard) quotePurchase(w http.ResponseWriter, r *http.Request) {
 	switch op.ProxyType {
 	case whozex.ProxyResidential, whozex.ProxyDatacenter, whozex.ProxyMobile:
 	default:
-		d.fail(w, r, http.StatusUnprocessableEntity, "There is no such proxy type.")
+		d.fail(w, r, http.StatusUnprocessableEntity, "Unknown proxy type.")
 		return
 	}
 	d.quoteGB(w, r, r.PathValue("id"), op)
 }
 
-// quote fills in who pays, and leads to the page that asks for confirmation.
+// quote fills in the payer and redirects to the page that asks for confirmation.
 func (d *dashboard) quote(w http.ResponseWriter, r *http.Request, userID string, op operation) {
 	user, err := d.find(r.Context(), userID, whozex.Fresh())
 	if err != nil {
@@ -100,29 +100,29 @@ func sessionOf(r *http.Request) string {
 	return ""
 }
 
-// operation shows a quote or what became of it, whichever is true now: reload
-// and the back button find the outcome where the form was.
+// operation shows a quote or, once confirmed, its outcome under the same URL, so that
+// reload and the back button show the outcome instead of the form.
 func (d *dashboard) operation(w http.ResponseWriter, r *http.Request) {
-	op, ok, err := d.look(r.Context(), r.PathValue("id"))
+	op, ok, err := d.lookUp(r.Context(), r.PathValue("id"))
 	if err != nil {
-		d.fail(w, r, http.StatusInternalServerError, "The file of operations cannot be read: "+err.Error())
+		d.fail(w, r, http.StatusInternalServerError, "The stored operations cannot be read: "+err.Error())
 		return
 	}
 	if !ok {
-		d.fail(w, r, http.StatusGone, "This quote is too old, or the dashboard was restarted since. Nothing was sent. Begin again from the user's page.")
+		d.fail(w, r, http.StatusGone, "This quote has expired, or the dashboard was restarted. Nothing was sent. Start again from the user's page.")
 		return
 	}
 	if op.session != "" && !same(op.session, sessionOf(r)) {
-		op.token = "" // seen, but not confirmed, from another browser
+		op.token = "" // another browser may see but not confirm it
 	}
 	d.render(w, r, http.StatusOK, "operation", op.What(), struct {
 		operation
-		Seen []known
-	}{op, d.shelf.matching(op)})
+		Seen []knownPackage
+	}{op, d.catalog.matching(op)})
 }
 
-// confirm carries the operation out for the first that comes with its token.
-// All others wait with it and are led to the same outcome.
+// confirm executes the operation for the first request with its token. Later requests
+// wait and are redirected to the same outcome.
 func (d *dashboard) confirm(w http.ResponseWriter, r *http.Request) {
 	op, first, err := d.ops.begin(r.PathValue("id"), r.PostFormValue("token"), sessionOf(r))
 	switch {
@@ -130,15 +130,15 @@ func (d *dashboard) confirm(w http.ResponseWriter, r *http.Request) {
 		d.operation(w, r)
 		return
 	case errors.Is(err, errForeign):
-		d.fail(w, r, http.StatusForbidden, "This form is not one that the dashboard gave to this browser. Nothing was done.")
+		d.fail(w, r, http.StatusForbidden, "The dashboard did not issue this form to this browser. Nothing was done.")
 		return
 	}
 	if first {
-		// A browser hangs up on the second of two clicks; the call must not end by it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), spendTimeout)
+		// On a double click the browser cancels the first request; the call must go on.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callTimeout)
 		d.running.Go(func() {
 			defer cancel()
-			d.carryOut(ctx, op)
+			d.execute(ctx, op)
 		})
 	}
 	select {
@@ -148,12 +148,12 @@ func (d *dashboard) confirm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// plain is an error in words for the page.
+// plain is an error whose text is shown on the page.
 type plain string
 
 func (p plain) Error() string { return string(p) }
 
-// explain says what went wrong to whoever looks at the page.
+// explain describes an error for the page.
 func explain(err error) string {
 	var words plain
 	var refused *whozex.Error
@@ -161,7 +161,7 @@ func explain(err error) string {
 	var network net.Error
 	switch {
 	case err == nil:
-		return "no answer came"
+		return "no response arrived"
 	case errors.As(err, &words):
 		return string(words)
 	case errors.Is(err, whozex.ErrInsufficientBalance):
@@ -171,22 +171,22 @@ func explain(err error) string {
 	case errors.Is(err, whozex.ErrRateLimited):
 		return "The API asked for a pause (too many requests). Try again in a minute."
 	case errors.Is(err, whozex.ErrNotFound):
-		return "The API does not know it (any more)."
+		return "The API has no such item, or no longer has it."
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return "The connection broke off before a whole answer came."
+		return "The connection ended before the whole response arrived."
 	case errors.Is(err, context.DeadlineExceeded):
-		return "The API did not answer in time."
+		return "The API did not respond in time."
 	case errors.As(err, &param):
 		return fmt.Sprintf("%s: %s.", param.Field, param.Reason)
 	case errors.Is(err, whozex.ErrServer):
-		return "The API has trouble of its own. Try again in a minute."
+		return "The API reported an internal error. Try again in a minute."
 	case errors.As(err, &refused):
 		return "The API refused it: " + visible(cut(refused.Message, 200))
 	case errors.As(err, &network):
 		return "The API cannot be reached. Try again in a minute."
 	}
 	slog.Warn("dashboard", "error", err)
-	return "The API gave an answer that the dashboard does not understand. Its log has more."
+	return "The dashboard does not understand the API's response. Its log has more."
 }
 
 func (d *dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {

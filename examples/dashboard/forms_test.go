@@ -18,8 +18,8 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// buyer is a visitor with a user who can pay.
-func buyer(t *testing.T) (*dashboard, visitor, string) {
+// newBuyer makes a visitor and a user with a balance.
+func newBuyer(t *testing.T) (*dashboard, visitor, string) {
 	d, home := launch(t)
 	id, err := d.sandbox.AddUser("buyer@example.com", "Buyer")
 	require.NoError(t, err)
@@ -29,13 +29,13 @@ func buyer(t *testing.T) (*dashboard, visitor, string) {
 
 var twenty = url.Values{"gb": {"20"}, "proxy_type": {"residential"}}
 
-func TestAConfirmationBuysOnce(t *testing.T) {
-	d, v, id := buyer(t)
+func TestConfirm_BuysOnce(t *testing.T) {
+	d, v, id := newBuyer(t)
 	before := d.sandbox.Requests(whozex.OpPurchasePackage)
 	path, form, body := v.quote("/users/"+id+"/purchase", twenty)
 	assert.Contains(t, body, "$18.00")
 	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage), "a quote buys nothing")
-	// The answer is late, so that all clicks fall into the call.
+	// The response is late, so that all clicks come during the call.
 	d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.LateCommit(200*time.Millisecond), 1)
 	var clicks sync.WaitGroup
 	for range 20 {
@@ -47,7 +47,7 @@ func TestAConfirmationBuysOnce(t *testing.T) {
 		})
 	}
 	clicks.Wait()
-	status, to := v.post(path, nil) // and the reload, whatever it brings
+	status, to := v.post(path, nil) // a reload
 	assert.Equal(t, http.StatusSeeOther, status)
 	_, body = v.get(to)
 	assert.Contains(t, body, "Package bought")
@@ -56,10 +56,10 @@ func TestAConfirmationBuysOnce(t *testing.T) {
 	assert.Equal(t, "482", balance.String())
 }
 
-// TestABrowserThatHangsUp is the second of two clicks, without scripts: it ends
-// the first request, and must not end the purchase.
-func TestABrowserThatHangsUp(t *testing.T) {
-	d, v, id := buyer(t)
+// TestConfirm_BrowserDisconnects is a double click without scripts: the browser cancels
+// the first request, which must not cancel the purchase.
+func TestConfirm_BrowserDisconnects(t *testing.T) {
+	d, v, id := newBuyer(t)
 	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 	before := d.sandbox.Requests(whozex.OpPurchasePackage)
 	d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.LateCommit(300*time.Millisecond), 1)
@@ -82,13 +82,13 @@ func TestABrowserThatHangsUp(t *testing.T) {
 	assert.Equal(t, before+1, d.sandbox.Requests(whozex.OpPurchasePackage))
 }
 
-func TestFormsOfOthersAreRefused(t *testing.T) {
-	d, v, id := buyer(t)
+func TestConfirm_ForeignForms(t *testing.T) {
+	d, v, id := newBuyer(t)
 	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 	other, otherForm, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"1"}})
 	before := d.sandbox.Requests(whozex.OpPurchasePackage) + d.sandbox.Requests(whozex.OpAddBalance)
 	stranger := newVisitor(t, v.home)
-	_, _, _ = stranger.quote("/users/"+id+"/top-up", url.Values{"amount": {"1"}}) // has a session of his own
+	_, _, _ = stranger.quote("/users/"+id+"/top-up", url.Values{"amount": {"1"}}) // has its own session
 	for name, try := range map[string]func() (int, string){
 		"no token":        func() (int, string) { return v.post(path, nil) },
 		"a made-up token": func() (int, string) { return v.post(path, url.Values{"token": {"AAAAAAAAAAAAAAAAAAAAAAAAAA"}}) },
@@ -115,13 +115,13 @@ func TestFormsOfOthersAreRefused(t *testing.T) {
 	}
 	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage)+d.sandbox.Requests(whozex.OpAddBalance))
 	_, body := stranger.get(path)
-	assert.NotContains(t, body, form.Get("token"), "the token is for its own browser alone")
+	assert.NotContains(t, body, form.Get("token"), "the token is for its own browser only")
 	status, _ := v.post(path, form)
-	assert.Equal(t, http.StatusSeeOther, status, "none of that used the token up")
+	assert.Equal(t, http.StatusSeeOther, status, "none of that consumed the token")
 }
 
-func TestAQuoteThatIsTooOld(t *testing.T) {
-	d, v, id := buyer(t)
+func TestConfirm_ExpiredQuote(t *testing.T) {
+	d, v, id := newBuyer(t)
 	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 	d.ops.mu.Lock()
 	d.ops.all[path[len("/operations/"):]].QuotedAt = time.Now().Add(-quoteTTL - time.Second)
@@ -135,8 +135,8 @@ func TestAQuoteThatIsTooOld(t *testing.T) {
 	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage))
 }
 
-func TestAPriceThatChangedIsNotPaid(t *testing.T) {
-	d, v, id := buyer(t)
+func TestConfirm_PriceChanged(t *testing.T) {
+	d, v, id := newBuyer(t)
 	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 	d.ops.mu.Lock()
 	d.ops.all[path[len("/operations/"):]].Amount = decimal.NewFromInt(17)
@@ -149,8 +149,8 @@ func TestAPriceThatChangedIsNotPaid(t *testing.T) {
 	assert.Equal(t, before, d.sandbox.Requests(whozex.OpPurchasePackage))
 }
 
-func TestWhatIsWrongCostsNothing(t *testing.T) {
-	d, v, id := buyer(t)
+func TestForms_Refused(t *testing.T) {
+	d, v, id := newBuyer(t)
 	before := len(d.sandbox.Ledger())
 	for _, amount := range []string{"", "0", "0.00", "-5", "1e9", "12,50", "0.001", "5 USD", "NaN", "9999999999"} {
 		status, _ := v.post("/users/"+id+"/top-up", url.Values{"amount": {amount}})
@@ -165,10 +165,10 @@ func TestWhatIsWrongCostsNothing(t *testing.T) {
 	status, _ = v.post("/users/nobody/purchase", twenty)
 	assert.Equal(t, http.StatusNotFound, status)
 	_, form, body := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"5000"}, "proxy_type": {"mobile"}})
-	assert.Nil(t, form, "what cannot be paid has no button")
+	assert.Nil(t, form, "no button if the balance is too low")
 	assert.Contains(t, body, "too low")
 	assert.Len(t, d.sandbox.Ledger(), before)
-	// The balance may be gone between quote and confirmation.
+	// The balance may change between quote and confirmation.
 	path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.Zero))
 	_, to := v.post(path, form)
@@ -177,7 +177,7 @@ func TestWhatIsWrongCostsNothing(t *testing.T) {
 	assert.Contains(t, body, "The balance is too low.")
 }
 
-func TestUnknownOutcomes(t *testing.T) {
+func TestConfirm_LostResponse(t *testing.T) {
 	for _, tt := range []struct {
 		name, path string
 		form       url.Values
@@ -191,7 +191,7 @@ func TestUnknownOutcomes(t *testing.T) {
 		{"purchase that was not", "purchase", twenty, whozex.OpPurchasePackage, whozextest.ServerErrorBeforeCommit(502), []string{"Outcome unknown", "Ask again", "Do not repeat it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, v, id := buyer(t)
+			d, v, id := newBuyer(t)
 			body := afterLoss(t, d, v, tt.op, tt.fault, "/users/"+id+"/"+tt.path, tt.form)
 			for _, want := range tt.want {
 				assert.Contains(t, body, want)
@@ -200,8 +200,8 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 }
 
-// afterLoss confirms a quote twice while the response to op is lost, asks once more what
-// became of it, and returns the page. One request is sent.
+// afterLoss confirms a quote twice while the response to op is lost, asks again for the
+// outcome, and returns the page. It checks that one request is sent.
 func afterLoss(t *testing.T, d *dashboard, v visitor, op whozex.Operation, fault whozextest.Fault, quote string, values url.Values) (body string) {
 	t.Helper()
 	path, form, _ := v.quote(quote, values)
@@ -219,9 +219,9 @@ func afterLoss(t *testing.T, d *dashboard, v visitor, op whozex.Operation, fault
 	return body
 }
 
-// TestALostPurchaseOnTheLiveAPI stays unknown, since others may buy there, and is
-// shown beside the package that an event tells of.
-func TestALostPurchaseOnTheLiveAPI(t *testing.T) {
+// TestConfirm_LostPurchaseOnLiveAPI checks that the outcome stays unknown, since others
+// may buy there too, and is shown beside the package that an event names.
+func TestConfirm_LostPurchaseOnLiveAPI(t *testing.T) {
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", "wxsec_test")
 	d, home, api := launchLive(t, config{write: true})
 	id, err := api.AddUser("buyer@example.com", "Buyer")
@@ -238,9 +238,9 @@ func TestALostPurchaseOnTheLiveAPI(t *testing.T) {
 	}))
 	_, body := v.get(path)
 	assert.Contains(t, body, "undecided")
-	assert.Contains(t, body, "Told by events since")
+	assert.Contains(t, body, "Packages in events since then")
 	assert.Contains(t, body, "PKG-ABCDEF")
 	_, body = v.get("/")
-	assert.Contains(t, body, "Do not repeat it before you know.", "every page warns")
+	assert.Contains(t, body, "Do not repeat it before you know the outcome.", "every page warns")
 	assert.Equal(t, 1, api.Requests(whozex.OpPurchasePackage))
 }

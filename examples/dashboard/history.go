@@ -20,30 +20,30 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// keptOfUser bounds the events that are kept of one user, and readOfAccount how
-// many of the account's transactions are looked through for those of a user.
+// maxUserEvents bounds the stored events of a user, maxTransactions the transactions of
+// the account that are searched for those of a user.
 const (
-	keptOfUser    = 100
-	readOfAccount = 200
+	maxUserEvents   = 100
+	maxTransactions = 200
 )
 
 const eventsTable = `CREATE TABLE IF NOT EXISTS dashboard_events (id TEXT PRIMARY KEY, user_id TEXT NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS dashboard_events_user ON dashboard_events (user_id, at)`
 
-// keep stores an event of a user. One that was redelivered is there already.
+// keep stores an event of a user. A redelivered event is stored once.
 func (s *store) keep(ctx context.Context, userID string, event *webhookverify.Event, at time.Time) error {
 	id := fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %s %s", event.Name, event.Timestamp, event.Data)))
 	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO dashboard_events (id, user_id, name, data, at) VALUES (?, ?, ?, ?, ?)`,
 		id, userID, event.Name, string(event.Data), at.UnixMilli())
 	if err == nil {
 		_, err = s.db.ExecContext(ctx, `DELETE FROM dashboard_events WHERE user_id = ?1 AND id NOT IN
-			(SELECT id FROM dashboard_events WHERE user_id = ?1 ORDER BY at DESC, id LIMIT ?2)`, userID, keptOfUser)
+			(SELECT id FROM dashboard_events WHERE user_id = ?1 ORDER BY at DESC, id LIMIT ?2)`, userID, maxUserEvents)
 	}
 	return err
 }
 
-// eventsOf has a user's events, newest first.
-func (s *store) eventsOf(ctx context.Context, userID string) (all []happening, err error) {
+// eventsOf returns a user's events, newest first.
+func (s *store) eventsOf(ctx context.Context, userID string) (all []eventView, err error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT name, data, at FROM dashboard_events WHERE user_id = ? ORDER BY at DESC, id`, userID)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *store) eventsOf(ctx context.Context, userID string) (all []happening, e
 	for rows.Next() {
 		var data []byte
 		var at int64
-		e := happening{}
+		e := eventView{}
 		if err := rows.Scan(&e.Name, &data, &at); err != nil {
 			return nil, err
 		}
@@ -63,42 +63,43 @@ func (s *store) eventsOf(ctx context.Context, userID string) (all []happening, e
 	return all, rows.Err()
 }
 
-// movement is a change of a user's balance.
+// movement is an entry of the ledger: a change of a user's balance.
 type movement struct {
 	At            time.Time
 	What, Note    string
 	Amount, After decimal.NullDecimal
-	Operation     string // its page, if it was made here
+	Operation     string // its id, if it was made here
 	Open          bool   // its outcome is unknown
 }
 
-// ledger is what is known of a user's money.
+// ledger lists the known changes of a user's balance.
 type ledger struct {
 	Movements []movement // newest first
 	Read      int        // transactions of the account
 	Problem   string
 }
 
-// ledgerOf gathers it. The API lists the account's transactions without a word on
-// whose each is, so only those count that name the user, a package of theirs or the
-// key of a call made here. Calls and purchases that no transaction names are added.
-func (d *dashboard) ledgerOf(ctx context.Context, user whozex.User, packages []known) (l ledger) {
+// ledgerOf returns the ledger of a user. The API does not document which user a
+// transaction belongs to, so it takes those that name the user, one of the user's
+// packages or the key of a call made here, and adds the calls and purchases that no
+// transaction names.
+func (d *dashboard) ledgerOf(ctx context.Context, user whozex.User, packages []knownPackage) (l ledger) {
 	records, err := d.recordsOf(ctx, user.ID, packages)
 	if err != nil {
 		return ledger{Problem: explain(err)}
 	}
-	names := map[string]nameKind{lower(user.ID): aUser}
+	names := map[string]nameKind{lower(user.ID): nameOfUser}
 	if user.Email != "" {
-		names[lower(user.Email)] = aUser
+		names[lower(user.Email)] = nameOfUser
 	}
 	for _, k := range packages {
-		names[lower(k.ID)] = aPackage
+		names[lower(k.ID)] = nameOfPackage
 	}
 	for _, r := range records {
-		names[lower(r.Key)] = aKey
+		names[lower(r.Key)] = nameOfKey
 	}
-	listed := map[string]bool{} // calls by key and purchases by package that the account's list has
-	for page := 1; l.Read < readOfAccount; page++ {
+	listed := map[string]bool{} // keys of calls, and packages of purchases, that a transaction names
+	for page := 1; l.Read < maxTransactions; page++ {
 		list, err := d.client.ListTransactions(ctx, whozex.ListTransactionsParams{Page: page, Limit: 100})
 		if err != nil {
 			l.Problem = explain(err)
@@ -106,18 +107,18 @@ func (d *dashboard) ledgerOf(ctx context.Context, user whozex.User, packages []k
 		}
 		l.Read += len(list.Items)
 		for _, t := range list.Items {
-			found := mentioned(t.RawJSON(), names)
+			found := findNames(t.RawJSON(), names)
 			if len(found) == 0 {
 				continue
 			}
 			l.Movements = append(l.Movements, movement{At: t.CreatedAt, What: string(t.Type), Note: t.Note, Amount: t.Amount, After: t.BalanceAfter})
 			for name, kind := range found {
-				if kind == aKey || kind == aPackage && t.Type == whozex.TransactionPurchase {
+				if kind == nameOfKey || kind == nameOfPackage && t.Type == whozex.TransactionPurchase {
 					listed[name] = true
 				}
 			}
-			if bought := purchaseOf(t, found, packages, listed); bought != "" {
-				listed[lower(bought)] = true
+			if applyPackage := purchaseOf(t, found, packages, listed); applyPackage != "" {
+				listed[lower(applyPackage)] = true
 			}
 		}
 		if len(list.Items) == 0 || !list.Pagination.HasNext {
@@ -142,10 +143,11 @@ func (d *dashboard) ledgerOf(ctx context.Context, user whozex.User, packages []k
 	return l
 }
 
-// recordsOf has the calls that were made here about a user and the newest packages.
-func (d *dashboard) recordsOf(ctx context.Context, userID string, packages []known) ([]*idempotency.Record, error) {
+// recordsOf returns the records of calls made here for a user and for the newest of the
+// user's packages.
+func (d *dashboard) recordsOf(ctx context.Context, userID string, packages []knownPackage) ([]*idempotency.Record, error) {
 	all, err := d.once.ListSubject(ctx, userID)
-	for _, k := range packages[:min(perShelf, len(packages))] {
+	for _, k := range packages[:min(maxPackages, len(packages))] {
 		if err != nil {
 			break
 		}
@@ -156,9 +158,9 @@ func (d *dashboard) recordsOf(ctx context.Context, userID string, packages []kno
 	return all, err
 }
 
-// purchaseOf is the package of a purchase that names none: of that cost, at that time.
-func purchaseOf(t whozex.Transaction, found map[string]nameKind, packages []known, listed map[string]bool) string {
-	if t.Type != whozex.TransactionPurchase || slices.Contains(slices.Collect(maps.Values(found)), aPackage) {
+// purchaseOf matches a purchase that names no package to one by cost and time.
+func purchaseOf(t whozex.Transaction, found map[string]nameKind, packages []knownPackage, listed map[string]bool) string {
+	if t.Type != whozex.TransactionPurchase || slices.Contains(slices.Collect(maps.Values(found)), nameOfPackage) {
 		return ""
 	}
 	for _, k := range packages {
@@ -169,11 +171,11 @@ func purchaseOf(t whozex.Transaction, found map[string]nameKind, packages []know
 	return ""
 }
 
-// movementOf is a call made here, by what is stored of it.
+// movementOf makes the entry for a call made here from its record.
 func (d *dashboard) movementOf(ctx context.Context, r *idempotency.Record) movement {
 	op, ok := d.ops.get(r.Key)
 	if !ok {
-		op = d.recall(ctx, r)
+		op = d.restore(ctx, r)
 	}
 	op.fill(r)
 	m := movement{At: r.CreatedAt, What: cmp.Or(op.Kind, string(r.Operation)), Note: cmp.Or(op.PackageID, op.Note), Operation: r.Key, Open: op.State != done}
@@ -190,17 +192,17 @@ func (d *dashboard) movementOf(ctx context.Context, r *idempotency.Record) movem
 	return m
 }
 
-// nameKind is what a name in a transaction stands for.
+// nameKind is the kind of thing that a name in a transaction names.
 type nameKind int
 
 const (
-	aUser nameKind = iota + 1
-	aPackage
-	aKey
+	nameOfUser nameKind = iota + 1
+	nameOfPackage
+	nameOfKey
 )
 
-// mentioned finds names among the words of an object's texts.
-func mentioned(data []byte, names map[string]nameKind) map[string]nameKind {
+// findNames finds names among the words in all strings of a JSON object.
+func findNames(data []byte, names map[string]nameKind) map[string]nameKind {
 	found := map[string]nameKind{}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	for {

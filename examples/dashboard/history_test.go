@@ -20,20 +20,20 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// part is one section of a page.
+// part returns one section of a page.
 func part(body, id string) string {
 	return regexp.MustCompile(`(?s)<section id="` + id + `".*?</section>`).FindString(body)
 }
 
-// TestAUsersTransactions are those that name the user, in whatever field: the API
-// does not document that they do.
-func TestAUsersTransactions(t *testing.T) {
+// TestLedger_TransactionsOfUser checks that a transaction that names the user in any
+// field counts; the API documents no field for it.
+func TestLedger_TransactionsOfUser(t *testing.T) {
 	now := time.Now().UTC().Format(time.RFC3339)
 	one := func(field, value string) map[string]string {
 		text, _ := json.Marshal(value)
 		return map[string]string{"/transactions": `{"transactions":[{"id":"t1","type":"deposit","amount":77.25,"created_at":"` + now + `","` + field + `":` + string(text) + `}]}`}
 	}
-	const purchases = 3 // that the dashboard knows of
+	const purchases = 3 // known to the dashboard
 	for _, tt := range []struct {
 		name string
 		data map[string]string
@@ -50,7 +50,7 @@ func TestAUsersTransactions(t *testing.T) {
 		{name: "no transactions", data: map[string]string{"/transactions": `{"transactions":[]}`}, want: purchases},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, v, id := launchAnswering(t, tt.data)
+			_, v, id := launchWithData(t, tt.data)
 			_, body := v.get("/users/" + id)
 			table := part(body, "ledger")
 			assert.Equal(t, tt.want, strings.Count(table, `<th scope="row">`), table)
@@ -60,10 +60,11 @@ func TestAUsersTransactions(t *testing.T) {
 	}
 }
 
-// TestAPurchaseIsListedOnce whichever way the API's list names it.
-func TestAPurchaseIsListedOnce(t *testing.T) {
+// TestLedger_PurchaseListedOnce checks that a purchase is listed once, however the API's
+// list names it.
+func TestLedger_PurchaseListedOnce(t *testing.T) {
 	for _, field := range []string{`"user_id":"USER"`, `"note":"PKG"`, `"note":"for buyer@example.com"`, `"package":{"id":"PKG"},"user":{"id":"USER"}`} {
-		_, v, id := launchAnswering(t, map[string]string{"/transactions": `{"transactions":[{"id":"t1","type":"purchase","amount":-9,"balance_after":491,"created_at":"BOUGHT",` + field + `}]}`})
+		_, v, id := launchWithData(t, map[string]string{"/transactions": `{"transactions":[{"id":"t1","type":"purchase","amount":-9,"balance_after":491,"created_at":"BOUGHT",` + field + `}]}`})
 		_, body := v.get("/users/" + id)
 		table := part(body, "ledger")
 		assert.Equal(t, 3, strings.Count(table, `<th scope="row">`), field)
@@ -71,15 +72,16 @@ func TestAPurchaseIsListedOnce(t *testing.T) {
 	}
 }
 
-// TestAddedGBAreNoPurchase of the package that they name.
-func TestAddedGBAreNoPurchase(t *testing.T) {
-	_, v, id := launchAnswering(t, map[string]string{"/transactions": `{"transactions":[{"id":"t1","type":"add_gb","amount":-9,"created_at":"BOUGHT","note":"for PKG"}]}`})
+// TestLedger_AddedGBAreNoPurchase checks that added GB do not count as the purchase of
+// their package.
+func TestLedger_AddedGBAreNoPurchase(t *testing.T) {
+	_, v, id := launchWithData(t, map[string]string{"/transactions": `{"transactions":[{"id":"t1","type":"add_gb","amount":-9,"created_at":"BOUGHT","note":"for PKG"}]}`})
 	_, body := v.get("/users/" + id)
 	assert.Equal(t, 4, strings.Count(part(body, "ledger"), `<th scope="row">`))
 }
 
-func TestWhatIsDoneHereIsInTheUsersHistory(t *testing.T) {
-	d, v, id := buyer(t)
+func TestLedger_OperationsMadeHere(t *testing.T) {
+	d, v, id := newBuyer(t)
 	do := func(what string, form url.Values) string {
 		path, token, _ := v.quote("/users/"+id+"/"+what, form)
 		status, _ := v.post(path, token)
@@ -88,7 +90,7 @@ func TestWhatIsDoneHereIsInTheUsersHistory(t *testing.T) {
 	}
 	do("top-up", url.Values{"amount": {"12.50"}, "note": {"cash"}})
 	do("deduct", url.Values{"amount": {"2.50"}})
-	bought := do("purchase", twenty)
+	applyPackage := do("purchase", twenty)
 	d.sandbox.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	lost := do("top-up", url.Values{"amount": {"3"}})
 	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.NewFromInt(1)))
@@ -96,7 +98,7 @@ func TestWhatIsDoneHereIsInTheUsersHistory(t *testing.T) {
 	_, body := v.get("/users/" + id)
 	table := part(body, "ledger")
 	assert.Equal(t, 4, strings.Count(table, `<th scope="row">`), table)
-	for _, want := range []string{"$12.50", "$512.50", "cash", "−$2.50", "−$18.00", bought, lost, "outcome unknown"} {
+	for _, want := range []string{"$12.50", "$512.50", "cash", "−$2.50", "−$18.00", applyPackage, lost, "outcome unknown"} {
 		assert.Contains(t, table, want)
 	}
 	assert.Contains(t, part(body, "happenings"), "20 GB for $18.00")
@@ -108,10 +110,10 @@ func TestWhatIsDoneHereIsInTheUsersHistory(t *testing.T) {
 	d.sandbox.SetAPIDisabled(true)
 	l := d.ledgerOf(t.Context(), user, nil)
 	assert.Contains(t, l.Problem, "The API refused the key")
-	assert.Len(t, l.Movements, 4, "what is known here does not hang on the API")
+	assert.Len(t, l.Movements, 4, "what is stored here needs no API")
 }
 
-func TestAUsersEvents(t *testing.T) {
+func TestUser_Events(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "dashboard.db")
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", "wxsec_test")
 	d, _, api := launchLive(t, config{data: data})
@@ -136,22 +138,22 @@ func TestAUsersEvents(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(list, "<li"))
 	assert.Less(t, strings.Index(list, "something.new"), strings.Index(list, "package.created"), "newest first")
 
-	for n := range keptOfUser + 5 {
+	for n := range maxUserEvents + 5 {
 		receive(100+n, "something.new", fmt.Sprintf(`{"user_id":%q,"n":%d}`, id, n))
 	}
 	events, err := d.store.eventsOf(t.Context(), id)
 	require.NoError(t, err)
-	assert.Len(t, events, keptOfUser)
+	assert.Len(t, events, maxUserEvents)
 	assert.Contains(t, events[0].Text, "104")
 }
 
-// TestAUserOfWhomNothingIsKnown has no blank card.
-func TestAUserOfWhomNothingIsKnown(t *testing.T) {
+// TestUser_NothingKnown checks that the page of a new user has no empty card.
+func TestUser_NothingKnown(t *testing.T) {
 	_, home, api := launchLive(t, config{})
 	id, err := api.AddUser("new@example.com", "New")
 	require.NoError(t, err)
 	v := newVisitor(t, home)
-	v.get("/?q=new@") // the list that was read at the start does not have the user
+	v.get("/?q=new@") // the list read at the start lacks the new user
 	_, body := v.get("/users/" + id)
 	for _, want := range []string{"None known yet", "No package is known here.", "None is known yet.", "None has come yet."} {
 		assert.Contains(t, body, want)

@@ -7,11 +7,11 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// kind is in what an operation differs from the others on its pages.
+// kind holds the texts of a kind of operation.
 type kind struct {
-	Ask, Button   string // of the quote; the amount follows the button's word
+	Ask, Button   string // of the quote; the amount follows the button's text
 	Done, Refused string // headings
-	Short         string // why there is no button
+	Short         string // shown instead of the button if the payer cannot pay
 	what          func(operation) string
 }
 
@@ -38,7 +38,7 @@ var kinds = map[string]kind{
 	},
 }
 
-// Words are those of the operation's kind, or for any.
+// Words returns the texts of the operation's kind, or general ones.
 func (o operation) Words() kind {
 	if words, ok := kinds[o.Kind]; ok {
 		return words
@@ -46,13 +46,14 @@ func (o operation) Words() kind {
 	return kind{Done: "Carried out", Refused: "Not carried out", what: func(o operation) string { return o.ID }}
 }
 
-// What says in words what is done.
+// What describes the operation.
 func (o operation) What() string { return o.Words().what(o) }
 
 func (o operation) name() string { return visible(cmp.Or(o.User.Name, o.User.ID)) }
 
-// moved takes the balances of a response, unless it was lost.
-func (o *operation) moved(change *whozex.BalanceChange) {
+// applyBalances takes the balances of a response. After a lost response they are zero
+// and the quote's remain.
+func (o *operation) applyBalances(change *whozex.BalanceChange) {
 	switch {
 	case o.Kind == "deduction" && change.ResellerBalance.IsPositive():
 		o.UserAfter, o.PayerAfter, o.ResellerAfter = change.UserBalance, change.UserBalance, change.ResellerBalance

@@ -11,23 +11,24 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// The states of a package, by what was last read of it.
+// The states of a package when it was last read.
 const (
-	stateUnread = "" // known, and not read yet
+	stateUnread = "" // not read yet
 	stateLow    = "low"
 	stateUsedUp = "used-up"
 	stateEnough = "enough"
-	stateGone   = "gone" // the API does not know it any more
+	stateGone   = "gone" // no longer in the API
 )
 
-// level is what was last read of a package's GB.
+// level is a package's GB when it was last read.
 type level struct {
 	State       string
 	Left, Total decimal.Decimal
 	ReadAt      time.Time
 }
 
-// levelOf asks for attention as the API's own event does, at a tenth.
+// levelOf returns the level of a package. It is low at a tenth, as for the API's own
+// event.
 func levelOf(left, total decimal.Decimal, at time.Time) level {
 	state := stateEnough
 	switch {
@@ -39,8 +40,8 @@ func levelOf(left, total decimal.Decimal, at time.Time) level {
 	return level{state, left, total, at}
 }
 
-// note keeps what was read of a package, and writes it down when its state changes.
-func (s *shelf) note(id string, l level) error {
+// setLevel sets the level of a package, and stores the package if its state changes.
+func (s *catalog) setLevel(id string, l level) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.all[id]
@@ -60,47 +61,47 @@ func (s *shelf) note(id string, l level) error {
 // levels counts packages by state.
 type levels struct{ Low, UsedUp, Unread, All int }
 
-// Attention is how many ask for it.
+// Attention is the number of packages that are low or used up.
 func (l levels) Attention() int { return l.Low + l.UsedUp }
 
-func (s *shelf) levels() levels {
+func (s *catalog) levels() levels {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return levels{s.count[stateLow], s.count[stateUsedUp], s.count[stateUnread], len(s.order)}
 }
 
-// attention lists n packages that are low or used up.
-func (s *shelf) attention(n int) []known {
-	list, _ := s.page(func(k *known) bool { return k.Level.State == stateLow || k.Level.State == stateUsedUp }, false, pager{Page: 1, Rows: n})
+// attention lists at most n packages that are low or used up.
+func (s *catalog) attention(n int) []knownPackage {
+	list, _ := s.page(func(k *knownPackage) bool { return k.Level.State == stateLow || k.Level.State == stateUsedUp }, false, pager{Page: 1, Rows: n})
 	return list
 }
 
-// read asks the API for a package, and notes what it says.
-func (d *dashboard) read(ctx context.Context, k known, opts ...whozex.CallOption) (*whozex.Package, error) {
+// read gets a package from the API and updates its level.
+func (d *dashboard) read(ctx context.Context, k knownPackage, opts ...whozex.CallOption) (*whozex.Package, error) {
 	var response whozex.Response
 	at := time.Now()
 	pkg, err := d.client.GetPackage(ctx, k.ID, append(opts, whozex.CaptureResponse(&response))...)
 	if errors.Is(err, whozex.ErrNotFound) {
-		return nil, errors.Join(err, d.shelf.note(k.ID, level{State: stateGone, ReadAt: at}))
+		return nil, errors.Join(err, d.catalog.setLevel(k.ID, level{State: stateGone, ReadAt: at}))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if pkg.TotalGB.IsZero() { // inferred for this route, so it may be missing
+	if pkg.TotalGB.IsZero() { // inferred for this route, may be missing
 		pkg.TotalGB = k.GB
 	}
-	if response.Attempts == 0 { // by the cache, older than what an event may have said since
+	if response.Attempts == 0 { // from the cache; an event may have set a newer level
 		return pkg, nil
 	}
-	if err := d.shelf.note(k.ID, levelOf(pkg.RemainingGB, pkg.TotalGB, at)); err != nil {
-		d.hub.warn("What is left of " + k.ID + " could not be written down: " + err.Error())
+	if err := d.catalog.setLevel(k.ID, levelOf(pkg.RemainingGB, pkg.TotalGB, at)); err != nil {
+		d.hub.warn("The GB left in " + k.ID + " could not be stored: " + err.Error())
 	}
 	return pkg, nil
 }
 
-// heard notes what an event says of a package's GB. Its fields are not documented;
-// without them the package is low all the same.
-func (d *dashboard) heard(event *webhookverify.Event, at time.Time) error {
+// setLevelByEvent sets the level of the package in a low-GB event. The event's fields
+// are not documented; without them the package still counts as low.
+func (d *dashboard) setLevelByEvent(event *webhookverify.Event, at time.Time) error {
 	var p struct {
 		PackageID   string              `json:"package_id"`
 		RemainingGB decimal.NullDecimal `json:"remaining_gb"`
@@ -116,28 +117,27 @@ func (d *dashboard) heard(event *webhookverify.Event, at time.Time) error {
 	if p.RemainingGB.Valid && p.TotalGB.Valid {
 		l = levelOf(p.RemainingGB.Decimal, p.TotalGB.Decimal, at)
 	}
-	return d.shelf.note(p.PackageID, l)
+	return d.catalog.setLevel(p.PackageID, l)
 }
 
-// due is the package that was not read for the longest time; of those never read,
-// the newest.
-func (s *shelf) due() (known, bool) {
+// due returns the package that has not been read for the longest time; among those
+// never read, the newest.
+func (s *catalog) due() (knownPackage, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var oldest *known
+	var oldest *knownPackage
 	for _, k := range s.order {
 		if oldest == nil || k.Level.ReadAt.Before(oldest.Level.ReadAt) {
 			oldest = k
 		}
 	}
 	if oldest == nil {
-		return known{}, false
+		return knownPackage{}, false
 	}
 	return *oldest, true
 }
 
-// survey reads one package after another, so that it is known which are low before
-// somebody looks at them.
+// survey reads one package after another, to find low packages before a viewer does.
 func (d *dashboard) survey(ctx context.Context, every time.Duration) {
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
@@ -147,8 +147,8 @@ func (d *dashboard) survey(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		}
-		if k, ok := d.shelf.due(); ok {
-			_, _ = d.read(ctx, k) // it stays due
+		if k, ok := d.catalog.due(); ok {
+			_, _ = d.read(ctx, k) // on an error it stays due
 		}
 	}
 }

@@ -4,24 +4,24 @@
 //	go -C examples run ./dashboard
 //	WHOZEX_API_KEY=wx_live_… go -C examples run ./dashboard
 //
-// Without a key it starts a fake server of the API and fills it with an example
-// business; no real money moves. With a key it reads the live API, and spends
-// only with -write. WHOZEX_BASE_URL is obeyed as everywhere in the SDK.
+// Without a key it starts a fake server of the API with the data of an example
+// business; no real money moves. With a key it reads the live API, and makes mutating
+// calls only with -write. WHOZEX_BASE_URL works as in the SDK.
 //
-// Live events need a tunnel that leads a public https address, which you register
-// once, to /webhooks here, and its secret in WHOZEX_WEBHOOK_SECRET. The dashboard
-// registers none itself: an account may have only ten and cannot remove one.
+// For live events, run a tunnel from a public https URL to /webhooks here, register
+// that URL as a webhook once, and set its secret in WHOZEX_WEBHOOK_SECRET. The
+// dashboard registers no webhook: an account has at most ten and cannot remove one.
 //
-// It has no login, and listens on loopback alone. -token asks for a password.
-// Behind a proxy that logs people in, -trust-header takes the user from a header
-// that the proxy sets; nobody but the proxy may reach the dashboard then, for
-// whoever does can set the header. Both go together. /healthz is open to all, as
-// is /webhooks, whose events are signed; /metrics is not.
+// The dashboard has no login and listens on loopback only. -token asks for a password.
+// Behind a proxy with a login, -trust-header takes the user from a header that the
+// proxy sets; then only the proxy may be able to reach the dashboard, since any other
+// client could set the header. You can use both. /healthz and /webhooks, whose events
+// are signed, need no login; /metrics does.
 //
-// The API has no route that lists packages, so the dashboard shows those bought
-// in it or seen in package.created events. It reads one of them every -survey, to
-// know which are low or used up. -data keeps them, the events, and the idempotency
-// keys of every purchase, top-up and deduction, in a file over restarts.
+// The API has no route that lists packages, so the dashboard shows the packages bought
+// in it or seen in package.created events. It reads one of them every -survey, to find
+// those that are low or used up. -data stores them, the events and the idempotency keys
+// of mutating calls in a file.
 package main
 
 import (
@@ -41,11 +41,11 @@ import (
 type config struct {
 	addr, data string
 	access
-	ttl   time.Duration // of what the API said; cacheTTL if 0
+	ttl   time.Duration // of cached responses; cacheTTL if 0
 	write bool
-	// pace is how often something happens in the example business; 0 is never.
+	// pace is the interval between events of the example business; 0 means none.
 	pace time.Duration
-	// survey is how often a package is read to know what is left of it; 0 is never.
+	// survey is the interval between reads of a package's remaining GB; 0 means never.
 	survey time.Duration
 }
 
@@ -65,18 +65,18 @@ func main() {
 	}
 }
 
-// parse reads the command line. What is wrong with it is on stderr already.
+// parse parses the command line and prints errors to stderr.
 func parse(args []string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("dashboard", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8788", "`address` to listen on; beyond loopback with -trust-header or -token only")
+	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8788", "`address` to listen on; other than loopback only with -trust-header or -token")
 	flags.BoolVar(&cfg.write, "write", false, "allow top-ups, deductions and purchases on the live API")
-	flags.StringVar(&cfg.data, "data", "", "keep packages and purchases of the live API in `file`; in memory if empty")
-	flags.StringVar(&cfg.token, "token", os.Getenv("WHOZEX_DASHBOARD_TOKEN"), "password of the pages, 16 `characters` or more; better in WHOZEX_DASHBOARD_TOKEN, where no list of processes shows it")
-	flags.StringVar(&cfg.trustHeader, "trust-header", "", "`header` in which a proxy says who is looking, such as X-Forwarded-User")
-	flags.DurationVar(&cfg.pace, "pace", 7*time.Second, "how often something happens in the example business; 0 for never")
-	flags.DurationVar(&cfg.survey, "survey", 500*time.Millisecond, "how often a package is read, one after another, to know which are low; 0 for never")
+	flags.StringVar(&cfg.data, "data", "", "store packages, events and idempotency keys of the live API in `file`; in memory if empty")
+	flags.StringVar(&cfg.token, "token", os.Getenv("WHOZEX_DASHBOARD_TOKEN"), "password of the pages, at least 16 `characters`; prefer WHOZEX_DASHBOARD_TOKEN, which ps does not show")
+	flags.StringVar(&cfg.trustHeader, "trust-header", "", "`header` in which a proxy names the user, such as X-Forwarded-User")
+	flags.DurationVar(&cfg.pace, "pace", 7*time.Second, "interval between events of the example business; 0 for none")
+	flags.DurationVar(&cfg.survey, "survey", 500*time.Millisecond, "interval between reads of one package after another, to find low ones; 0 for never")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -95,7 +95,7 @@ func (cfg config) check(rest []string) error {
 	case err != nil:
 		return fmt.Errorf("-addr: %w", err)
 	case cfg.data != "" && os.Getenv("WHOZEX_API_KEY") == "":
-		return errors.New("-data is for the live API: the sandbox starts anew each time")
+		return errors.New("-data is for the live API only: the sandbox starts empty each time")
 	case cfg.pace < 0:
 		return errors.New("-pace: negative")
 	case cfg.survey < 0:
@@ -124,7 +124,7 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 	}
 }
 
-// httpServer has no write time-out, which would cut the streams of events.
+// httpServer has no write timeout, since that would end event streams.
 func httpServer(ctx context.Context, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,

@@ -21,20 +21,20 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// launch starts the dashboard as run does, without a key and at a free port.
+// launch starts the dashboard without a key on a free port.
 func launch(t *testing.T) (*dashboard, string) {
 	t.Helper()
 	t.Setenv("WHOZEX_API_KEY", "")
 	return launchAs(t, config{})
 }
 
-// launchLive starts it as on the live API, which is a sandbox of its own.
+// launchLive starts it with a key, on a separate sandbox as the live API.
 func launchLive(t *testing.T, cfg config) (*dashboard, string, *whozextest.Server) {
 	t.Helper()
 	return launchOn(t, cfg, whozextest.WithUsers(3))
 }
 
-// launchAs goes by the environment.
+// launchAs starts it with cfg and the current environment.
 func launchAs(t *testing.T, cfg config) (*dashboard, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func launchAs(t *testing.T, cfg config) (*dashboard, string) {
 	return d, "http://" + listener.Addr().String()
 }
 
-// visitor is a browser without scripts. It does not follow where it is led.
+// visitor is a browser without scripts that does not follow redirects.
 type visitor struct {
 	t      *testing.T
 	home   string
@@ -61,7 +61,7 @@ func newVisitor(t *testing.T, home string) visitor {
 	return visitor{t, home, client}
 }
 
-// send makes a request; change may alter it. It is for any goroutine.
+// send makes a request, modified by change. It may run on any goroutine.
 func (v visitor) send(ctx context.Context, method, path string, form url.Values, change ...func(*http.Request)) (*http.Response, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, v.home+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -91,7 +91,7 @@ func (v visitor) get(path string) (int, string) {
 	return res.StatusCode, words(body)
 }
 
-// words is a page as it is read, without the marks of text from outside.
+// words removes the bdi elements around untrusted text.
 func words(body string) string { return strings.NewReplacer("<bdi>", "", "</bdi>", "").Replace(body) }
 
 func (v visitor) post(path string, form url.Values, change ...func(*http.Request)) (int, string) {
@@ -106,7 +106,7 @@ func (v visitor) post(path string, form url.Values, change ...func(*http.Request
 
 var tokens = regexp.MustCompile(`name="token" value="([A-Z0-9]+)"`)
 
-// quote asks for a quote and returns its page's path, the form and the page.
+// quote requests a quote and returns the path of its page, the form and the page.
 func (v visitor) quote(path string, form url.Values) (string, url.Values, string) {
 	v.t.Helper()
 	status, to := v.post(path, form)
@@ -120,7 +120,7 @@ func (v visitor) quote(path string, form url.Values) (string, url.Values, string
 	return to, url.Values{"token": {found[1]}}, body
 }
 
-func TestTheCommandLine(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	cfg, err := parse([]string{"-addr", "localhost:0", "-write"}, io.Discard)
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestItRunsUntilItIsInterrupted(t *testing.T) {
+func TestRun_Interrupt(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
@@ -142,7 +142,7 @@ func TestItRunsUntilItIsInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	home, mode, _ := strings.Cut(string(line[:n]), "  ")
 	assert.Contains(t, mode, "Sandbox")
-	// A stream that is open does not hold it up.
+	// An open stream does not delay it.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, home+"/events", nil)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
@@ -152,7 +152,7 @@ func TestItRunsUntilItIsInterrupted(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestThePagesShowTheBusiness(t *testing.T) {
+func TestIndex(t *testing.T) {
 	d, home := launch(t)
 	v := newVisitor(t, home)
 	evil, err := d.sandbox.AddUser("evil@example.com", `<script>alert(1)</script>`)
@@ -186,16 +186,16 @@ func TestThePagesShowTheBusiness(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 }
 
-func TestWhatFailsSaysSoInItsPlace(t *testing.T) {
+func TestIndex_APIErrors(t *testing.T) {
 	d, home := launch(t)
 	d.sandbox.SetAPIDisabled(true)
 	status, body := newVisitor(t, home).get("/?gb=5")
 	assert.Equal(t, http.StatusOK, status)
 	assert.GreaterOrEqual(t, strings.Count(body, "The API refused the key"), 4)
-	assert.Contains(t, body, "package.created", "what is known without the API is there")
+	assert.Contains(t, body, "package.created", "stored data needs no API")
 }
 
-func TestEveryAnswerIsFenced(t *testing.T) {
+func TestSecurityHeaders(t *testing.T) {
 	_, home := launch(t)
 	v := newVisitor(t, home)
 	for _, path := range []string{"/", "/nothing", "/assets/app.js"} {
@@ -216,9 +216,9 @@ func TestEveryAnswerIsFenced(t *testing.T) {
 	}
 }
 
-func TestTheLiveAPIIsOnlyRead(t *testing.T) {
+func TestLive_ReadOnly(t *testing.T) {
 	d, home, api := launchLive(t, config{})
-	assert.Contains(t, d.mode, "reading only")
+	assert.Contains(t, d.mode, "read-only")
 	v := newVisitor(t, home)
 	_, body := v.get("/")
 	assert.Contains(t, body, "user3@example.com")
@@ -235,11 +235,11 @@ func TestTheLiveAPIIsOnlyRead(t *testing.T) {
 		assert.Equal(t, http.MethodGet, r.Method, r.Operation)
 	}
 	status, _ := v.post("/webhooks", nil)
-	assert.Equal(t, http.StatusServiceUnavailable, status, "no secret, no events")
+	assert.Equal(t, http.StatusServiceUnavailable, status, "without a secret events are refused")
 }
 
-// TestWhatWasBegunIsRemembered starts again after a stop in the midst of a call.
-func TestWhatWasBegunIsRemembered(t *testing.T) {
+// TestRestart_OpenOperations restarts after a stop during a call.
+func TestRestart_OpenOperations(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "dashboard.db")
 	d, home, api := launchLive(t, config{write: true, data: data})
 	v := newVisitor(t, home)
@@ -249,14 +249,14 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	path, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"residential"}})
 	status, _ := v.post(path, form)
 	require.Equal(t, http.StatusSeeOther, status)
-	// A top-up that was sent, and of which nothing more is known.
+	// A top-up that was sent, with an unknown outcome.
 	topUp, form, _ := v.quote("/users/"+id+"/top-up", url.Values{"amount": {"7"}, "note": {"cash"}})
 	status, _ = v.post(topUp, form)
 	require.Equal(t, http.StatusSeeOther, status)
 	_, err := d.store.db.ExecContext(t.Context(), `UPDATE whozex_operations SET state = 'pending', response = NULL, result_id = '',
 		source = '', lease_until = 0 WHERE idempotency_key = ?`, strings.TrimPrefix(topUp, "/operations/"))
 	require.NoError(t, err)
-	// A purchase whose response was lost, and that nobody can attribute.
+	// A purchase whose response was lost, and which matches several packages.
 	lost, form, _ := v.quote("/users/"+id+"/purchase", url.Values{"gb": {"5"}, "proxy_type": {"mobile"}})
 	api.Inject(whozex.OpPurchasePackage, whozextest.CommitThenDrop(), 1)
 	status, _ = v.post(lost, form)
@@ -270,7 +270,7 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	_, body = v.get("/")
 	assert.Contains(t, body, "PKG-")
 	assert.Contains(t, body, "5 GB mobile for")
-	assert.Contains(t, body, "Do not repeat it before you know.")
+	assert.Contains(t, body, "Do not repeat it before you know the outcome.")
 	_, body = v.get(path)
 	assert.Contains(t, body, "Package bought")
 	assert.Contains(t, body, "$9.00")
@@ -288,10 +288,10 @@ func TestWhatWasBegunIsRemembered(t *testing.T) {
 	for _, path := range []string{path, topUp, lost} {
 		v.post(path, form)
 	}
-	assert.Len(t, api.Ledger(), requests, "nothing is sent again")
+	assert.Len(t, api.Ledger(), requests, "nothing is sent twice")
 }
 
-func TestAPageThatIsNotThere(t *testing.T) {
+func TestPages_NotFound(t *testing.T) {
 	_, home := launch(t)
 	v := newVisitor(t, home)
 	for path, want := range map[string]string{"/?page=99999": "Amara Okafor", "/?page=2&q=okafor": "Amara Okafor", "/packages?page=99999": "PKG-"} {
@@ -302,7 +302,7 @@ func TestAPageThatIsNotThere(t *testing.T) {
 	}
 }
 
-// launchOn starts the dashboard on a sandbox as on the live API.
+// launchOn starts the dashboard with a key on a sandbox with options.
 func launchOn(t *testing.T, cfg config, options ...whozextest.Option) (*dashboard, string, *whozextest.Server) {
 	t.Helper()
 	api := whozextest.NewServer(options...)
@@ -313,8 +313,8 @@ func launchOn(t *testing.T, cfg config, options ...whozextest.Option) (*dashboar
 	return d, home, api
 }
 
-// TestAnOldUserAmongThousands is found by id alone, since a link may be all there is.
-func TestAnOldUserAmongThousands(t *testing.T) {
+// TestUser_OldUserOfManyPages finds an old user by id alone, as a link has only the id.
+func TestUser_OldUserOfManyPages(t *testing.T) {
 	_, home, api := launchOn(t, config{}, whozextest.WithUsers(3000))
 	list, err := api.Client().ListUsers(t.Context(), whozex.ListUsersParams{Page: 3000, Limit: 1})
 	require.NoError(t, err)
@@ -323,7 +323,7 @@ func TestAnOldUserAmongThousands(t *testing.T) {
 	assert.Contains(t, body, list.Items[0].Email)
 }
 
-func TestAnAPIThatIsDownIsSaidInWords(t *testing.T) {
+func TestPages_APIDown(t *testing.T) {
 	d, home, api := launchLive(t, config{})
 	d.client.CloseIdleConnections()
 	api.Close()
@@ -333,7 +333,7 @@ func TestAnAPIThatIsDownIsSaidInWords(t *testing.T) {
 	assert.NotRegexp(t, `dial tcp|127\.0\.0\.1|attempts|0 found`, body)
 }
 
-func TestTilesDoNotContradictEachOther(t *testing.T) {
+func TestIndex_PriceTiles(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		options []whozextest.Option
@@ -355,7 +355,7 @@ func TestTilesDoNotContradictEachOther(t *testing.T) {
 	}
 }
 
-func TestTheMetricsAreForPrometheus(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	_, home := launch(t)
 	v := newVisitor(t, home)
 	code, _ := v.get("/")

@@ -13,9 +13,9 @@ import (
 	"github.com/whozex/whozex-go/otelwhozex"
 )
 
-// newMetrics returns what makes a client count its calls, and a page for Prometheus of
-// these counts and of the keys. Traces go to the global provider, of which a program
-// sets its own.
+// newMetrics returns the options that make a client count its calls, and the page with
+// these counts and those of the keys for Prometheus. Traces go to the global provider,
+// which a program can set.
 func newMetrics(keys *idempotency.Store) ([]whozex.Option, http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	reader, err := exporter.New(exporter.WithRegisterer(registry))

@@ -12,21 +12,21 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-func TestAPersonDecidesWhatNobodyKnows(t *testing.T) {
+func TestResolve(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		form url.Values
 		want []string
 	}{
 		{name: "carried out, with the package", form: url.Values{"outcome": {"carried out"}, "reason": {"seen at the panel"}, "package": {"PKG-ABCDEF"}}, want: []string{"Package bought", "PKG-ABCDEF", "seen at the panel"}},
-		{name: "carried out", form: url.Values{"outcome": {"carried out"}, "reason": {"seen"}}, want: []string{"Package bought", "Which package it is is not known", "seen"}},
+		{name: "carried out", form: url.Values{"outcome": {"carried out"}, "reason": {"seen"}}, want: []string{"Package bought", "The package is not known", "seen"}},
 		{name: "not carried out", form: url.Values{"outcome": {"not carried out"}, "reason": {"support says"}}, want: []string{"Not bought", "decided by a person at the dashboard", "support says"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, v, id := buyer(t)
+			d, v, id := newBuyer(t)
 			path, form, _ := v.quote("/users/"+id+"/purchase", twenty)
 			_, body := v.get("/operations")
-			assert.Contains(t, body, "None: it is known")
+			assert.Contains(t, body, "None. The outcome of every operation is known")
 			d.sandbox.Inject(whozex.OpPurchasePackage, whozextest.DropBeforeCommit(), 1)
 			v.post(path, form)
 			before := d.sandbox.Requests(whozex.OpPurchasePackage)

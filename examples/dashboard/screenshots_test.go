@@ -21,11 +21,11 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// TestScreenshots takes a picture of every page, at both sizes, in light and dark:
+// TestScreenshots takes a screenshot of every page, in both sizes, light and dark:
 //
 //	SCREENSHOTS="$HOME/shots" go -C examples test ./dashboard -run TestScreenshots
 //
-// The README has desktop-overview-light.png.
+// The README shows desktop-overview-light.png.
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
@@ -37,8 +37,8 @@ func TestScreenshots(t *testing.T) {
 			d, home := launch(t)
 			u, err := url.Parse(home)
 			require.NoError(t, err)
-			surveyed(t, d)
-			pages := scene(t, d, home)
+			readAll(t, d)
+			pages := preparePages(t, d, home)
 			_, open := browser(t, size.width, size.height, size.phone, u.Host)
 			b := open()
 			for _, page := range pages {
@@ -46,7 +46,7 @@ func TestScreenshots(t *testing.T) {
 					b.scheme(scheme)
 					b.do(chromedp.Navigate(home + page.path))
 					if page.path == "/" {
-						b.until(`document.querySelectorAll(".plot canvas").length == 2 && document.querySelector(".state.live")`)
+						b.waitFor(`document.querySelectorAll(".plot canvas").length == 2 && document.querySelector(".state.live")`)
 					}
 					picture := paletted(t, get(b, chromedp.FullScreenshot(100)))
 					assert.Greater(t, len(picture), 5_000, page.name)
@@ -57,40 +57,40 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// surveyed lets the dashboard know every package, without its limit of calls.
-func surveyed(t *testing.T, d *dashboard) {
+// readAll makes the dashboard read every package, without its rate limit.
+func readAll(t *testing.T, d *dashboard) {
 	t.Helper()
 	client := d.sandbox.Client()
-	for _, k := range d.shelf.list(nil) {
+	for _, k := range d.catalog.list(nil) {
 		pkg, err := client.GetPackage(t.Context(), k.ID)
 		require.NoError(t, err)
-		require.NoError(t, d.shelf.note(k.ID, levelOf(pkg.RemainingGB, pkg.TotalGB, time.Now())))
+		require.NoError(t, d.catalog.setLevel(k.ID, levelOf(pkg.RemainingGB, pkg.TotalGB, time.Now())))
 	}
-	require.Eventually(t, d.met.Load, 30*time.Second, time.Millisecond)
+	require.Eventually(t, d.usersRead.Load, 30*time.Second, time.Millisecond)
 }
 
 type scenePage struct{ name, path string }
 
-// scene brings about what there are pages for.
-func scene(t *testing.T, d *dashboard, home string) []scenePage {
+// preparePages makes the state that each page shows, and lists the pages.
+func preparePages(t *testing.T, d *dashboard, home string) []scenePage {
 	t.Helper()
-	low := d.shelf.attention(1)[0]
+	low := d.catalog.attention(1)[0]
 	require.NoError(t, d.sandbox.SetUserBalance(low.UserID, decimal.NewFromInt(60)))
 	v := newVisitor(t, home)
 	quote, _, _ := v.quote("/packages/"+low.ID+"/add-gb", url.Values{"gb": {"20"}})
-	bought, form, _ := v.quote("/users/"+low.UserID+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"mobile"}})
-	v.post(bought, form)
+	applyPackage, form, _ := v.quote("/users/"+low.UserID+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"mobile"}})
+	v.post(applyPackage, form)
 	d.sandbox.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	unknown, form, _ := v.quote("/users/"+low.UserID+"/top-up", url.Values{"amount": {"25"}})
 	v.post(unknown, form)
 	return []scenePage{
 		{"user", "/users/" + low.UserID}, {"users-by-balance", "/?sort=balance&rows=25"}, {"packages", "/packages"},
-		{"packages-low", "/packages?state=low"}, {"charts", "/charts"}, {"quote", quote}, {"done", bought}, {"unknown", unknown},
+		{"packages-low", "/packages?state=low"}, {"charts", "/charts"}, {"quote", quote}, {"done", applyPackage}, {"unknown", unknown},
 		{"open", "/operations"}, {"missing", "/nothing"}, {"overview", "/"},
 	}
 }
 
-// paletted keeps the 256 colours that a picture has most of, for a small file.
+// paletted reduces an image to its 256 most frequent colours, for a small file.
 func paletted(t *testing.T, data []byte) []byte {
 	t.Helper()
 	full, err := png.Decode(bytes.NewReader(data))

@@ -30,33 +30,33 @@ import (
 //go:embed assets templates
 var files embed.FS
 
-// However many look on, the API is asked for each thing once in cacheTTL, and
-// perSecond times in all.
+// The number of viewers does not matter: the dashboard requests each resource at most
+// once per cacheTTL, and at most perSecond resources per second.
 const (
 	cacheTTL  = 5 * time.Second
 	perSecond = 10
 	burst     = 40
 )
 
-// dashboard is all that runs.
+// dashboard holds all parts of the running program.
 type dashboard struct {
-	mode     string // for the eye: sandbox, or live and what is allowed
-	write    bool
-	access   access
-	client   *whozex.Client
-	sandbox  *whozextest.Server // nil on the live API
-	business *business          // that fills the sandbox
-	store    *store
-	once     *idempotency.Once
-	ops      *operations
-	shelf    *shelf
-	people   *people
-	met      atomic.Bool // people are read
-	hub      *hub
-	verifier atomic.Pointer[webhookverify.Verifier]
-	pages    *template.Template
-	metrics  http.Handler
-	version  string // of the assets, so that browsers may keep them for ever
+	mode      string // shown on each page: sandbox, or live with or without writing
+	write     bool
+	access    access
+	client    *whozex.Client
+	sandbox   *whozextest.Server // nil on the live API
+	business  *business          // the data of the sandbox
+	store     *store
+	once      *idempotency.Once
+	ops       *operations
+	catalog   *catalog
+	userCache *userCache
+	usersRead atomic.Bool // the first read of all users has ended
+	hub       *hub
+	verifier  atomic.Pointer[webhookverify.Verifier]
+	pages     *template.Template
+	metrics   http.Handler
+	version   string // of the assets, so that browsers can cache them forever
 
 	http    *http.Server
 	ended   chan error
@@ -64,11 +64,11 @@ type dashboard struct {
 	running sync.WaitGroup     // mutating calls, and background work
 }
 
-// start serves on listener, which it closes in the end or when it fails.
+// start serves on listener. The listener is closed by close, or here on an error.
 func start(ctx context.Context, cfg config, listener net.Listener) (*dashboard, error) {
-	// Streams and spends end in close, in order, not when ctx does.
+	// Streams and mutating calls end in close, in order, not when ctx ends.
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	d := &dashboard{hub: newHub(), people: newPeople(), ended: make(chan error, 1), stop: stop}
+	d := &dashboard{hub: newHub(), userCache: newUserCache(), ended: make(chan error, 1), stop: stop}
 	if err := d.set(ctx, cfg); err != nil {
 		return nil, errors.Join(err, listener.Close(), d.close())
 	}
@@ -83,7 +83,7 @@ func start(ctx context.Context, cfg config, listener net.Listener) (*dashboard, 
 			return nil, errors.Join(err, d.close())
 		}
 	}
-	d.running.Go(func() { d.meet(ctx) })
+	d.running.Go(func() { d.readUsers(ctx) })
 	d.running.Go(func() { d.settle(ctx) })
 	if cfg.survey > 0 {
 		d.running.Go(func() { d.survey(ctx, cfg.survey) })
@@ -104,7 +104,7 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.shelf = newShelf(packages, d.store)
+	d.catalog = newCatalog(packages, d.store)
 	options, metrics, err := newMetrics(d.store.keys)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 		d.once = idempotency.New(d.client, d.store.keys)
 		return nil
 	}
-	d.mode, d.write = "Live account, reading only", cfg.write
+	d.mode, d.write = "Live account, read-only", cfg.write
 	if cfg.write {
 		d.mode = "Live account: real money"
 	}
@@ -133,12 +133,12 @@ func (d *dashboard) set(ctx context.Context, cfg config) (err error) {
 	if d.client, err = whozex.FromEnv(options...); err != nil {
 		return err
 	}
-	// Nobody else buys on the sandbox. On the live API a bot may.
+	// On the live API another program may buy too; nobody else uses the sandbox.
 	d.once = idempotency.New(d.client, d.store.keys, idempotency.WithOtherBuyers())
 	return nil
 }
 
-// close lets a call that spends come to its end, so that its outcome is known.
+// close waits for mutating calls, so that their outcomes are known.
 func (d *dashboard) close() error {
 	d.stop()
 	var errs []error
@@ -173,20 +173,20 @@ func (d *dashboard) handler() http.Handler {
 	pages.HandleFunc("GET /packages", d.packages)
 	pages.HandleFunc("GET /charts", d.charts)
 	pages.HandleFunc("POST /packages/{id}/credentials", d.credentials)
-	pages.HandleFunc("POST /packages/{id}/add-gb", d.writing(d.quoteAddGB))
-	pages.HandleFunc("POST /users/{id}/top-up", d.writing(d.quoteMove("top-up")))
-	pages.HandleFunc("POST /users/{id}/deduct", d.writing(d.quoteMove("deduction")))
-	pages.HandleFunc("POST /users/{id}/purchase", d.writing(d.quotePurchase))
+	pages.HandleFunc("POST /packages/{id}/add-gb", d.requireWrite(d.quoteAddGB))
+	pages.HandleFunc("POST /users/{id}/top-up", d.requireWrite(d.quoteTransfer("top-up")))
+	pages.HandleFunc("POST /users/{id}/deduct", d.requireWrite(d.quoteTransfer("deduction")))
+	pages.HandleFunc("POST /users/{id}/purchase", d.requireWrite(d.quotePurchase))
 	pages.HandleFunc("GET /operations", d.openOutcomes)
-	pages.HandleFunc("POST /operations/{id}/resolve", d.writing(d.resolve))
+	pages.HandleFunc("POST /operations/{id}/resolve", d.requireWrite(d.resolve))
 	pages.HandleFunc("GET /operations/{id}", d.operation)
-	pages.HandleFunc("POST /operations/{id}", d.writing(d.confirm))
+	pages.HandleFunc("POST /operations/{id}", d.requireWrite(d.confirm))
 	pages.HandleFunc("POST /operations/{id}/ask", d.askAgain)
 	pages.HandleFunc("GET /events", d.stream)
 	pages.HandleFunc("GET /assets/", d.asset)
 	pages.Handle("GET /metrics", d.metrics)
 	pages.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		d.fail(w, r, http.StatusNotFound, "There is no such page.")
+		d.fail(w, r, http.StatusNotFound, "Page not found.")
 	})
 	csrf := http.NewCrossOriginProtection()
 	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -195,13 +195,14 @@ func (d *dashboard) handler() http.Handler {
 	all := http.NewServeMux()
 	all.Handle("/", d.access.guard(csrf.Handler(http.MaxBytesHandler(pages, 16<<10))))
 	all.HandleFunc("GET /healthz", d.healthz)
-	// Events arrive through a tunnel under any name; their signature is the proof.
+	// A tunnel has any host name, so /webhooks is not limited to loopback names. Events
+	// are verified by their signature.
 	all.HandleFunc("/webhooks", d.webhook)
-	return secured(all)
+	return securityHeaders(all)
 }
 
-// secured sets what holds for every answer.
-func secured(next http.Handler) http.Handler {
+// securityHeaders sets the headers of every response.
+func securityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
@@ -215,8 +216,8 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
-// onlyLoopback refuses names of others that lead here: a page on evil.example
-// whose name is made to point to 127.0.0.1 would be of the same origin.
+// onlyLoopback accepts only loopback host names. This prevents DNS rebinding: if
+// evil.example resolved to 127.0.0.1, its pages would have the same origin.
 func onlyLoopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -224,7 +225,7 @@ func onlyLoopback(next http.Handler) http.Handler {
 			host = h
 		}
 		if !loopback(host) {
-			http.Error(w, "This dashboard answers to loopback names only.", http.StatusMisdirectedRequest)
+			http.Error(w, "This dashboard accepts loopback host names only.", http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -263,22 +264,22 @@ func parsePages() (*template.Template, string, error) {
 	return pages, fmt.Sprintf("%x", sum.Sum(nil)[:6]), err
 }
 
-// page is what the frame of every page shows.
+// page is the data of every page; Data is that of its template.
 type page struct {
 	Title, Mode, Version string
 	Live, Write          bool
-	Person               string // as the proxy says
-	InDoubt              []operation
+	Person               string // the user, by the proxy's header
+	Unknown              []operation
 	Data                 any
 }
 
 func (d *dashboard) render(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
 	var buf bytes.Buffer
 	err := d.pages.ExecuteTemplate(&buf, name, page{
-		Title: title, Mode: d.mode, Version: d.version, Live: d.sandbox == nil, Write: d.write, Person: person(r.Context()), InDoubt: d.unknown(r.Context()), Data: data,
+		Title: title, Mode: d.mode, Version: d.version, Live: d.sandbox == nil, Write: d.write, Person: person(r.Context()), Unknown: d.unknown(r.Context()), Data: data,
 	})
 	if err != nil {
-		http.Error(w, "The page could not be drawn: "+err.Error(), http.StatusInternalServerError)
+		http.Error(w, "The page could not be rendered: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -12,8 +12,8 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// store keeps idempotency keys, and the packages and events that were seen, in one
-// file or, without a path, in memory.
+// store keeps idempotency keys, packages and events in one file or, without a path, in
+// memory.
 type store struct {
 	keys *idempotency.Store
 	db   *sql.DB
@@ -27,12 +27,12 @@ func openStore(ctx context.Context, path string) (s *store, err error) {
 	if s.db, err = sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)"); err != nil {
 		return s, err
 	}
-	s.db.SetMaxOpenConns(1) // each has a memory of its own
+	s.db.SetMaxOpenConns(1) // each connection to ":memory:" would be another database
 	_, err = s.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS dashboard_packages (id TEXT PRIMARY KEY, package TEXT NOT NULL);`+eventsTable)
 	return s, err
 }
 
-func (s *store) put(k known) error {
+func (s *store) put(k knownPackage) error {
 	data, err := json.Marshal(k)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (s *store) put(k known) error {
 	return err
 }
 
-func (s *store) packages(ctx context.Context) (all []known, err error) {
+func (s *store) packages(ctx context.Context) (all []knownPackage, err error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT package FROM dashboard_packages`)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *store) packages(ctx context.Context) (all []known, err error) {
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var data []byte
-		var k known
+		var k knownPackage
 		if err := rows.Scan(&data); err != nil {
 			return nil, err
 		}

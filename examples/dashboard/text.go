@@ -22,14 +22,13 @@ var functions = template.FuncMap{
 	"thousands": func(n int) string { return num(decimal.NewFromInt(int64(n))) },
 }
 
-// bdi isolates text from outside, so that its direction cannot turn its
-// neighbours around.
+// bdi isolates untrusted text, so that its direction does not affect the text around it.
 func bdi(text string) template.HTML {
 	return template.HTML("<bdi>" + template.HTMLEscapeString(text) + "</bdi>")
 }
 
-// visible spells out characters that do not show themselves: a confirmation, or a
-// place without markup, must not look like another one.
+// visible replaces invisible characters by their code points, so that two different
+// texts never look the same.
 func visible(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -42,7 +41,7 @@ func visible(text string) string {
 	return b.String()
 }
 
-// phrase is Sprintf whose arguments are text from outside.
+// phrase is Sprintf with untrusted arguments.
 func phrase(format string, args ...any) template.HTML {
 	for i, arg := range args {
 		args[i] = bdi(cut(fmt.Sprint(arg), 200))
@@ -50,13 +49,13 @@ func phrase(format string, args ...any) template.HTML {
 	return template.HTML(fmt.Sprintf(format, args...))
 }
 
-// cut takes the blanks together and shortens text to n characters.
+// cut collapses whitespace and truncates text to n characters.
 func cut(text string, n int) string {
 	runes := []rune(strings.Join(strings.Fields(text), " "))
 	return string(runes[:min(n, len(runes))])
 }
 
-// count is a number and its noun, which takes an s.
+// count formats a number with its noun, which takes an s in the plural.
 func count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -64,7 +63,7 @@ func count(n int, noun string) string {
 	return num(decimal.NewFromInt(int64(n))) + " " + noun
 }
 
-// usd shows cents, and more only where there is more.
+// usd formats dollars with two decimals, or more if the amount has more.
 func usd(d decimal.Decimal) string {
 	text := group(d.Abs().StringFixed(max(2, min(8, -d.Exponent()))))
 	if whole, fraction, ok := strings.Cut(text, "."); ok && len(fraction) > 2 {
@@ -76,7 +75,7 @@ func usd(d decimal.Decimal) string {
 	return "$" + text
 }
 
-// num shows GB and counts, to two places.
+// num formats a number, rounded to two decimals.
 func num(d decimal.Decimal) string {
 	text := group(d.Abs().Round(2).String())
 	if d.IsNegative() {

@@ -18,17 +18,16 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// invisible are characters that turn text around, end its line or do not show.
+// invisible holds characters that change direction, end a line or are not shown.
 const invisible = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u2028\u0085\u0007"
 
 var isolated = regexp.MustCompile(`(?s)<bdi>.*?</bdi>`)
 
-// inputs hold what was typed, which nothing else shares a line with.
+// inputs matches input elements. They may contain raw text.
 var inputs = regexp.MustCompile(`<input[^>]*>`)
 
-// TestTextFromOutsideStaysInItsPlace has a hostile name, email, note and event on
-// every page.
-func TestTextFromOutsideStaysInItsPlace(t *testing.T) {
+// TestPages_UntrustedText shows a hostile name, email, note and event on every page.
+func TestPages_UntrustedText(t *testing.T) {
 	d, home := launch(t)
 	v := newVisitor(t, home)
 	name := "Eve" + invisible + "12.50 <i>added</bdi>"
@@ -50,7 +49,7 @@ func TestTextFromOutsideStaysInItsPlace(t *testing.T) {
 		{name: "top-up", form: url.Values{"amount": {"6"}}, op: whozex.OpAddBalance, fault: new(whozextest.DropBeforeCommit())},
 	} {
 		quote, form, body := v.quote("/users/"+id+"/"+tt.name, tt.form)
-		assert.NotContains(t, inputs.ReplaceAllString(body, ""), "\u202e", "a confirmation spells it out")
+		assert.NotContains(t, inputs.ReplaceAllString(body, ""), "\u202e", "a confirmation shows the code point")
 		assert.Contains(t, body, "Eve[U+202A]")
 		assert.Contains(t, body, "[U+0007]12.50 &lt;i&gt;added&lt;/bdi&gt;")
 		assert.Contains(t, body, "eve[U+202E][U+2067]@example.com")
@@ -70,7 +69,7 @@ func TestTextFromOutsideStaysInItsPlace(t *testing.T) {
 	}
 }
 
-func TestFiguresOfEventsReadAsFigures(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	for _, tt := range []struct{ name, event, data, want string }{
 		{name: "balance added", event: whozex.EventBalanceAdded, data: `{"user_id":"u","amount":30.00,"user_balance":30.00}`, want: "$30.00 added, the balance is now $30.00"},
 		{name: "floating point and exponent", event: whozex.EventPackageLowGB, data: `{"user_id":"u","package_id":"PKG-1","remaining_gb":0.30000000000000004,"total_gb":1e3}`, want: "0.3 of 1,000 GB left, PKG-1"},
@@ -86,7 +85,7 @@ func TestFiguresOfEventsReadAsFigures(t *testing.T) {
 	}
 }
 
-func TestAnEventOfTheYear9999IsOfToday(t *testing.T) {
+func TestEvents_TimestampFarOff(t *testing.T) {
 	d, _ := launch(t)
 	for _, at := range []time.Time{{}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, 0)} {
 		require.NoError(t, d.receive(t.Context(), &webhookverify.Event{Name: "x", Data: json.RawMessage(`{}`), Timestamp: at}))

@@ -14,22 +14,21 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// gbNames are what the live API may call an amount of GB: its names are not
-// documented.
+// gbNames are possible names of GB in the live API's charts, which are not documented.
 var gbNames = []string{"gb", "total_gb", "gb_used", "used_gb"}
 
-const errNames = plain("The API's chart has other names for its figures than this page knows.")
+const errNames = plain("The values in the API's chart have names that this page does not know.")
 
-// usage is how many GB some packages used, by day or hour and by proxy type.
+// usage is the GB used by some packages, by day or hour and by proxy type.
 type usage struct {
 	choice
-	Packages, Known int // that were asked about, of all that could have been
+	Packages, Known int // packages included, and all that match
 	Types           []string
 	Sums            []decimal.Decimal // by type
 	Total           decimal.Decimal
 	Rows            []usageRow
-	First, Last     time.Time // of the chart, whose rows between may be left out
-	Coarse          bool      // days came where hours were asked for
+	First, Last     time.Time // of the chart; rows without usage may be missing
+	Coarse          bool      // the API returned days instead of hours
 	Problems        []string
 }
 
@@ -38,7 +37,7 @@ type usageRow struct {
 	GB []decimal.Decimal // by type
 }
 
-// Step is the time from one bar to the next.
+// Step is the time between two bars.
 func (u usage) Step() time.Duration {
 	if u.By == whozex.GranularityHour {
 		return time.Hour
@@ -46,16 +45,16 @@ func (u usage) Step() time.Duration {
 	return 24 * time.Hour
 }
 
-// Seconds is Step for the script.
+// Seconds is Step in seconds, for the script.
 func (u usage) Seconds() int { return int(u.Step() / time.Second) }
 
-// All is the address of all packages' usage.
+// All is the URL of the usage of all packages.
 func (u usage) All() string {
 	u.Package = ""
 	return u.URL("usage")
 }
 
-// usage asks for each package alone, since the API has no sum of them.
+// usage reads and sums the usage of each package, since the API has no total.
 func (d *dashboard) usage(ctx context.Context, c choice, views []packageView, all int) usage {
 	u := usage{choice: c, Known: all}
 	counts := map[string]int{} // of problems
@@ -70,7 +69,7 @@ func (d *dashboard) usage(ctx context.Context, c choice, views []packageView, al
 	problems := make([]string, len(views))
 	var asked sync.WaitGroup
 	for i, v := range views {
-		asked.Go(func() { charts[i], problems[i] = tell(d.usageOf(ctx, v.ID, c)) })
+		asked.Go(func() { charts[i], problems[i] = explained(d.usageOf(ctx, v.ID, c)) })
 	}
 	asked.Wait()
 	u.add(views, charts)
@@ -90,15 +89,15 @@ func (d *dashboard) usageOf(ctx context.Context, id string, c choice) ([]whozex.
 		return nil, err
 	}
 	for _, p := range got.Chart {
-		if _, ok := pick(p, gbNames...); !ok {
+		if _, ok := firstValue(p, gbNames...); !ok {
 			return nil, errNames
 		}
 	}
 	return got.Chart, nil
 }
 
-// pick returns the first of a point's figures that has one of names.
-func pick(p whozex.ChartPoint, names ...string) (decimal.Decimal, bool) {
+// firstValue returns the first value of a point that has one of names.
+func firstValue(p whozex.ChartPoint, names ...string) (decimal.Decimal, bool) {
 	for _, name := range names {
 		if value, ok := p.Values[name]; ok {
 			return value, true
@@ -107,7 +106,7 @@ func pick(p whozex.ChartPoint, names ...string) (decimal.Decimal, bool) {
 	return decimal.Zero, false
 }
 
-// add sums the charts up by time and type.
+// add sums the charts by time and type.
 func (u *usage) add(views []packageView, charts [][]whozex.ChartPoint) {
 	if u.By == whozex.GranularityHour && coarse(charts) {
 		u.By, u.Coarse = whozex.GranularityDay, true
@@ -129,7 +128,7 @@ func (u *usage) add(views []packageView, charts [][]whozex.ChartPoint) {
 			if at.Before(u.First) || at.After(u.Last) {
 				continue
 			}
-			gb, _ := pick(p, gbNames...)
+			gb, _ := firstValue(p, gbNames...)
 			if sums[at] == nil {
 				sums[at] = map[string]decimal.Decimal{}
 			}
@@ -147,7 +146,7 @@ func (u *usage) add(views []packageView, charts [][]whozex.ChartPoint) {
 			row.GB = append(row.GB, sums[at][kind])
 			used = used || !sums[at][kind].IsZero()
 		}
-		if used || u.By == whozex.GranularityDay { // hours without usage would be thousands of rows
+		if used || u.By == whozex.GranularityDay { // rows for hours without usage would be thousands
 			u.Rows = append(u.Rows, row)
 		}
 	}
@@ -157,7 +156,7 @@ func byKnown(a, b string) int {
 	return cmp.Or(cmp.Compare(series(a), series(b)), cmp.Compare(a, b))
 }
 
-// series is the place of a type among the colours, the same on each page.
+// series returns the number of a type's colour, the same on each page.
 func series(kind string) int {
 	if i := slices.Index(proxyTypes, whozex.ProxyType(kind)); i >= 0 {
 		return i + 1
@@ -165,7 +164,7 @@ func series(kind string) int {
 	return len(proxyTypes) + 1
 }
 
-// coarse reports whether several points came, and each at the beginning of a day.
+// coarse reports whether there are several points, each at the beginning of a day.
 func coarse(charts [][]whozex.ChartPoint) bool {
 	points := slices.Concat(charts...)
 	return len(points) > 1 && !slices.ContainsFunc(points, func(p whozex.ChartPoint) bool {

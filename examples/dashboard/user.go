@@ -9,7 +9,7 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// userView is all that is known of a user. Each part fails on its own.
+// userView is the page of a user. An error in one part does not affect the others.
 type userView struct {
 	choice
 	User     whozex.User
@@ -18,8 +18,8 @@ type userView struct {
 	Types    []whozex.ProxyType
 	Usage    usage
 	Ledger   ledger
-	Events   []happening
-	NoEvents string // why there are none
+	Events   []eventView
+	NoEvents string // the error, if they cannot be read
 }
 
 func (d *dashboard) user(w http.ResponseWriter, r *http.Request) {
@@ -30,21 +30,21 @@ func (d *dashboard) user(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u := userView{choice: choiceOf(r, 30), User: user, Types: proxyTypes}
-	packages := d.shelf.list(func(k known) bool { return k.UserID == user.ID })
-	charted := d.shelf.list(func(k known) bool { return k.UserID == user.ID && (u.Package == "" || k.ID == u.Package) })
+	packages := d.catalog.list(func(k knownPackage) bool { return k.UserID == user.ID })
+	charted := d.catalog.list(func(k knownPackage) bool { return k.UserID == user.ID && (u.Package == "" || k.ID == u.Package) })
 	u.Known = len(packages)
 	var all sync.WaitGroup
-	all.Go(func() { u.Packages = d.views(ctx, packages[:min(perShelf, len(packages))]) })
+	all.Go(func() { u.Packages = d.views(ctx, packages[:min(maxPackages, len(packages))]) })
 	all.Go(func() {
-		u.Usage = d.usage(ctx, u.choice, d.views(ctx, charted[:min(perShelf, len(charted))]), len(charted))
+		u.Usage = d.usage(ctx, u.choice, d.views(ctx, charted[:min(maxPackages, len(charted))]), len(charted))
 	})
 	all.Go(func() { u.Ledger = d.ledgerOf(ctx, user, packages) })
-	all.Go(func() { u.Events, u.NoEvents = tell(d.store.eventsOf(ctx, user.ID)) })
+	all.Go(func() { u.Events, u.NoEvents = explained(d.store.eventsOf(ctx, user.ID)) })
 	all.Wait()
 	d.render(w, r, http.StatusOK, "user", user.Name, u)
 }
 
-// ownerOf is the user whom an event names, or whose package it does.
+// ownerOf returns the user that an event names, or the user of the package it names.
 func (d *dashboard) ownerOf(event *webhookverify.Event) string {
 	var about struct {
 		UserID    string `json:"user_id"`
@@ -54,7 +54,7 @@ func (d *dashboard) ownerOf(event *webhookverify.Event) string {
 		return ""
 	}
 	if about.UserID == "" && about.PackageID != "" {
-		for _, k := range d.shelf.list(func(k known) bool { return k.ID == about.PackageID }) {
+		for _, k := range d.catalog.list(func(k knownPackage) bool { return k.ID == about.PackageID }) {
 			return k.UserID
 		}
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// inBrowsers runs look in a window of a phone and of a desk, in which nothing may
-// go wrong: no error of a script, no request elsewhere.
-func inBrowsers(t *testing.T, look func(t *testing.T, d *dashboard, home, size string, b tab)) {
+// inBrowsers runs look in a phone and a desktop window, and fails the test on script
+// errors and requests to other hosts.
+func inBrowsers(t *testing.T, lookUp func(t *testing.T, d *dashboard, home, size string, b tab)) {
 	t.Helper()
-	inBrowsersOn(t, launch, look)
+	inBrowsersOn(t, launch, lookUp)
 }
 
-// inBrowsersOn is for another dashboard than the example business'.
-func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), look func(t *testing.T, d *dashboard, home, size string, b tab)) {
+// inBrowsersOn is inBrowsers with another dashboard than the example business.
+func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), lookUp func(t *testing.T, d *dashboard, home, size string, b tab)) {
 	for _, size := range []struct {
 		name          string
 		width, height int64
@@ -33,7 +33,7 @@ func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), lo
 			u, err := url.Parse(home)
 			require.NoError(t, err)
 			watch, open := browser(t, size.width, size.height, size.phone, u.Host)
-			look(t, d, home, size.name, open())
+			lookUp(t, d, home, size.name, open())
 			watch.mu.Lock()
 			defer watch.mu.Unlock()
 			assert.Empty(t, watch.problems)
@@ -41,7 +41,7 @@ func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), lo
 	}
 }
 
-func TestCredentialsInARealBrowser(t *testing.T) {
+func TestBrowser_Credentials(t *testing.T) {
 	inBrowsers(t, func(t *testing.T, d *dashboard, home, size string, b tab) {
 		_, err := chromedp.CallBrowser(b.ctx, permission.SetPermission, permission.SetPermissionParams{
 			Permission: &permission.PermissionDescriptor{Name: "clipboard-read"}, Setting: permission.PermissionSettingGranted,
@@ -58,29 +58,29 @@ func TestCredentialsInARealBrowser(t *testing.T) {
 		b.do(chromedp.Navigate(home+"/users/"+id), see(secret))
 		password, asked := pkg.EvomiPassword.Reveal(), d.sandbox.Requests(whozex.OpGetCredentials)
 		shown := fmt.Sprintf("document.documentElement.outerHTML.includes(%q)", password)
-		assert.False(t, get(b, chromedp.Evaluate[bool](shown)), "no secret is in the page before it is asked for")
+		assert.False(t, get(b, chromedp.Evaluate[bool](shown)), "the page has no secret before a request")
 		assert.Zero(t, asked)
 		b.do(click(secret+" button"), see(secret+" [data-copy]"))
 		assert.True(t, get(b, chromedp.Evaluate[bool](shown)))
 		b.do(keys(secret+" [name=country]", "tr"), keys(secret+" [name=city]", "Izmir"), click(secret+" .target button"))
-		b.until(fmt.Sprintf("document.querySelector(%q).textContent.includes('_country-TR_city-Izmir@')", secret))
+		b.waitFor(fmt.Sprintf("document.querySelector(%q).textContent.includes('_country-TR_city-Izmir@')", secret))
 		assert.Equal(t, 2, d.sandbox.Requests(whozex.OpGetCredentials))
-		b.sound("credentials of a place")
-		b.shoot(size + "-credentials-of-a-place")
+		b.check("credentials of a place")
+		b.screenshot(size + "-credentials-of-a-place")
 		for n, want := range []string{"rp.evomi.com:1000:", "rp.evomi.com:1002:", "curl -x 'http://"} {
 			button := fmt.Sprintf("%s dd:nth-of-type(%d) button", secret, n+1)
 			b.do(click(button))
-			b.until(fmt.Sprintf("document.querySelector(%q).textContent == 'Copied'", button))
+			b.waitFor(fmt.Sprintf("document.querySelector(%q).textContent == 'Copied'", button))
 			copied := get(b, chromedp.Evaluate[string]("navigator.clipboard.readText()", chromedp.EvalAwaitPromise))
 			assert.Contains(t, copied, want)
 			assert.Contains(t, copied, password+"_country-TR_city-Izmir")
 		}
 		b.do(choose(secret+" [name=city]", "?"), click(secret+" .target button"), see(secret+" .problem"))
-		assert.Equal(t, "?", get(b, chromedp.Value(css(secret+" [name=city]"))), "what was typed stays")
+		assert.Equal(t, "?", get(b, chromedp.Value(css(secret+" [name=city]"))), "the input is kept")
 		assert.False(t, get(b, chromedp.Evaluate[bool](shown)))
-		b.sound("credentials refused")
+		b.check("credentials refused")
 		b.do(choose(secret+" [name=city]", "Rize"), click(secret+" .target button"), see(secret+" [data-copy]"), click(secret+" [data-hide]"))
-		b.until("!" + shown)
+		b.waitFor("!" + shown)
 		b.do(see(secret + " .masked"))
 	})
 }

@@ -1,5 +1,5 @@
 // Command gin receives the events of the Whozex Reseller API in a program that
-// stands on gin. It needs WHOZEX_WEBHOOK_SECRET. Without it, it sends itself an event:
+// uses gin. It needs WHOZEX_WEBHOOK_SECRET. Without it, it sends itself an event:
 //
 //	go -C examples run ./gin
 package main

@@ -18,7 +18,7 @@ import (
 
 const secret = "wxsec_test"
 
-func TestTheRouter(t *testing.T) {
+func TestRouter(t *testing.T) {
 	gin.SetMode(gin.TestMode)
 	var log bytes.Buffer
 	router, err := newRouter(slog.New(slog.NewTextHandler(&log, nil)), secret)
@@ -52,7 +52,7 @@ func TestTheRouter(t *testing.T) {
 	}
 }
 
-func TestTheDemo(t *testing.T) {
+func TestDemo(t *testing.T) {
 	var log bytes.Buffer
 	require.NoError(t, run(slog.New(slog.NewTextHandler(&log, nil)), ""))
 	assert.Equal(t, []bool{true, true}, []bool{strings.Contains(log.String(), "PKG-A1B2C3"), strings.Contains(log.String(), "status=200")})

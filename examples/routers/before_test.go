@@ -22,9 +22,9 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// TestWhatStandsBeforeTheVerifier is about middleware that reads, restores, bounds or
-// decompresses the body.
-func TestWhatStandsBeforeTheVerifier(t *testing.T) {
+// TestVerifier_Middleware tests middleware that reads, restores, bounds or decompresses
+// the body before the verifier.
+func TestVerifier_Middleware(t *testing.T) {
 	created := `{"event":"package.created","data":{"package_id":"PKG-A1B2C3","gb":20,"cost":30.00}}`
 	packed := gzipped(t, strings.NewReader(created))
 	bomb := gzipped(t, io.LimitReader(zeros{}, 400<<20))

@@ -10,9 +10,8 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// register makes the sandbox send its events to url. With a real account this is
-// done once and the secret is stored: the API shows it only this once, and has no
-// route to list or to remove a webhook.
+// register registers url as a webhook. With a real account, do this once and store the
+// secret: the API returns it only once, and cannot list or remove webhooks.
 func register(ctx context.Context, server *whozextest.Server, url string) (secret string, err error) {
 	hook, err := server.Client().CreateWebhook(ctx, whozex.CreateWebhookParams{
 		URL: url,
@@ -26,8 +25,8 @@ func register(ctx context.Context, server *whozextest.Server, url string) (secre
 	return hook.Secret.Reveal(), nil
 }
 
-// trade does what causes one event of each kind, and waits for their delivery.
-func trade(ctx context.Context, server *whozextest.Server) error {
+// causeEvents causes one event of each kind and waits for the deliveries.
+func causeEvents(ctx context.Context, server *whozextest.Server) error {
 	client := server.Client()
 	defer client.CloseIdleConnections()
 	user, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john@example.com"})
@@ -41,7 +40,7 @@ func trade(ctx context.Context, server *whozextest.Server) error {
 	if err != nil {
 		return err
 	}
-	// The customer browses until little is left.
+	// The customer uses most of the GB.
 	if err := server.UseGB(pkg.ID, decimal.NewFromInt(19)); err != nil {
 		return err
 	}

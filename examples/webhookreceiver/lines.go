@@ -19,18 +19,18 @@ type line struct {
 	ID         string    `json:"id"`
 	ReceivedAt time.Time `json:"received_at"`
 	Event      string    `json:"event"`
-	// Body is all that was signed: events have more fields than are documented.
+	// Body is the whole signed body, since events may have undocumented fields.
 	Body json.RawMessage `json:"body"`
 }
 
-// lines writes events, a whole line in one call and without a buffer.
+// lines writes each event as one line, with one unbuffered write.
 type lines struct {
 	mu   sync.Mutex
 	to   io.Writer
-	torn bool
+	torn bool // the last write was incomplete
 }
 
-// write is a worker of the inbox. It returns nil only when the line is written.
+// write is the inbox's handler. It returns nil only after the line is written.
 func (l *lines) write(ctx context.Context, event *webhookverify.Event) error {
 	received := time.Now()
 	if entry, ok := inbox.FromContext(ctx); ok {
@@ -39,7 +39,7 @@ func (l *lines) write(ctx context.Context, event *webhookverify.Event) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	// The encoder takes line breaks out of the body, so that it stays one line.
+	// The encoder compacts the body, so that it has no line breaks.
 	err := encoder.Encode(line{ID: event.ID, ReceivedAt: received.UTC(), Event: event.Name, Body: event.Body})
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", event.ID, err)
@@ -48,7 +48,7 @@ func (l *lines) write(ctx context.Context, event *webhookverify.Event) error {
 	defer l.mu.Unlock()
 	data := text.Bytes()
 	if l.torn {
-		// What was left of a line, say by a full disk, must not swallow this one.
+		// Start a new line after an incomplete one, for example after a full disk.
 		data = append([]byte{'\n'}, data...)
 	}
 	n, err := l.to.Write(data)

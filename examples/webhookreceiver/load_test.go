@@ -31,7 +31,7 @@ const (
 	senders = 64
 )
 
-// delivery is a post. Its id is that of the line which a genuine one becomes.
+// delivery is a request. id is the id of the line for a genuine one.
 type delivery struct {
 	id, body, signature string
 	forged              bool
@@ -42,7 +42,7 @@ func genuine(i int) delivery {
 	return delivery{id: fmt.Sprintf("v2:%x", sha256.Sum256([]byte(body))), body: body, signature: webhookverify.Sign([]byte(body), secret)}
 }
 
-// forge makes of a genuine delivery one that nobody with the secret has sent.
+// forge returns a forged form of a genuine delivery.
 func forge(i int, d delivery) delivery {
 	d.forged = true
 	switch i % 5 {
@@ -60,8 +60,8 @@ func forge(i int, d delivery) delivery {
 	return d
 }
 
-// load is events genuine deliveries, as many as a tenth of them again, and as many
-// as a tenth of them forged, in disorder.
+// load returns all genuine deliveries, a tenth of them twice, and a tenth as many forged
+// ones, in random order.
 func load() []delivery {
 	var all []delivery
 	for i := range events {
@@ -78,7 +78,7 @@ func load() []delivery {
 	return all
 }
 
-// post returns the status, and 0 when no response came.
+// post returns the status, or 0 without a response.
 func post(ctx context.Context, client *http.Client, url string, d delivery) int {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(d.body))
 	if err != nil {
@@ -96,11 +96,11 @@ func post(ctx context.Context, client *http.Client, url string, d delivery) int 
 	return resp.StatusCode
 }
 
-// send posts all over many connections. It returns the ids that were responded with 200,
-// and the genuine deliveries that got no response. onAccept is told their count.
-func send(t *testing.T, url string, all []delivery, onAccept func(int64)) (accepted map[string]bool, unanswered []delivery) {
+// send posts all deliveries over many connections. It returns the ids that got a 200, and
+// the genuine deliveries that got no response. It calls onAccept with the number of 200s.
+func send(t *testing.T, url string, all []delivery, onAccept func(int64)) (accepted map[string]bool, unacknowledged []delivery) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	var (
 		mu    sync.Mutex
@@ -125,7 +125,7 @@ func send(t *testing.T, url string, all []delivery, onAccept func(int64)) (accep
 				case d.forged:
 				case status == 0:
 					mu.Lock()
-					unanswered = append(unanswered, d)
+					unacknowledged = append(unacknowledged, d)
 					mu.Unlock()
 				default:
 					assert.Equal(t, http.StatusOK, status)
@@ -142,21 +142,21 @@ func send(t *testing.T, url string, all []delivery, onAccept func(int64)) (accep
 	}
 	close(queue)
 	group.Wait()
-	return accepted, unanswered
+	return accepted, unacknowledged
 }
 
-func TestUnderLoadEveryGenuineEventIsWrittenOnceAndNoForgedOne(t *testing.T) {
+func TestReceiver_Load(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		p := start(t, source)
 		began := time.Now()
-		accepted, unanswered := send(t, p.url, load(), func(int64) {})
-		answered := time.Since(began)
-		assert.Empty(t, unanswered)
+		accepted, unacknowledged := send(t, p.url, load(), func(int64) {})
+		acknowledged := time.Since(began)
+		assert.Empty(t, unacknowledged)
 		assert.Len(t, accepted, events)
-		assert.Equal(t, inbox.Counts{Done: events}, settled(t, open(t, source)))
-		t.Logf("%d events answered after %s, written after %s", events, answered.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		assert.Equal(t, inbox.Counts{Done: events}, waitUntilIdle(t, open(t, source)))
+		t.Logf("%d events acknowledged after %s, written after %s", events, acknowledged.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-		p.ended()
+		p.waitForExit()
 		want := map[string]int{}
 		for i := range events {
 			want[genuine(i).id] = 1
@@ -165,61 +165,59 @@ func TestUnderLoadEveryGenuineEventIsWrittenOnceAndNoForgedOne(t *testing.T) {
 	})
 }
 
-// TestSIGTERMInTheMiddleLosesNothing: what was not answered may have been received
-// or not, as a kept-alive connection that the server closes may carry a request
-// already. Its sender comes again, and each event is written once by both processes
-// together.
-func TestSIGTERMInTheMiddleLosesNothing(t *testing.T) {
+// TestReceiver_SIGTERM sends the deliveries without a response to a second process. They
+// may have been received, since a request may be on a connection when the server closes
+// it. Both processes together must write each event once.
+func TestReceiver_SIGTERM(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		first := start(t, source)
-		accepted, unanswered := send(t, first.url, load(), func(n int64) {
+		accepted, unacknowledged := send(t, first.url, load(), func(n int64) {
 			if n == events/4 {
 				assert.NoError(t, first.cmd.Process.Signal(syscall.SIGTERM))
 			}
 		})
-		first.ended()
+		first.waitForExit()
 		require.GreaterOrEqual(t, len(accepted), events/5)
-		require.NotEmpty(t, unanswered, "the signal came too late to prove anything")
+		require.NotEmpty(t, unacknowledged, "the signal came too late to prove anything")
 
 		second := start(t, source)
-		_, missing := send(t, second.url, unanswered, func(int64) {})
+		_, missing := send(t, second.url, unacknowledged, func(int64) {})
 		require.Empty(t, missing)
-		assert.Equal(t, inbox.Counts{Done: events}, settled(t, open(t, source)))
+		assert.Equal(t, inbox.Counts{Done: events}, waitUntilIdle(t, open(t, source)))
 		require.NoError(t, second.cmd.Process.Signal(syscall.SIGTERM))
-		second.ended()
+		second.waitForExit()
 		before, after := first.written(), second.written()
 		for i := range events {
 			id := genuine(i).id
 			require.Equal(t, 1, before[id]+after[id])
 		}
 		assert.Equal(t, events, len(before)+len(after), "a forged event was written")
-		t.Logf("%d answered by the first process; it wrote %d, the second %d", len(accepted), len(before), len(after))
+		t.Logf("%d acknowledged by the first process; it wrote %d, the second %d", len(accepted), len(before), len(after))
 	})
 }
 
-// TestKilledInTheMiddleItLosesNothing: each event is done once in the inbox. Only
-// lines that were written and not marked yet, one for each worker at most, can be
-// written twice.
-func TestKilledInTheMiddleItLosesNothing(t *testing.T) {
+// TestReceiver_Killed checks that each event is done once in the inbox. Only lines that
+// were written and not yet marked as done can be written twice, at most one per worker.
+func TestReceiver_Killed(t *testing.T) {
 	onEach(t, func(t *testing.T, source string) {
 		first := start(t, source)
-		accepted, unanswered := send(t, first.url, load(), func(n int64) {
+		accepted, unacknowledged := send(t, first.url, load(), func(n int64) {
 			if n == events/4 {
 				assert.NoError(t, first.cmd.Process.Kill())
 			}
 		})
 		first.read.Wait()
 		require.Error(t, first.cmd.Wait())
-		require.NotEmpty(t, unanswered)
+		require.NotEmpty(t, unacknowledged)
 
 		second := start(t, source)
-		// What was answered is not sent again.
-		unanswered = slices.DeleteFunc(unanswered, func(d delivery) bool { return accepted[d.id] })
-		_, missing := send(t, second.url, unanswered, func(int64) {})
+		// Acknowledged deliveries are not redelivered.
+		unacknowledged = slices.DeleteFunc(unacknowledged, func(d delivery) bool { return accepted[d.id] })
+		_, missing := send(t, second.url, unacknowledged, func(int64) {})
 		require.Empty(t, missing)
-		assert.Equal(t, inbox.Counts{Done: events}, settled(t, open(t, source)))
+		assert.Equal(t, inbox.Counts{Done: events}, waitUntilIdle(t, open(t, source)))
 		require.NoError(t, second.cmd.Process.Signal(syscall.SIGTERM))
-		second.ended()
+		second.waitForExit()
 		before, after, twice := first.written(), second.written(), 0
 		for i := range events {
 			id := genuine(i).id
@@ -229,25 +227,25 @@ func TestKilledInTheMiddleItLosesNothing(t *testing.T) {
 		}
 		assert.LessOrEqual(t, twice, inbox.DefaultWorkers)
 		assert.Equal(t, events+twice, len(before)+len(after), "a forged event was written")
-		t.Logf("%d answered before the kill; %d lines before and %d after it, %d of them twice", len(accepted), len(before), len(after), twice)
+		t.Logf("%d acknowledged before the kill; %d lines before and %d after it, %d of them twice", len(accepted), len(before), len(after), twice)
 	})
 }
 
-func TestADeliveryBegunBeforeSIGTERMIsFinished(t *testing.T) {
+func TestReceiver_SIGTERMDuringDelivery(t *testing.T) {
 	source := "sqlite:" + filepath.Join(t.TempDir(), "events.db")
 	p := start(t, source)
 	address := strings.TrimSuffix(strings.TrimPrefix(p.url, "http://"), path)
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(testTimeout)))
 	d := genuine(1)
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n%s: %s\r\n\r\n",
 		path, len(d.body), webhookverify.SignatureHeader, d.signature)
 	require.NoError(t, err)
-	// The server asks for the body, so the delivery is being handled.
-	answer := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(answer, nil)
+	// The server requests the body, so the delivery is in progress.
+	response := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(response, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusContinue, resp.StatusCode)
 
@@ -259,15 +257,15 @@ func TestADeliveryBegunBeforeSIGTERMIsFinished(t *testing.T) {
 		}
 		_ = other.Close()
 		return false
-	}, patience, 5*time.Millisecond, "it goes on listening")
+	}, testTimeout, 5*time.Millisecond, "still listening")
 
 	_, err = io.Copy(conn, bytes.NewBufferString(d.body))
 	require.NoError(t, err)
-	resp, err = http.ReadResponse(answer, nil)
+	resp, err = http.ReadResponse(response, nil)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, resp.StatusCode)
-	p.ended()
+	p.waitForExit()
 	counts, err := open(t, source).Counts(t.Context())
 	require.NoError(t, err)
-	assert.EqualValues(t, 1, counts.Waiting+counts.Done, "it is for the next start, if the workers had stopped")
+	assert.EqualValues(t, 1, counts.Waiting+counts.Done, "waiting for the next start, if the workers had stopped")
 }

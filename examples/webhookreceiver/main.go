@@ -1,29 +1,27 @@
-// Command webhookreceiver takes the events of the Whozex Reseller API and writes
-// them to stdout, one JSON object a line:
+// Command webhookreceiver receives the events of the Whozex Reseller API and writes
+// them to stdout, one JSON object per line:
 //
 //	WHOZEX_WEBHOOK_SECRET=wxsec_example webhookreceiver -addr 127.0.0.1:8080 >> events.jsonl
 //
-// It takes them at /webhooks. The API sends over https alone, so in production
-// a reverse proxy with a certificate stands in front of it. With -sandbox it needs
-// no account: it registers itself at a fake server of the API, makes that send a few
-// events, and ends.
+// It receives them at /webhooks. The API sends over https only, so in production run it
+// behind a reverse proxy with a certificate. With -sandbox it needs no account: it
+// registers itself at a fake server of the API, which sends a few events, and ends.
 //
 //	go -C examples run ./webhookreceiver -sandbox
 //
-// An event is responded with 200 once it is committed to the inbox of -database,
-// SQLite or PostgreSQL, and its line follows from a worker. However the program
-// ends, nothing that was answered is lost, and the next start goes on with it.
-// SIGTERM or an interrupt lets the deliveries and lines that are under way finish:
-// each event is written once. A program that is killed between a line and its mark
-// in the database writes that line again, with the same id. Replicas with the same
-// database write each event once between them. An event that is redelivered within 90
-// days is recognized.
+// It responds with 200 once an event is committed to the inbox of -database, SQLite or
+// PostgreSQL; a worker writes the line afterwards. However the program ends, no
+// acknowledged event is lost, and the next start continues with it. After SIGTERM or an
+// interrupt it first finishes the deliveries and lines in progress, so each event is
+// written once. If it is killed after a line is written and before that is stored, it
+// writes the line again, with the same id. Several replicas with the same database write
+// each event once. A redelivery within 90 days is skipped.
 //
-// A line that cannot be written, say because the disk is full, is tried again for
-// some hours. Then the event is dead:
+// If a line cannot be written, for example because the disk is full, it is retried for
+// some hours. After that the event is dead:
 //
 //	webhookreceiver -dead        # lists dead events
-//	webhookreceiver -retry ID    # hands one to the workers again
+//	webhookreceiver -retry ID    # retries one
 package main
 
 import (
@@ -44,7 +42,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Who signals a second time does not want to wait: that one kills.
+	// A second signal kills the process.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -56,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	source := flags.String("database", "sqlite:webhookreceiver.db", "`database` of the inbox, sqlite:FILE or postgres://…")
 	sandbox := flags.Bool("sandbox", false, "receive a few events of a fake server of the API, with a database in memory, and end")
 	dead := flags.Bool("dead", false, "list the events that could not be written, and end")
-	retry := flags.String("retry", "", "hand the dead event of this `ID` to the workers again, and end")
+	retry := flags.String("retry", "", "retry the dead event with this `ID`, and end")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -108,8 +106,8 @@ func receiveLive(ctx context.Context, addr string, r *receiver) error {
 	return r.serve(ctx, listener, secret)
 }
 
-// receiveDemo listens first, since the address must be known before the secret
-// is; what arrives in between waits in the listener.
+// receiveDemo listens before it registers, since the webhook needs the address. The
+// listener queues what arrives before the secret is known.
 func receiveDemo(ctx context.Context, addr string, r *receiver) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -128,9 +126,9 @@ func receiveDemo(ctx context.Context, addr string, r *receiver) error {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- r.serve(ctx, listener, secret) }()
-	err = trade(ctx, server)
+	err = causeEvents(ctx, server)
 	if err == nil {
-		err = r.settle(ctx)
+		err = r.waitUntilIdle(ctx)
 	}
 	cancel()
 	return errors.Join(err, <-served)

@@ -20,12 +20,12 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// writerFunc is a stdout that does as it likes.
+// writerFunc is a function as an io.Writer.
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// safeBuffer is a buffer for several goroutines.
+// safeBuffer is a buffer that is safe for concurrent use.
 type safeBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -43,7 +43,7 @@ func (b *safeBuffer) String() string {
 	return b.buffer.String()
 }
 
-// serveTo is a receiver that answers; write starts its worker.
+// serveTo starts a receiver without workers; write starts the workers.
 func serveTo(t *testing.T, source string, stdout, stderr io.Writer) (r *receiver, url string, write func()) {
 	t.Helper()
 	store, err := idempotency.Open(t.Context(), source)
@@ -64,7 +64,7 @@ func serveTo(t *testing.T, source string, stdout, stderr io.Writer) (r *receiver
 	return r, server.URL + path, func() { workers.Go(func() { r.inbox.Run(ctx, r.lines.write) }) }
 }
 
-func TestTheAnswerDoesNotWaitForTheLine(t *testing.T) {
+func TestReceiver_RespondsBeforeWriting(t *testing.T) {
 	var stdout safeBuffer
 	r, url, write := serveTo(t, "sqlite::memory:", &stdout, io.Discard)
 	for range 2 {
@@ -72,11 +72,11 @@ func TestTheAnswerDoesNotWaitForTheLine(t *testing.T) {
 	}
 	assert.Empty(t, stdout.String())
 	write()
-	require.NoError(t, r.settle(t.Context()))
+	require.NoError(t, r.waitUntilIdle(t.Context()))
 	assert.Equal(t, map[string]int{genuine(1).id: 1}, parse(t, stdout.String()))
 }
 
-func TestALineThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+func TestReceiver_WriteFails(t *testing.T) {
 	var stdout, stderr safeBuffer
 	full := true
 	r, url, write := serveTo(t, "sqlite::memory:", writerFunc(func(p []byte) (int, error) {
@@ -90,26 +90,26 @@ func TestALineThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	d := genuine(1)
 	write()
 	assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, d))
-	require.NoError(t, r.settle(t.Context()))
+	require.NoError(t, r.waitUntilIdle(t.Context()))
 	torn, rest, _ := strings.Cut(stdout.String(), "\n")
 	assert.Len(t, torn, 10)
 	assert.Equal(t, map[string]int{d.id: 1}, parse(t, rest))
 	assert.Contains(t, stderr.String(), "no space left on device")
 }
 
-func TestTheBodyStaysOneLineAndWhole(t *testing.T) {
+func TestReceiver_BodyOnOneLine(t *testing.T) {
 	var stdout safeBuffer
 	body := "{\"event\":\"new.kind\",\r\n\"data\":{\"a\":\"<&>\\n\u2028\",\"n\":1.10e400},\n\"extra\":[1,\n2]}"
 	d := delivery{body: body, signature: webhookverify.Sign([]byte(body), secret)}
 	r, url, write := serveTo(t, "sqlite::memory:", &stdout, io.Discard)
 	write()
 	assert.Equal(t, http.StatusOK, post(t.Context(), http.DefaultClient, url, d))
-	require.NoError(t, r.settle(t.Context()))
+	require.NoError(t, r.waitUntilIdle(t.Context()))
 	assert.Equal(t, 1, strings.Count(stdout.String(), "\n"))
 	assert.Contains(t, stdout.String(), "\"event\":\"new.kind\",\"body\":{\"event\":\"new.kind\",\"data\":{\"a\":\"<&>\\n\u2028\",\"n\":1.10e400},\"extra\":[1,2]}}\n")
 }
 
-func TestReplicasWithOneDatabaseWriteEachEventOnce(t *testing.T) {
+func TestReceiver_Replicas(t *testing.T) {
 	const deliveries, replicas = 200, 2
 	onEach(t, func(t *testing.T, source string) {
 		var written safeBuffer
@@ -126,7 +126,7 @@ func TestReplicasWithOneDatabaseWriteEachEventOnce(t *testing.T) {
 			})
 		}
 		senders.Wait()
-		require.NoError(t, receivers[0].settle(t.Context()))
+		require.NoError(t, receivers[0].waitUntilIdle(t.Context()))
 		got := parse(t, written.String())
 		assert.Len(t, got, deliveries)
 		for i := range deliveries {
@@ -135,7 +135,7 @@ func TestReplicasWithOneDatabaseWriteEachEventOnce(t *testing.T) {
 	})
 }
 
-func TestRefusalsAreLoggedWithoutSecretOrSignature(t *testing.T) {
+func TestReceiver_LogsNoSecret(t *testing.T) {
 	var stdout, stderr safeBuffer
 	_, url, write := serveTo(t, "sqlite::memory:", &stdout, &stderr)
 	write()
@@ -151,7 +151,7 @@ func TestRefusalsAreLoggedWithoutSecretOrSignature(t *testing.T) {
 	assert.NotContains(t, stderr.String(), secret)
 }
 
-func TestTheSandboxSendsOneEventOfEachKind(t *testing.T) {
+func TestRun_Sandbox(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, 0, run(t.Context(), []string{"-sandbox", "-addr", "127.0.0.1:0"}, &stdout, &stderr), stderr.String())
 	assert.Len(t, parse(t, stdout.String()), 4)
@@ -161,7 +161,7 @@ func TestTheSandboxSendsOneEventOfEachKind(t *testing.T) {
 	assert.NotContains(t, stdout.String()+stderr.String(), "wxsec_")
 }
 
-func TestDeadEventsAreListedAndRunAgain(t *testing.T) {
+func TestRun_DeadEvents(t *testing.T) {
 	source := "sqlite:" + filepath.Join(t.TempDir(), "events.db")
 	in := open(t, source)
 	d := genuine(1)
@@ -185,7 +185,7 @@ func TestDeadEventsAreListedAndRunAgain(t *testing.T) {
 	assert.Contains(t, stderr.String(), "no dead event")
 }
 
-func TestWhatMakesNoSenseIsTold(t *testing.T) {
+func TestRun_InvalidArguments(t *testing.T) {
 	t.Setenv("WHOZEX_WEBHOOK_SECRET", "")
 	database := []string{"-database", "sqlite::memory:"}
 	for _, tt := range []struct {
@@ -218,7 +218,7 @@ func TestWhatMakesNoSenseIsTold(t *testing.T) {
 	assert.NotContains(t, stderr.String(), "wxsec_padded")
 }
 
-func TestEveryTimeoutIsSet(t *testing.T) {
+func TestNewServer_Timeouts(t *testing.T) {
 	server := newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	assert.Positive(t, server.ReadHeaderTimeout)
 	assert.Positive(t, server.ReadTimeout)

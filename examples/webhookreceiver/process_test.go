@@ -25,16 +25,16 @@ import (
 )
 
 const (
-	secret   = "wxsec_example"
-	asMain   = "WEBHOOKRECEIVER_MAIN"
-	patience = 3 * time.Minute
+	secret      = "wxsec_example"
+	asMain      = "WEBHOOKRECEIVER_MAIN"
+	testTimeout = 3 * time.Minute
 )
 
 var signature = regexp.MustCompile(`(?i)[0-9a-f]{64}`)
 
 var postgres = sync.OnceValues(pgtest.Start)
 
-// TestMain lets the test binary be the program itself.
+// TestMain runs the tests, or the program if a test started it as a child process.
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
 		main()
@@ -61,7 +61,7 @@ func onEach(t *testing.T, test func(t *testing.T, source string)) {
 	})
 }
 
-// open is the inbox of a source, beside the program.
+// open opens the inbox of a database that the program may also have open.
 func open(t *testing.T, source string) *inbox.Inbox {
 	t.Helper()
 	store, err := idempotency.Open(t.Context(), source)
@@ -72,10 +72,10 @@ func open(t *testing.T, source string) *inbox.Inbox {
 	return in
 }
 
-// settled waits until nothing waits or runs, and returns the counts.
-func settled(t *testing.T, in *inbox.Inbox) inbox.Counts {
+// waitUntilIdle waits until no event is waiting or running, and returns the counts.
+func waitUntilIdle(t *testing.T, in *inbox.Inbox) inbox.Counts {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(50 * time.Millisecond) {
 		counts, err := in.Counts(t.Context())
 		require.NoError(t, err)
 		if counts.Waiting+counts.Running == 0 {
@@ -85,7 +85,7 @@ func settled(t *testing.T, in *inbox.Inbox) inbox.Counts {
 	}
 }
 
-// process is the program, running on its own.
+// process is the program as a child process.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -97,7 +97,7 @@ type process struct {
 
 func start(t *testing.T, source string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	p := &process{t: t, stdout: filepath.Join(t.TempDir(), "events.jsonl")}
 	stdout, err := os.Create(p.stdout)
@@ -119,8 +119,8 @@ func start(t *testing.T, source string) *process {
 	return p
 }
 
-// ended waits for the end of the program, which must be a clean one.
-func (p *process) ended() {
+// waitForExit waits for the program to exit with status 0.
+func (p *process) waitForExit() {
 	p.t.Helper()
 	p.read.Wait()
 	require.NoError(p.t, p.cmd.Wait(), p.stderr.String())
@@ -128,7 +128,7 @@ func (p *process) ended() {
 	assert.Empty(p.t, signature.FindString(p.stderr.String()))
 }
 
-// written returns how often each event is on stdout, by the event's id.
+// written returns how often each event is on stdout, by id.
 func (p *process) written() map[string]int {
 	p.t.Helper()
 	data, err := os.ReadFile(p.stdout)

@@ -12,17 +12,17 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// lease is how long an event of a killed process waits for another worker. The
-// inbox renews it while a line takes longer.
+// lease is how long an event of a killed process waits for another worker. The inbox
+// renews it during a long write.
 const lease = 5 * time.Second
 
-// retention is how long a redelivered event is recognized.
+// retention is how long redeliveries of an event are skipped.
 const retention = 90 * 24 * time.Hour
 
 // maxListed bounds the list of dead events.
 const maxListed = 1000
 
-// receiver takes events into its inbox, from which a worker writes lines.
+// receiver stores events in its inbox; workers write them as lines.
 type receiver struct {
 	inbox  *inbox.Inbox
 	lines  *lines
@@ -43,8 +43,8 @@ func newReceiver(ctx context.Context, store *idempotency.Store, stdout io.Writer
 	return &receiver{inbox: in, lines: &lines{to: stdout}, logger: logger}, nil
 }
 
-// settle waits until all that was received is written, or dead.
-func (r *receiver) settle(ctx context.Context) error {
+// waitUntilIdle waits until every received event is written or dead.
+func (r *receiver) waitUntilIdle(ctx context.Context) error {
 	for {
 		counts, err := r.inbox.Counts(ctx)
 		if err != nil || counts.Waiting+counts.Running == 0 {
@@ -58,7 +58,7 @@ func (r *receiver) settle(ctx context.Context) error {
 	}
 }
 
-// deadLine is a dead event on stdout.
+// deadLine is the line for a dead event.
 type deadLine struct {
 	ID         string          `json:"id"`
 	ReceivedAt time.Time       `json:"received_at"`

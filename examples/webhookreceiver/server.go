@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// path is where events are taken.
+	// path is the path of the webhook.
 	path = "/webhooks"
-	// shutdownTimeout bounds how long the deliveries that are being handled may
-	// take to finish. Longer than a request may take to arrive.
+	// shutdownTimeout bounds how long deliveries in progress may take to finish. It is
+	// longer than ReadTimeout.
 	shutdownTimeout = 15 * time.Second
 )
 
-// newServer bounds everything that a sender could draw out.
+// newServer sets every timeout, so that a slow sender cannot hold a connection.
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
@@ -34,10 +34,10 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// handler answers each genuine event once it is in the inbox.
+// handler responds to each verified event once it is in the inbox.
 func (r *receiver) handler(secret string) (http.Handler, error) {
 	verifier, err := webhookverify.New(secret,
-		// Neither header nor body: a log is no place for signatures.
+		// Do not log header and body: the log must not contain signatures.
 		webhookverify.WithErrorHandler(func(req *http.Request, err error) {
 			r.logger.Warn("delivery refused", "from", req.RemoteAddr, "error", err)
 		}))
@@ -49,9 +49,9 @@ func (r *receiver) handler(secret string) (http.Handler, error) {
 	return mux, nil
 }
 
-// serve takes events and writes lines until ctx ends, and then finishes those
-// begun. The requests' contexts do not come from ctx: its end must not reach into
-// the handling.
+// serve receives events and writes lines until ctx ends, and then finishes those in
+// progress. The requests' contexts are not derived from ctx, so its end does not cancel
+// them.
 func (r *receiver) serve(ctx context.Context, listener net.Listener, secret string) error {
 	defer func() { _ = listener.Close() }()
 	handler, err := r.handler(secret)
@@ -72,11 +72,11 @@ func (r *receiver) serve(ctx context.Context, listener net.Listener, secret stri
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
-	r.logger.Info("shutting down, deliveries finish first")
+	r.logger.Info("shutting down after deliveries in progress")
 	timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(timeout); err != nil {
-		// The senders of what is left get no 200.
+		// The remaining senders get no 200 and redeliver.
 		return errors.Join(fmt.Errorf("deliveries did not finish in %s: %w", shutdownTimeout, err), server.Close())
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestDecodeReports(t *testing.T) {
 		want lenient.Report
 	}{
 		{
-			name: "all as it should be",
+			name: "documented form",
 			data: `{"id":"1","balance":1,"custom":null,"count":1,"live":true,"at":"2025-01-01T12:00:00Z","names":[],"inner":{"count":1,"price":1},"plans":[],"note":""}`,
 			want: lenient.Report{Filled: 11},
 		},
@@ -55,7 +55,7 @@ func TestDecodeReports(t *testing.T) {
 			want: lenient.Report{Filled: 10, Converted: []string{"id", "balance", "custom", "count", "live", "at", "names", "inner.count"}},
 		},
 		{
-			name: "what cannot be read",
+			name: "unreadable values",
 			data: `{"id":{},"balance":"1,220.00","custom":false,"count":1.5,"live":"perhaps","at":"soon","names":"a","inner":7,"plans":[{"count":1},null]}`,
 			want: lenient.Report{
 				Filled:  2,

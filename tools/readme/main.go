@@ -1,6 +1,6 @@
-// Command readme builds and tests the Go code of the README and of the pages in docs
-// as their readers would: in a new module that requires nothing but the SDK's own,
-// and what a page names besides.
+// Command readme builds and tests the Go code of the README and of the pages in docs, as
+// their readers would: in a new module that requires only the SDK's modules and those
+// that a page imports.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 
 const module = "github.com/whozex/whozex-go"
 
-// prelude declares what the fragments speak of and leave to the reader.
+// prelude declares the functions that fragments call but do not show.
 //
 //go:embed prelude.go.txt
 var prelude string
@@ -77,7 +77,7 @@ func run(root string) error {
 	return nil
 }
 
-// blocksOf returns the Go code of the README and of the pages, in order.
+// blocksOf returns the Go code blocks of the README and of the pages, in order.
 func blocksOf(root string) ([]string, error) {
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
@@ -96,7 +96,7 @@ func blocksOf(root string) ([]string, error) {
 	return blocks, nil
 }
 
-// wrap makes a file of a block: a program, declarations, or the inside of a
+// wrap turns a block into a file. A block is a program, declarations, or the body of a
 // function.
 func wrap(i int, code string) (name, source string) {
 	name = fmt.Sprintf("block%d.go", i+1)
@@ -111,8 +111,8 @@ func wrap(i int, code string) (name, source string) {
 	return name, fmt.Sprintf("package reader\n\nfunc block%d(%s) error {\n%s\nreturn nil\n}\n", i+1, parameters(code), code)
 }
 
-// parameters are the names that a fragment takes for given, less those that it
-// declares itself.
+// parameters returns the parameters of a fragment's function: the names that fragments
+// use without declaring them, except those that this one declares.
 func parameters(code string) string {
 	given := []string{"err error"}
 	for _, p := range []struct{ name, kind string }{
@@ -137,8 +137,8 @@ func write(dir, name, source string) error {
 	return os.WriteFile(path, done, 0o600)
 }
 
-// withSDK imports the SDK's packages, which are not known to the module cache;
-// those that are not used are taken out again.
+// withSDK imports the SDK's packages, which goimports does not find by itself. goimports
+// then removes the unused ones.
 func withSDK(source string) string {
 	if strings.Contains(source, "\nimport ") {
 		return source

@@ -1,9 +1,9 @@
-// Everything works without this script but charts, copying and live events.
+// Without this script everything works except charts, copying and live events.
 "use strict";
 (() => {
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  // Times are drawn by the server in UTC, for want of knowing better.
+  // The server renders times in UTC, since it does not know the browser's time zone.
   const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
   const localise = (root) => $$("time[data-local]", root).forEach((t) => {
@@ -12,17 +12,17 @@
     t.title = at.toISOString();
   });
 
-  // Parts that change are taken from the page as the server draws it now.
+  // Parts that change are replaced by those of the page fetched again.
   const fetchPage = async (url, options) => {
-    const answer = await fetch(url, { credentials: "same-origin", ...options });
-    return new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch(url, { credentials: "same-origin", ...options });
+    return new DOMParser().parseFromString(await response.text(), "text/html");
   };
-  const seen = new Map(); // what the server drew last; a part that is the same stays
+  const seen = new Map(); // the server's last HTML of each part; an equal part is not replaced
   $$("[data-live]").forEach((part) => seen.set(part.id, part.innerHTML));
   const refresh = async () => {
     if (document.hidden || !$$("[data-live]").length) return;
     let page;
-    try { page = await fetchPage(location.href); } catch { return; } // the state of the stream tells
+    try { page = await fetchPage(location.href); } catch { return; } // the stream's state is shown anyway
     $$("[data-live]").forEach((part) => {
       const fresh = page.getElementById(part.id);
       const busy = part.contains(document.activeElement) || part.querySelector("[data-hide], [aria-busy=true], [data-reading]");
@@ -36,12 +36,12 @@
     });
   };
 
-  // A form whose answer is a part of a page takes that part in.
-  const masked = new WeakMap(); // credentials' places, as they are before anything is shown
+  // A form with data-inline replaces one part of the page by that of the response.
+  const masked = new WeakMap(); // the HTML of credentials before they are shown
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (form.matches("[data-once]")) {
-      if (form.dataset.sent) event.preventDefault(); // the server would not be fooled either
+      if (form.dataset.sent) event.preventDefault(); // the server checks this too
       form.dataset.sent = "yes";
       (event.submitter ?? form.querySelector("button")).setAttribute("aria-busy", "true");
       return;
@@ -81,7 +81,7 @@
     }
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  // A page out of the back cache may show a form that was used since.
+  // A page from the back/forward cache may show a form that was used since.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
   // Events.
@@ -92,7 +92,7 @@
     let soon;
     const say = (live, text) => { state.classList.toggle("live", live); state.textContent = text; };
     stream.onopen = () => say(true, "live");
-    stream.onerror = () => say(false, "connection lost, trying again");
+    stream.onerror = () => say(false, "connection lost, reconnecting");
     stream.onmessage = (message) => {
       $$(".empty", list).forEach((none) => none.remove());
       list.insertAdjacentHTML("afterbegin", message.data);

@@ -1,4 +1,4 @@
-// Charts read the table beside them, which is there without scripts, too.
+// Each chart draws the table beside it, which also works without scripts.
 "use strict";
 (() => {
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -6,12 +6,12 @@
   const dayName = format({ day: "numeric", month: "short" }), hourName = format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const money = (v) => "$" + v.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  // No finer than a cent, or a hundredth of a GB, so that no two ticks read the same.
+  // Ticks are at least a cent or a hundredth of a GB apart, so that no two have the same label.
   const steps = [-2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8].flatMap((e) => [1, 2, 5].map((m) => +(m * 10 ** e).toPrecision(1)));
   const day = 86400;
   let drawn = [];
 
-  // data reads times and columns. Times of which the table has no row have no usage.
+  // data reads times and columns. A time without a row in the table has no usage.
   const data = (figure) => {
     const { table, columns, first, last } = figure.dataset, step = +(figure.dataset.step || day);
     const rows = $$("#" + table + " tbody tr"), wanted = columns.trim().split(" ").map(Number);
@@ -25,7 +25,7 @@
 
   const draw = (figure) => {
     const plot = figure.querySelector(".plot");
-    if (!plot) return; // nothing to show
+    if (!plot) return; // no data
     const { xs, ys, step } = data(figure), dollars = figure.dataset.unit === "$";
     const sum = (values) => values.reduce((a, b) => a + b, 0);
     const spell = (v) => dollars ? money(v) : v.toLocaleString("en-US", { maximumFractionDigits: 2 }) + " GB";
@@ -42,7 +42,7 @@
         parts.length > 1 ? parts.map((e) => e.parentElement.textContent.trim()) : []).join(", "));
     };
     const ink = colour("--muted"), line = colour("--line"), font = "12px system-ui, sans-serif";
-    // Bars stand on each other: the highest is drawn first.
+    // Stacked bars: the highest is drawn first.
     const tops = ys[0].map((_, n) => ys.map((values) => sum(values.slice(0, n + 1)))).reverse();
     const fills = parts.length ? parts.map((e) => colour("--series-" + e.dataset.series)).reverse() : [colour(dollars ? "--series-1" : "--series-2")];
     const u = new uPlot({
@@ -68,7 +68,7 @@
       }] },
     }, [xs, ...tops], plot);
 
-    // By keyboard it is a slider over the days.
+    // For the keyboard the chart is a slider over the days.
     let at = xs.length - 1;
     const go = (i) => {
       plot.dataset.at = at = Math.max(0, Math.min(xs.length - 1, i));
@@ -93,7 +93,7 @@
       event.preventDefault();
       go(moves[event.key]());
     };
-    // Drawn anew while it was read; uPlot has its scales after a microtask.
+    // Redrawn while a value was shown; uPlot has its scales after a microtask.
     if (plot.dataset.at) queueMicrotask(() => go(+plot.dataset.at));
     drawn.push({ figure, undo() { u.destroy(); reset(); figure.removeAttribute("data-reading"); } });
   };

@@ -17,15 +17,15 @@ import (
 	"github.com/whozex/whozex-go/idempotency"
 )
 
-// settleEvery is how often it is looked for what became of what is open.
-const settleEvery = 30 * time.Second
+// settleInterval is the interval between attempts to resolve unknown outcomes.
+const settleInterval = 30 * time.Second
 
-// carryOut makes the call of an operation, once, and remembers what became of it.
-func (d *dashboard) carryOut(ctx context.Context, op operation) {
+// execute makes the call of an operation, once, and stores its outcome.
+func (d *dashboard) execute(ctx context.Context, op operation) {
 	err := d.call(ctx, &op)
 	switch r, getErr := d.once.Get(ctx, op.ID); {
 	case errors.Is(err, idempotency.ErrNotStored):
-		d.hub.warn("What became of " + op.What() + " could not be stored: " + err.Error())
+		d.hub.warn("The outcome of " + op.What() + " could not be stored: " + err.Error())
 		op.State, op.Problem = sending, explain(err)
 	case errors.Is(getErr, idempotency.ErrUnknownKey):
 		op.State, op.Problem = refused, explain(err)
@@ -37,15 +37,16 @@ func (d *dashboard) carryOut(ctx context.Context, op operation) {
 			op.Problem = explain(err)
 		}
 		op.fill(r)
-		op.Traces = d.traces(ctx, op, r)
+		op.Transactions = d.transactionsFor(ctx, op, r)
 	}
 	d.ops.finish(op)
 }
 
-// call fails if the price is not what the quote showed.
+// call makes the mutating call. It returns an error, and sends nothing, if the price
+// differs from the quote.
 func (d *dashboard) call(ctx context.Context, op *operation) error {
 	if op.GB == 0 {
-		return d.move(ctx, op)
+		return d.transfer(ctx, op)
 	}
 	price, err := d.client.CalculatePrice(ctx, op.GB, whozex.Fresh())
 	if err != nil {
@@ -59,23 +60,23 @@ func (d *dashboard) call(ctx context.Context, op *operation) error {
 	}
 	pkg, err := d.once.PurchasePackage(ctx, op.ID, op.User.ID, op.params())
 	if err == nil {
-		op.bought(pkg)
-		if err := d.shelf.add(known{ID: pkg.ID, UserID: op.User.ID, GB: pkg.TotalGB, Cost: op.Amount, CreatedAt: pkg.CreatedAt}); err != nil {
-			d.hub.warn(pkg.ID + " was bought, but could not be written down: " + err.Error()) // no reason to say that it was not
+		op.applyPackage(pkg)
+		if err := d.catalog.add(knownPackage{ID: pkg.ID, UserID: op.User.ID, GB: pkg.TotalGB, Cost: op.Amount, CreatedAt: pkg.CreatedAt}); err != nil {
+			d.hub.warn(pkg.ID + " was bought, but could not be stored: " + err.Error()) // not an error of the purchase
 		}
 	}
 	return err
 }
 
-// move changes a user's balance.
-func (d *dashboard) move(ctx context.Context, op *operation) error {
+// transfer changes a user's balance.
+func (d *dashboard) transfer(ctx context.Context, op *operation) error {
 	call := d.once.AddBalance
 	if op.Kind == "deduction" {
 		call = d.once.DeductBalance
 	}
 	change, err := call(ctx, op.ID, op.User.ID, op.Amount, op.Note)
 	if err == nil {
-		op.moved(change)
+		op.applyBalances(change)
 	}
 	return err
 }
@@ -84,17 +85,18 @@ func (o *operation) params() whozex.PurchasePackageParams {
 	return whozex.PurchasePackageParams{GB: o.GB, ProxyType: o.ProxyType}
 }
 
-// bought takes the figures of a response, unless it was lost.
-func (o *operation) bought(pkg *whozex.Package) {
+// applyPackage takes price and balances from a response. After a lost response they
+// are zero and the quote's remain.
+func (o *operation) applyPackage(pkg *whozex.Package) {
 	if pkg.Cost.IsPositive() {
 		o.Amount, o.PricePerGB, o.UserAfter = pkg.Cost, pkg.PricePerGB, pkg.UserBalanceAfter
 		o.PayerBefore, o.PayerAfter = o.UserAfter.Add(o.Amount), o.UserAfter
 	}
 }
 
-// look finds an operation as it is now, by what was shown of it or, after a
-// restart, by its key alone.
-func (d *dashboard) look(ctx context.Context, id string) (op operation, ok bool, err error) {
+// lookUp returns the current state of an operation: from memory and its key or, after a
+// restart, from its key alone.
+func (d *dashboard) lookUp(ctx context.Context, id string) (op operation, ok bool, err error) {
 	op, ok = d.ops.get(id)
 	if op.State == quoted {
 		return op, ok, nil
@@ -106,21 +108,21 @@ func (d *dashboard) look(ctx context.Context, id string) (op operation, ok bool,
 	case err != nil:
 		return op, ok, err
 	case !ok:
-		op = d.recall(ctx, r)
+		op = d.restore(ctx, r)
 	}
 	op.fill(r)
 	return op, true, nil
 }
 
-// over is closed: there is nothing to wait for.
+// over is a closed channel, for operations that have ended.
 var over = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// recall makes an operation of its key's row.
-func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation {
+// restore makes an operation from the record of its key.
+func (d *dashboard) restore(ctx context.Context, r *idempotency.Record) operation {
 	var params struct {
 		Amount    decimal.Decimal
 		Note      string
@@ -128,7 +130,7 @@ func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation
 		ProxyType whozex.ProxyType `json:"proxy_type"`
 	}
 	_ = json.Unmarshal(r.Params, &params)
-	op := operation{ID: r.Key, settled: over, User: d.people.get(r.SubjectID), Amount: params.Amount, Note: params.Note, GB: params.GB, ProxyType: params.ProxyType}
+	op := operation{ID: r.Key, settled: over, User: d.userCache.get(r.SubjectID), Amount: params.Amount, Note: params.Note, GB: params.GB, ProxyType: params.ProxyType}
 	op.User.ID = r.SubjectID
 	switch r.Operation {
 	case whozex.OpAddBalance:
@@ -138,8 +140,8 @@ func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation
 	case whozex.OpPurchasePackage:
 		op.Kind = "purchase"
 	case whozex.OpAddGB:
-		k, _ := d.shelf.get(r.SubjectID)
-		op.Kind, op.Into, op.User = "add-gb", r.SubjectID, d.people.get(k.UserID)
+		k, _ := d.catalog.get(r.SubjectID)
+		op.Kind, op.Into, op.User = "add-gb", r.SubjectID, d.userCache.get(k.UserID)
 		op.User.ID = k.UserID
 	default:
 		return op
@@ -147,21 +149,21 @@ func (d *dashboard) recall(ctx context.Context, r *idempotency.Record) operation
 	if r.State != idempotency.Succeeded {
 		return op
 	}
-	// The stored response; nothing is sent for a key that has succeeded.
+	// This reads the stored response: a key that has succeeded sends nothing.
 	switch op.Kind {
 	case "add-gb":
 		_ = d.addGB(ctx, &op)
 	case "purchase":
 		if pkg, err := d.once.PurchasePackage(ctx, r.Key, r.SubjectID, op.params()); err == nil {
-			op.bought(pkg)
+			op.applyPackage(pkg)
 		}
 	default:
-		_ = d.move(ctx, &op)
+		_ = d.transfer(ctx, &op)
 	}
 	return op
 }
 
-// fill takes over what the key's row says.
+// fill takes state and outcome from the record of the key.
 func (o *operation) fill(r *idempotency.Record) {
 	o.State, o.Verdict, o.Reason, o.NotBefore = unknown, whozex.OutcomeUndecided, r.Reason, r.NotBefore
 	o.SentAt, o.SettledAt, o.PackageID = r.Unknown.SentAt, r.UpdatedAt, ""
@@ -184,26 +186,28 @@ func (o *operation) fill(r *idempotency.Record) {
 	}
 }
 
-// traces are the transactions that a person may look at.
-func (d *dashboard) traces(ctx context.Context, op operation, r *idempotency.Record) (traces []string) {
+// transactionsFor describes the transactions that Reconcile found for an operation with
+// an unknown outcome, so that a person can compare them.
+func (d *dashboard) transactionsFor(ctx context.Context, op operation, r *idempotency.Record) (found []string) {
 	if op.State != unknown {
 		return nil
 	}
 	outcome, err := d.client.Reconcile(ctx, r.Unknown)
 	if err != nil {
-		return []string{"the look failed: " + explain(err)}
+		return []string{"the search failed: " + explain(err)}
 	}
 	for _, t := range outcome.Transactions {
-		traces = append(traces, strings.TrimSpace(string(t.Type)+" of "+usd(t.Amount.Decimal.Abs())+", "+t.CreatedAt.UTC().Format(time.DateTime)+" UTC "+t.Note))
+		found = append(found, strings.TrimSpace(string(t.Type)+" of "+usd(t.Amount.Decimal.Abs())+", "+t.CreatedAt.UTC().Format(time.DateTime)+" UTC "+t.Note))
 	}
-	return traces
+	return found
 }
 
-// unknown lists what is open, newest first, for the warning on every page.
+// unknown lists the operations with an unknown outcome, newest first, for the warning
+// on every page.
 func (d *dashboard) unknown(ctx context.Context) (open []operation) {
 	rows, err := d.once.Pending(ctx)
 	if err != nil {
-		d.hub.warn("The file of operations cannot be read: " + err.Error())
+		d.hub.warn("The stored operations cannot be read: " + err.Error())
 	}
 	for _, r := range slices.Backward(rows) {
 		if r.InProgress {
@@ -211,7 +215,7 @@ func (d *dashboard) unknown(ctx context.Context) (open []operation) {
 		}
 		op, ok := d.ops.get(r.Key)
 		if !ok {
-			op = d.recall(ctx, r)
+			op = d.restore(ctx, r)
 		}
 		op.fill(r)
 		open = append(open, op)
@@ -219,29 +223,29 @@ func (d *dashboard) unknown(ctx context.Context) (open []operation) {
 	return open
 }
 
-// settle looks from time to time for what became of what is open.
+// settle resolves unknown outcomes every settleInterval.
 func (d *dashboard) settle(ctx context.Context) {
 	for ctx.Err() == nil {
 		if _, err := d.once.Settle(ctx); err != nil && ctx.Err() == nil {
-			d.hub.warn("What became of an operation cannot be found out: " + explain(err))
+			d.hub.warn("An unknown outcome cannot be resolved: " + explain(err))
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(settleEvery):
+		case <-time.After(settleInterval):
 		}
 	}
 }
 
-// askAgain only reads, and is harmless however often it comes.
+// askAgain tries to resolve an unknown outcome. It only reads, so a repeat is harmless.
 func (d *dashboard) askAgain(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if _, err := d.once.Settle(r.Context()); err != nil {
 		d.fail(w, r, http.StatusBadGateway, explain(err))
 		return
 	}
-	if op, ok, err := d.look(r.Context(), id); err == nil && ok && op.State == unknown {
+	if op, ok, err := d.lookUp(r.Context(), id); err == nil && ok && op.State == unknown {
 		if row, err := d.once.Get(r.Context(), id); err == nil {
-			op.Traces = d.traces(r.Context(), op, row)
+			op.Transactions = d.transactionsFor(r.Context(), op, row)
 			d.ops.remember(op)
 		}
 	}

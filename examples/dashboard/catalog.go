@@ -9,40 +9,40 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// known is a package that was bought here or seen in an event.
-type known struct {
+// knownPackage is a package that was bought here or named by an event.
+type knownPackage struct {
 	ID, UserID string
 	GB, Cost   decimal.Decimal
 	CreatedAt  time.Time
 	Level      level // as it was last read
 }
 
-// shelf remembers packages, since the API has no route that lists them.
-type shelf struct {
+// catalog remembers packages, since the API has no route that lists them.
+type catalog struct {
 	mu    sync.Mutex
-	all   map[string]*known
-	order []*known // newest first
+	all   map[string]*knownPackage
+	order []*knownPackage // newest first
 	count map[string]int
 	store *store
 }
 
-func newShelf(all []known, s *store) *shelf {
-	shelf := &shelf{all: map[string]*known{}, count: map[string]int{}, store: s}
+func newCatalog(all []knownPackage, s *store) *catalog {
+	catalog := &catalog{all: map[string]*knownPackage{}, count: map[string]int{}, store: s}
 	for i := range all {
-		shelf.all[all[i].ID] = &all[i]
-		shelf.order = append(shelf.order, &all[i])
-		shelf.count[all[i].Level.State]++
+		catalog.all[all[i].ID] = &all[i]
+		catalog.order = append(catalog.order, &all[i])
+		catalog.count[all[i].Level.State]++
 	}
-	slices.SortFunc(shelf.order, newer)
-	return shelf
+	slices.SortFunc(catalog.order, newer)
+	return catalog
 }
 
-func newer(a, b *known) int {
+func newer(a, b *knownPackage) int {
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
-// add keeps what came first: event and answer tell of the same package.
-func (s *shelf) add(k known) error {
+// add ignores a package that is known: the response and an event name the same one.
+func (s *catalog) add(k knownPackage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.all[k.ID]; ok || k.ID == "" {
@@ -55,20 +55,20 @@ func (s *shelf) add(k known) error {
 	return s.store.put(k)
 }
 
-func (s *shelf) get(id string) (known, bool) {
+func (s *catalog) get(id string) (knownPackage, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.all[id]; k != nil {
 		return *k, true
 	}
-	return known{}, false
+	return knownPackage{}, false
 }
 
-// list has the packages that keep wants, newest first.
-func (s *shelf) list(keep func(known) bool) []known {
+// list returns the packages for which keep is true, newest first.
+func (s *catalog) list(keep func(knownPackage) bool) []knownPackage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []known
+	var list []knownPackage
 	for _, k := range s.order {
 		if keep == nil || keep(*k) {
 			list = append(list, *k)
@@ -77,8 +77,8 @@ func (s *shelf) list(keep func(known) bool) []known {
 	return list
 }
 
-// newest has n packages.
-func (s *shelf) newest(n int) (list []known) {
+// newest returns the n newest packages.
+func (s *catalog) newest(n int) (list []knownPackage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.order[:min(n, len(s.order))] {
@@ -87,12 +87,12 @@ func (s *shelf) newest(n int) (list []known) {
 	return list
 }
 
-// page cuts one page out of the packages that keep wants: low ones first, then
-// those used up, then all others, or by age alone.
-func (s *shelf) page(keep func(*known) bool, byAge bool, page pager) ([]known, pager) {
+// page returns one page of the packages for which keep is true: low ones first, then
+// used-up ones, then all others; or, with byAge, newest first.
+func (s *catalog) page(keep func(*knownPackage) bool, byAge bool, page pager) ([]knownPackage, pager) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var groups [3][]*known
+	var groups [3][]*knownPackage
 	for _, k := range s.order {
 		if !keep(k) {
 			continue
@@ -109,20 +109,20 @@ func (s *shelf) page(keep func(*known) bool, byAge bool, page pager) ([]known, p
 	}
 	all := slices.Concat(groups[:]...)
 	page, from, to := page.of(len(all))
-	list := make([]known, 0, to-from)
+	list := make([]knownPackage, 0, to-from)
 	for _, k := range all[from:to] {
 		list = append(list, *k)
 	}
 	return list, page
 }
 
-// matching lists the packages that a purchase in doubt may have made.
-func (s *shelf) matching(op operation) []known {
+// matching lists the packages that a purchase with an unknown outcome may have created.
+func (s *catalog) matching(op operation) []knownPackage {
 	if op.Kind != "purchase" || op.State != unknown {
 		return nil
 	}
 	since := op.SentAt.Add(-time.Minute) // clocks differ
-	return s.list(func(k known) bool {
+	return s.list(func(k knownPackage) bool {
 		return k.UserID == op.User.ID && k.GB.Equal(decimal.NewFromInt(int64(op.GB))) && k.CreatedAt.After(since)
 	})
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// onDesk is how many of the newest packages the overview shows, and lowOnDesk how
-// many low ones: each of them costs a call.
+// overviewNewest is how many of the newest packages the overview shows, overviewLow how
+// many low ones. Each costs a call.
 const (
-	onDesk    = 6
-	lowOnDesk = 4
+	overviewNewest = 6
+	overviewLow    = 4
 )
 
-const errNoUser = plain("There is no such user. Search for the user by name or email.")
+const errNoUser = plain("User not found. Search for the user by name or email.")
 
-// overview is the first page. Each part fails on its own.
+// overview is the first page. An error in one part does not affect the others.
 type overview struct {
 	Account        *whozex.Account
 	AccountProblem string
@@ -31,10 +31,10 @@ type overview struct {
 	Packages, Low  []packageView
 	Levels         levels
 	Calculator     calculator
-	Events         []happening
+	Events         []eventView
 }
 
-// day is a point of the charts.
+// day is a point of the spend chart.
 type day struct {
 	Date      time.Time
 	Spent, GB decimal.Decimal
@@ -50,12 +50,12 @@ func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
 	ctx, size, a := r.Context(), r.FormValue("gb"), paramsOf(r)
 	var o overview
 	var all sync.WaitGroup
-	all.Go(func() { o.Account, o.AccountProblem = tell(d.client.GetAccount(ctx)) })
-	all.Go(func() { o.Pricing, o.Calculator.Problem = tell(d.client.GetPricing(ctx)) })
+	all.Go(func() { o.Account, o.AccountProblem = explained(d.client.GetAccount(ctx)) })
+	all.Go(func() { o.Pricing, o.Calculator.Problem = explained(d.client.GetPricing(ctx)) })
 	all.Go(func() { o.Spend = d.lastDays(ctx, 30) })
 	all.Go(func() { o.Users = d.users(ctx, a) })
-	all.Go(func() { o.Packages = d.views(ctx, d.shelf.newest(onDesk)) })
-	all.Go(func() { o.Low = d.views(ctx, d.shelf.attention(lowOnDesk)) })
+	all.Go(func() { o.Packages = d.views(ctx, d.catalog.newest(overviewNewest)) })
+	all.Go(func() { o.Low = d.views(ctx, d.catalog.attention(overviewLow)) })
 	var quote calculator
 	if size != "" {
 		all.Go(func() { quote = d.calculate(ctx, size) })
@@ -67,20 +67,20 @@ func (d *dashboard) index(w http.ResponseWriter, r *http.Request) {
 	if o.Pricing != nil {
 		o.Calculator.Plans = o.Pricing.Plans
 	}
-	o.Levels, o.Events = d.shelf.levels(), d.hub.since(0)
+	o.Levels, o.Events = d.catalog.levels(), d.hub.since(0)
 	d.render(w, r, http.StatusOK, "index", "Overview", o)
 }
 
-// tell keeps the problem in words for its place on the page.
-func tell[T any](value T, err error) (T, string) {
+// explained turns the error into text for the page.
+func explained[T any](value T, err error) (T, string) {
 	if err != nil {
 		return value, explain(err)
 	}
 	return value, ""
 }
 
-// chart goes by the names of the sandbox and their likely kin: those of the live
-// API are not documented.
+// chart reads the spend chart. The API does not document the names of its values, so it
+// tries the sandbox's names and similar ones.
 func (d *dashboard) chart(ctx context.Context) ([]day, error) {
 	stats, err := d.client.GetAnalyticsOverview(ctx)
 	if err != nil {
@@ -97,8 +97,8 @@ func (d *dashboard) chart(ctx context.Context) ([]day, error) {
 	var days []day
 	found := false
 	for _, p := range points {
-		spent, a := pick(p, "spent", "spending", "spend", "cost", "amount")
-		gb, b := pick(p, gbNames...)
+		spent, a := firstValue(p, "spent", "spending", "spend", "cost", "amount")
+		gb, b := firstValue(p, gbNames...)
 		found = found || a || b
 		if !p.Date.IsZero() {
 			days = append(days, day{p.Date, spent, gb})
@@ -117,19 +117,19 @@ func (d *dashboard) calculate(ctx context.Context, text string) calculator {
 		c.Problem = "Enter a whole number of GB, from 1 to 1,000,000."
 		return c
 	}
-	c.Quote, c.Problem = tell(d.client.CalculatePrice(ctx, gb))
+	c.Quote, c.Problem = explained(d.client.CalculatePrice(ctx, gb))
 	return c
 }
 
-// find goes by the email where it is known, since the API has no route for one
-// user, and else through the list.
+// find returns a user by id. The API has no route for one user, so it searches for the
+// user's email, if known, and then iterates over all users.
 func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOption) (whozex.User, error) {
 	pages := []whozex.PageOption{whozex.Prefetch(2)}
 	for _, opt := range opts {
 		pages = append(pages, opt)
 	}
 	params := []whozex.ListUsersParams{{}}
-	if email := d.people.get(id).Email; email != "" {
+	if email := d.userCache.get(id).Email; email != "" {
 		params = []whozex.ListUsersParams{{Search: email}, {}}
 	}
 	for _, p := range params {
@@ -137,7 +137,7 @@ func (d *dashboard) find(ctx context.Context, id string, opts ...whozex.CallOpti
 			if err != nil {
 				return whozex.User{}, err
 			}
-			d.people.learn(user)
+			d.userCache.add(user)
 			if user.ID == id {
 				return user, nil
 			}

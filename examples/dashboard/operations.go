@@ -13,20 +13,20 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// The states of an operation. It leaves quoted once, before the call is made; what
-// comes then is that of its idempotency key.
+// The states of an operation. It leaves quoted once, before the call is made; after that
+// its state follows from the record of its idempotency key.
 const (
 	quoted  = "quoted"
 	sending = "sending"
 	done    = "done"
-	refused = "refused" // nothing was carried out
+	refused = "refused" // the call had no effect
 	unknown = "unknown"
 )
 
-// quoteTTL bounds how long a quote can be confirmed, and quotes how many wait.
+// quoteTTL is how long a quote can be confirmed, maxQuotes how many are kept.
 const (
-	quoteTTL = 10 * time.Minute
-	quotes   = 1000
+	quoteTTL  = 10 * time.Minute
+	maxQuotes = 1000
 )
 
 var (
@@ -38,9 +38,9 @@ var (
 type operation struct {
 	ID     string // the idempotency key
 	State  string
-	Kind   string // one of kinds; empty for what another program does by the same file
+	Kind   string // one of kinds; empty for a call of another program in the same file
 	User   whozex.User
-	Amount decimal.Decimal // what it costs who pays
+	Amount decimal.Decimal // what the payer pays
 	Note   string          // of a top-up or deduction
 
 	Into       string // the package that gets GB
@@ -55,38 +55,39 @@ type operation struct {
 
 	QuotedAt, SentAt, SettledAt time.Time
 	PackageID                   string
-	Problem                     string         // as the call reported it
-	Verdict                     whozex.Verdict // if it is not by the response
+	Problem                     string         // the call's error
+	Verdict                     whozex.Verdict // unless the response is the evidence
 	Reason                      string
-	Traces                      []string
+	Transactions                []string // found by Reconcile, if the outcome is unknown
 	NotBefore                   time.Time
 
 	token, session string
 	settled        chan struct{}
 }
 
-// Token is for the form of the one whose quote it is.
+// Token is the form's one-time token; empty in other browsers.
 func (o operation) Token() string { return o.token }
 
-// operations hands out one-time tokens and remembers what was shown of each.
+// operations issues one-time tokens and remembers each operation.
 type operations struct {
 	mu  sync.Mutex
 	all map[string]*operation
 }
 
-// quote remembers op and gives it id and token.
+// quote stores op as a quote with a token for the session.
 func (o *operations) quote(op operation, session string) operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.forget()
+	o.evict()
 	op.State, op.QuotedAt = quoted, time.Now()
 	op.session, op.token, op.settled = session, rand.Text(), make(chan struct{})
 	o.all[op.ID] = &op
 	return op
 }
 
-// forget drops quotes that nobody confirmed: the stale, and the oldest of too many.
-func (o *operations) forget() {
+// evict drops unconfirmed quotes: those that have expired, and the oldest if there are
+// too many.
+func (o *operations) evict() {
 	var open []*operation
 	for id, op := range o.all {
 		switch {
@@ -97,12 +98,12 @@ func (o *operations) forget() {
 			open = append(open, op)
 		}
 	}
-	if len(open) >= quotes {
+	if len(open) >= maxQuotes {
 		delete(o.all, slices.MinFunc(open, func(a, b *operation) int { return a.QuotedAt.Compare(b.QuotedAt) }).ID)
 	}
 }
 
-// begin uses up the token. Only the first gets true; all others wait for settled.
+// begin consumes the token. Only the first caller gets true; others wait for settled.
 func (o *operations) begin(id, token, session string) (operation, bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -110,7 +111,7 @@ func (o *operations) begin(id, token, session string) (operation, bool, error) {
 	if op == nil || op.State == quoted && time.Since(op.QuotedAt) > quoteTTL {
 		return operation{}, false, errNoOperation
 	}
-	if op.State != quoted { // nothing is done, so whoever asks is led to what was
+	if op.State != quoted { // already confirmed: return it whatever the token
 		return *op, false, nil
 	}
 	if session == "" || !same(op.token, token) || !same(op.session, session) {
@@ -122,14 +123,14 @@ func (o *operations) begin(id, token, session string) (operation, bool, error) {
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// remember keeps what is shown of op.
+// remember stores op.
 func (o *operations) remember(op operation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.all[op.ID] = &op
 }
 
-// finish remembers what became of op, and wakes who waits for it.
+// finish stores the outcome of op and wakes the requests that wait for it.
 func (o *operations) finish(op operation) {
 	o.remember(op)
 	close(op.settled)

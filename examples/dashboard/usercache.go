@@ -12,29 +12,30 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// The list of all users is read again after meetEvery, or meetAgain if that failed.
+// The list of all users is read again after usersInterval, or after usersRetry if that
+// failed.
 const (
-	meetEvery = 5 * time.Minute
-	meetAgain = 30 * time.Second
+	usersInterval = 5 * time.Minute
+	usersRetry    = 30 * time.Second
 )
 
-// people remembers users by id, in the order in which the API lists them.
-type people struct {
+// userCache remembers users by id.
+type userCache struct {
 	mu     sync.Mutex
 	all    map[string]*knownUser
-	readAt time.Time // of the whole list; zero until then
+	readAt time.Time // when the whole list was read; zero before
 }
 
 type knownUser struct {
 	whozex.User
-	text string // in which a search looks
+	text string // name and email in lower case, for searches
 }
 
-func newPeople() *people {
-	return &people{all: map[string]*knownUser{}}
+func newUserCache() *userCache {
+	return &userCache{all: map[string]*knownUser{}}
 }
 
-func (p *people) learn(users ...whozex.User) {
+func (p *userCache) add(users ...whozex.User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, user := range users {
@@ -42,7 +43,7 @@ func (p *people) learn(users ...whozex.User) {
 	}
 }
 
-func (p *people) get(id string) whozex.User {
+func (p *userCache) get(id string) whozex.User {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if found := p.all[id]; found != nil {
@@ -51,8 +52,8 @@ func (p *people) get(id string) whozex.User {
 	return whozex.User{}
 }
 
-// matching lists who has text in name or email, as the API's own search does.
-func (p *people) matching(text string) []*knownUser {
+// matching lists users with text in name or email, as the API's search does.
+func (p *userCache) matching(text string) []*knownUser {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text = strings.ToLower(text)
@@ -65,7 +66,7 @@ func (p *people) matching(text string) []*knownUser {
 	return list
 }
 
-// userOrders are the ways to sort users; the first is the API's own.
+// userOrders are the orders of users; the first is that of the API.
 var userOrders = []listOption{
 	{"", "Newest first"}, {"oldest", "Oldest first"}, {"balance", "Highest balance"}, {"balance-low", "Lowest balance"},
 	{"packages", "Most packages"}, {"packages-few", "Fewest packages"},
@@ -79,8 +80,8 @@ var compareUsers = map[string]func(a, b *knownUser) int{
 	"packages-few": func(a, b *knownUser) int { return cmp.Compare(a.PackageCount, b.PackageCount) },
 }
 
-// sorted has one page of the users that match, of those read so far.
-func (p *people) sorted(query, order string, page pager) ([]whozex.User, pager) {
+// sorted returns one page of the matching users among those read so far.
+func (p *userCache) sorted(query, order string, page pager) ([]whozex.User, pager) {
 	list := p.matching(query)
 	compare := compareUsers[order]
 	slices.SortFunc(list, func(a, b *knownUser) int {
@@ -94,25 +95,25 @@ func (p *people) sorted(query, order string, page pager) ([]whozex.User, pager) 
 	return users, page
 }
 
-// read is when the list of all users was read, zero if it was not yet, and how many
-// are known.
-func (p *people) read() (time.Time, int) {
+// read returns when the list of all users was read, zero before, and how many users are
+// known.
+func (p *userCache) read() (time.Time, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.readAt, len(p.all)
 }
 
-// meet reads all users from time to time, for names and for orders that the API
-// does not have.
-func (d *dashboard) meet(ctx context.Context) {
+// readUsers reads all users every usersInterval, for their names and for orders that
+// the API does not have.
+func (d *dashboard) readUsers(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait, began := meetAgain, time.Now()
-		if _, err := d.find(ctx, "-"); errors.Is(err, errNoUser) { // nobody of that id among all
-			d.people.mu.Lock()
-			d.people.readAt, wait = began, meetEvery
-			d.people.mu.Unlock()
+		wait, began := usersRetry, time.Now()
+		if _, err := d.find(ctx, "-"); errors.Is(err, errNoUser) { // no user has that id, so all were read
+			d.userCache.mu.Lock()
+			d.userCache.readAt, wait = began, usersInterval
+			d.userCache.mu.Unlock()
 		}
-		d.met.Store(true)
+		d.usersRead.Store(true)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

@@ -6,25 +6,25 @@ import (
 	"strconv"
 )
 
-// pageParams read what a page shows from its URL. What makes no sense there is
-// left out, and said.
+// pageParams reads the options of a page from its URL. Invalid values are ignored, and
+// shown as ignored.
 type pageParams struct {
 	values  url.Values
 	Ignored []ignored
 }
 
-// ignored is a parameter that means nothing, and what holds in its place.
+// ignored is an invalid parameter, and the value used instead.
 type ignored struct{ Name, Value, Instead string }
 
-// listOption is a value of a parameter, and its name on the page.
+// listOption is a valid value of a parameter, and its label.
 type listOption struct{ Value, Label string }
 
 func paramsOf(r *http.Request) *pageParams { return &pageParams{values: r.URL.Query()} }
 
-// text is free text.
+// text returns a parameter that may be any text.
 func (a *pageParams) text(name string) string { return cut(a.values.Get(name), 200) }
 
-// choice is one of all, the first if the address is silent.
+// choice returns a parameter that must be one of all; the first is the default.
 func (a *pageParams) choice(name string, all []listOption) listOption {
 	value := a.values.Get(name)
 	for _, c := range all {
@@ -38,7 +38,7 @@ func (a *pageParams) choice(name string, all []listOption) listOption {
 	return all[0]
 }
 
-// page is the number of a page, from 1.
+// page returns the page number, from 1.
 func (a *pageParams) page() int {
 	value := a.values.Get("page")
 	page, err := strconv.Atoi(value)
@@ -51,7 +51,7 @@ func (a *pageParams) page() int {
 	return 1
 }
 
-// rows is a number of rows a page.
+// rows returns the number of rows per page.
 func (a *pageParams) rows(all []listOption) int {
 	n, _ := strconv.Atoi(a.choice("rows", all).Value)
 	return n
@@ -64,15 +64,15 @@ func rowOptions(first int, more ...int) (all []listOption) {
 	return all
 }
 
-// pager leads to the other pages of a list. They keep what the address says.
+// pager makes the links to the other pages of a list. They keep the URL's parameters.
 type pager struct {
 	Page, Pages, Total, Rows int
-	Missing                  int // the page asked for, if there is none of that number
+	Missing                  int // the requested page, if it does not exist
 	Path, Anchor             string
-	Keep                     url.Values // of the address
+	Keep                     url.Values // parameters of the URL
 }
 
-// keep remembers parameters that are set.
+// keep stores the named parameters, if set, for the links.
 func (p *pager) keep(a *pageParams, names ...string) {
 	p.Keep = url.Values{}
 	for _, name := range names {
@@ -82,17 +82,17 @@ func (p *pager) keep(a *pageParams, names ...string) {
 	}
 }
 
-// of is the pager of a list of so many, and what its page shows.
+// of returns the pager of a list of total items, and the range of its page.
 func (p pager) of(total int) (q pager, from, to int) {
 	p.Total, p.Pages = total, max(1, (total+p.Rows-1)/p.Rows)
-	if p.Page > p.Pages { // an old link: the last page is nearest to it
+	if p.Page > p.Pages { // an old link: show the last page
 		p.Missing, p.Page = p.Page, p.Pages
 	}
 	from = (p.Page - 1) * p.Rows
 	return p, from, min(from+p.Rows, total)
 }
 
-// At is the address of another page.
+// At returns the URL of another page.
 func (p pager) At(page int) string {
 	query := url.Values{"page": {strconv.Itoa(page)}}
 	for name, value := range p.Keep {
@@ -101,7 +101,7 @@ func (p pager) At(page int) string {
 	return p.Path + "?" + query.Encode() + p.Anchor
 }
 
-// Action is where the form leads that asks for a page.
+// Action is the URL of the form that asks for a page number.
 func (p pager) Action() string { return p.Path + p.Anchor }
 
 func (p pager) Previous() int { return p.Page - 1 }
