@@ -493,3 +493,21 @@ func TestBeforeSend_Cancel(t *testing.T) {
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
 	assert.Zero(t, s.server.Requests(whozex.OpAddBalance))
 }
+
+func TestAGraceShorterThanTheTimeoutIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		grace, timeout time.Duration
+		refused        bool
+	}{
+		{name: "shorter", grace: time.Minute, timeout: 2 * time.Minute, refused: true},
+		{name: "as long", grace: time.Minute, timeout: time.Minute},
+		{name: "none at all", timeout: time.Minute},
+		{name: "negative", grace: -1, timeout: time.Minute, refused: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := whozex.New(testKey, whozex.WithTimeout(test.timeout), whozex.WithGrace(test.grace))
+			assert.Equal(t, test.refused, errors.Is(err, whozex.ErrInvalidParams), "%v", err)
+		})
+	}
+}

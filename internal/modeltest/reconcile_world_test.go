@@ -1,4 +1,4 @@
-package whozex_test
+package modeltest
 
 import (
 	"cmp"
@@ -218,7 +218,7 @@ func (w *world) serve(req *http.Request) (*http.Response, error) {
 	if !w.NoMeta {
 		meta = at.Add(w.MetaAhead + node).UTC().Format("2006-01-02T15:04:05.000Z")
 	}
-	data := everything
+	data := account
 	switch {
 	case strings.HasSuffix(req.URL.Path, "/transactions"):
 		data = w.page("transactions", w.history(at), req)

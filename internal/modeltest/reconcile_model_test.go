@@ -1,4 +1,4 @@
-package whozex_test
+package modeltest
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-var worlds = flag.Int("worlds", 5000, "number of random worlds in which Reconcile is asked")
+var worlds = flag.Int("worlds", defaultWorlds, "number of random worlds in which Reconcile is asked")
 
 // tally counts verdicts.
 type tally map[string]map[whozex.Verdict]int
@@ -75,13 +76,13 @@ func (w *world) mayBeReversed() bool {
 	})
 }
 
-// explore checks a property in as many worlds as the flag says.
-func explore(t *testing.T, share int, draw func(*rapid.T, *world), laters ...time.Duration) (counted tally) {
+// explore asks in so many random worlds.
+func explore(t *testing.T, number int, draw func(*rapid.T, *world), laters ...time.Duration) (counted tally) {
 	t.Helper()
 	counted = tally{}
 	checks := flag.Lookup("rapid.checks")
 	before := checks.Value.String()
-	require.NoError(t, checks.Value.Set(fmt.Sprint(max(1, *worlds/share))))
+	require.NoError(t, checks.Value.Set(strconv.Itoa(number)))
 	defer func() { require.NoError(t, checks.Value.Set(before)) }()
 	rapid.Check(t, func(t *rapid.T) {
 		var w world
@@ -310,11 +311,11 @@ func drawQuirks(t *rapid.T, w *world) {
 }
 
 func TestReconcile_RandomWorlds(t *testing.T) {
-	explore(t, 1, drawQuirks, time.Second, 30*time.Second, 65*time.Second, 75*time.Second, 2*time.Minute, hour, 26*hour, 8*day)
+	explore(t, *worlds, drawQuirks, time.Second, 30*time.Second, 65*time.Second, 75*time.Second, 2*time.Minute, hour, 26*hour, 8*day)
 }
 
 func TestReconcile_WorldsLikeTheSandbox(t *testing.T) {
-	counted := explore(t, 5, drawCall, 2*time.Minute)
+	counted := explore(t, max(*worlds/5, 500), drawCall, 2*time.Minute)
 	for _, op := range lost {
 		for of, least := range map[fate]float64{counts: 1, neverDone: 0.8} {
 			if op == whozex.OpPurchasePackage {
