@@ -20,80 +20,78 @@ type law interface {
 }
 
 const (
-	doubling   = 500 * time.Millisecond // of the rate in slow start, at least
-	doublings  = 10                     // in a pause, at most
-	minPauses  = 4                      // on the way to the plateau
-	oncePauses = 8                      // after slow start
-	maxPauses  = 20
-	lowered    = 0.95 // of the rate allowed, after a refusal
-	minYield   = 0.9  // of the rate sent, at most, after a refusal before the plateau
-
-	minPlateau = 2 * time.Second
-	maxPlateau = 20 * time.Minute
-	leastRate  = 1.0 / 60
+	doubling     = 500 * time.Millisecond // of the rate in slow start, at least
+	doublings    = 10                     // in a pause, at most
+	pauses       = 9                      // on the way to the plateau
+	sharedPauses = 4                      // the same, after a refusal on it
+	minWay       = 2 * time.Second
+	margin       = 0.98 // of the rate allowed, at the plateau
+	lowered      = 0.95 // of the plateau, after the pause
+	leastRate    = 1.0 / 60
 )
 
 // cubic is the law in force, see the package's documentation.
 type cubic struct {
-	low, high, top float64       // after the pause, at the plateau, and as long after it again
-	plateau        time.Duration // from the end of the pause
-	since          time.Time     // the end of the pause
-	pauses         int           // that the plateau is away
-	doubling       time.Duration // of slow start; 0 when it is over
+	slowStart bool
+	high      float64       // at the plateau, or at the beginning of slow start
+	growth    float64       // of the rate, from the plateau to as long after it again
+	pauses    int           // on the way to the plateau
+	since     time.Time     // the end of the pause
+	way       time.Duration // to the plateau, or until slow start has doubled the rate
 }
 
 func (l *cubic) refused(c *cycle) {
-	pause := c.pause()
 	if c.first {
-		low := max(c.sustained(), min(1, 1/pause.Seconds()))
-		*l = cubic{low: low, doubling: max(doubling, pause/doublings)}
-		l.resume(c.until, pause)
+		*l = cubic{slowStart: true, high: max(c.sustained(), min(1, 1/c.pause().Seconds()))}
+		l.resume(c.until, c.pause())
 		return
 	}
 	sent := l.rate(c.ended)
 	switch {
-	case l.doubling > 0:
-		l.high, l.pauses = c.allowed(0), oncePauses
-	case c.ended.Before(l.since.Add(l.plateau)):
+	case l.slowStart:
+		l.high, l.pauses = plateau(c.allowed(0), sent), pauses
+	case c.ended.Before(l.since.Add(l.way)):
 		// The limit is lower than it was, or shared with others.
-		l.high = max(min(sent/2+math.Sqrt(sent), minYield*sent), c.sustained())
-		l.pauses = minPauses
+		l.high, l.pauses = min(max(sent/2+math.Sqrt(sent), 0.7*sent), 0.9*sent), sharedPauses
 	default:
-		// What was allowed is a lower bound, a loose one if the server counts in windows.
-		l.high = c.allowed(time.Second)
-		l.high += max(sent-1.2*l.high, 0) / 4
-		l.pauses = min(2*l.pauses, maxPauses)
+		l.high, l.pauses = plateau(c.allowed(time.Second), sent), pauses
 	}
-	l.high = max(min(l.high, sent), leastRate)
-	l.low = lowered * l.high
-	l.top = max(sent, l.high+math.Sqrt(l.high))
-	l.doubling = 0
-	l.resume(c.until, pause)
+	l.slowStart = false
+	l.high = max(l.high, leastRate)
+	l.growth = 1 + max(0.7/math.Sqrt(l.high), 0.1)
+	l.resume(c.until, c.pause())
+}
+
+// plateau is just below the rate that was allowed. Of a server that counts in
+// windows that is a loose lower bound, so it is at least halfway to half of the
+// rate that was sent.
+func plateau(allowed, sent float64) float64 {
+	high := margin * allowed
+	return min(high+max(sent/2-high, 0)/2, sent)
 }
 
 func (l *cubic) resume(at time.Time, pause time.Duration) {
 	l.since = at
-	if l.doubling > 0 {
-		l.plateau = outgrownAfter * l.doubling
-		return
+	if l.slowStart {
+		l.way = max(doubling, pause/doublings)
+	} else {
+		l.way = max(time.Duration(l.pauses)*pause, minWay)
 	}
-	l.plateau = min(max(time.Duration(l.pauses)*pause, minPlateau), maxPlateau)
 }
 
 func (l *cubic) rate(now time.Time) float64 {
-	t := max(now.Sub(l.since), 0).Seconds()
-	if l.doubling > 0 {
-		return l.low * math.Exp2(min(t/l.doubling.Seconds(), 40))
+	u := max(now.Sub(l.since), 0).Seconds() / l.way.Seconds()
+	if l.slowStart {
+		return l.high * math.Exp2(min(u, 40))
 	}
-	u := t/l.plateau.Seconds() - 1
+	u = min(u-1, 10)
 	if u < 0 {
-		return l.high + (l.high-l.low)*u*u*u
+		return l.high * math.Pow(lowered, -u*u*u)
 	}
-	return l.high + (l.top-l.high)*u*u*u
+	return l.high * math.Pow(l.growth, u*u*u)
 }
 
-func (l *cubic) outgrown(now time.Time) bool { return now.Sub(l.since) > outgrownAfter*l.plateau }
+// The rate has doubled so often that there is no limit any more.
+const outgrownBy = 1 << 16
 
-// After so many times the way to the plateau the top is exceeded many times over,
-// and in slow start the rate has doubled 16 times.
-const outgrownAfter = 4
+func (l *cubic) outgrown(now time.Time) bool { return l.rate(now) > outgrownBy*l.high }

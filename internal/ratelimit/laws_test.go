@@ -81,7 +81,7 @@ func (l *seen) outgrown(time.Time) bool         { return false }
 type without struct {
 	cubic
 	before, after func(l *cubic, c *cycle) // nil for nothing
-	straight      bool                     // a line in the place of the curve
+	straight      bool                     // lines in the place of the curve
 	forever       bool                     // the limit is never gone
 }
 
@@ -92,18 +92,19 @@ func (l *without) refused(c *cycle) {
 	l.cubic.refused(c)
 	if l.after != nil {
 		l.after(&l.cubic, c)
+		l.resume(c.until, c.pause())
 	}
 }
 
 func (l *without) rate(now time.Time) float64 {
-	if !l.straight || l.doubling > 0 {
+	if !l.straight || l.slowStart {
 		return l.cubic.rate(now)
 	}
-	u := max(now.Sub(l.since), 0).Seconds()/l.plateau.Seconds() - 1
+	u := max(now.Sub(l.since), 0).Seconds()/l.way.Seconds() - 1
 	if u < 0 {
-		return l.high + (l.high-l.low)*u
+		return l.high * (1 + (1-lowered)*u)
 	}
-	return l.high + (l.top-l.high)*u
+	return l.high * (1 + (l.growth-1)*u)
 }
 
 func (l *without) outgrown(now time.Time) bool { return !l.forever && l.cubic.outgrown(now) }
@@ -114,39 +115,58 @@ var parts = []struct {
 	new  func() law
 }{
 	{name: "nothing", new: newCubic},
-	{name: "the curve: a straight line", new: func() law { return &without{straight: true} }},
+	{name: "the curve: straight lines", new: func() law { return &without{straight: true} }},
 	{name: "the plateau by what was allowed: by what was admitted", new: func() law {
 		return &without{before: func(_ *cubic, c *cycle) { c.samples = nil }}
 	}},
 	{name: "the burst: none is subtracted", new: func() law {
 		return &without{before: func(_ *cubic, c *cycle) { c.burst = 0 }}
 	}},
+	{name: "the margin at the plateau", new: func() law {
+		return &without{after: func(l *cubic, c *cycle) {
+			if !c.first && l.pauses == pauses {
+				l.high /= margin
+			}
+		}}
+	}},
+	{name: "half of the rate sent, for windows", new: func() law {
+		return &without{after: func(l *cubic, c *cycle) {
+			if !c.first && l.pauses == pauses {
+				l.high = max(min(l.high, margin*c.allowed(0)), leastRate)
+			}
+		}}
+	}},
+	{name: "stretches of a second at least, for short windows", new: func() law {
+		return &without{after: func(l *cubic, c *cycle) {
+			if !c.first && l.pauses == pauses {
+				l.high = max(l.high, margin*c.allowed(0))
+			}
+		}}
+	}},
 	{name: "the slow start", new: func() law {
 		return &without{after: func(l *cubic, c *cycle) {
 			if c.first {
-				l.high, l.pauses, l.doubling = l.low, oncePauses, 0
-				l.low, l.top = lowered*l.high, l.high+math.Sqrt(l.high)
-				l.resume(c.until, c.pause())
+				l.slowStart, l.pauses, l.growth = false, pauses, 1+max(0.7/math.Sqrt(l.high), 0.1)
 			}
 		}}
 	}},
-	{name: "the longer way after each refusal", new: func() law {
-		return &without{before: func(l *cubic, _ *cycle) { l.pauses = oncePauses / 2 }}
+	{name: "the shorter way after a refusal before the plateau", new: func() law {
+		return &without{after: func(l *cubic, _ *cycle) { l.pauses = pauses }}
 	}},
-	{name: "the larger loss of the faster client", new: func() law {
-		return &without{before: func(l *cubic, _ *cycle) {
-			if l.doubling == 0 {
-				l.plateau = 0
+	{name: "the loss by the square root: a fifth", new: func() law {
+		sent := 0.0
+		return &without{before: func(l *cubic, c *cycle) {
+			if !c.first {
+				sent = l.rate(c.ended)
+			}
+		}, after: func(l *cubic, c *cycle) {
+			if !c.first && l.pauses == sharedPauses {
+				l.high = max(0.8*sent, leastRate)
 			}
 		}}
 	}},
-	{name: "the correction for windows", new: func() law {
-		return &without{after: func(l *cubic, c *cycle) {
-			if !c.first && l.pauses != oncePauses && l.pauses != minPauses {
-				l.high = max(min(l.high, c.allowed(0)), leastRate)
-				l.low = lowered * l.high
-			}
-		}}
+	{name: "the growth by the square root: a tenth", new: func() law {
+		return &without{after: func(l *cubic, _ *cycle) { l.growth = 1.1 }}
 	}},
 	{name: "the end of a limit that is gone", new: func() law { return &without{forever: true} }},
 }

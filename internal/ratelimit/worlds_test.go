@@ -17,6 +17,7 @@ import (
 var (
 	worldCount = flag.Int("worlds", 10, "number of random worlds in each group")
 	eachPart   = flag.Bool("parts", false, "leave out each part of the law in turn")
+	showWorst  = flag.Int("worst", 3, "how many of the worst worlds to log")
 	worldSeed  = flag.Uint64("seed", 1, "of the random worlds")
 )
 
@@ -43,6 +44,9 @@ func randomWorld(r *rand.Rand) world {
 		w.rate = min(w.rate, 20) // or an hour has too many requests
 	}
 	w.least = time.Duration(60*max(w.retryAfter, 1)) * time.Second
+	if w.retryAfter == asCounted && w.kind != "token bucket" {
+		w.least = max(w.least, 60*up(seconds(float64(w.burst)/w.rate)))
+	}
 	return w
 }
 
@@ -103,7 +107,7 @@ func survey(t *testing.T, newLaw func() law, random func(*rand.Rand) world) summ
 	s.worst, s.tenth = runs[0].goodput, runs[len(runs)/10].goodput
 	t.Logf("%d worlds of seed %d: goodput mean %.2f, least %.2f, tenth %.2f; refused mean %.4f, most %.4f",
 		*worldCount, *worldSeed, s.goodput, s.worst, s.tenth, s.refusals, s.mostRefused)
-	for _, one := range runs[:min(3, len(runs))] {
+	for _, one := range runs[:min(*showWorst, len(runs))] {
 		t.Logf("goodput %.2f, refused %.4f: %s", one.goodput, one.refusals, one.world)
 	}
 	return s
