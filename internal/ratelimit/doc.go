@@ -12,29 +12,35 @@
 // Without reports nothing is spaced until a request is refused. Then all pause for
 // as long as the refusal asks, and the rate after it follows CUBIC, the congestion
 // control of TCP (RFC 9438) that the adaptive retry mode of the AWS SDKs uses for
-// request rates too. Its curve rises from just below the rate that was allowed,
-// rests at it, and then looks for more, slowly at first. Three things differ from
-// TCP's, because a rate limit differs from a full queue:
+// request rates too. Its curve rises from just below a plateau, rests at it, and
+// then looks for more, slowly at first. It is, of a request rate, a curve of the
+// logarithm: at the time u, -1 at the end of the pause, 0 at the plateau,
 //
-//   - The plateau is not the rate that was sent but the rate that was allowed. A
-//     server admits bursts, so what was sent says little; but in any stretch of
-//     time it admits at most a burst and what it has refilled meanwhile, which
-//     bounds the refill from below, exactly if the burst was whole at the beginning
-//     of the stretch and spent at its end.
-//   - A refusal costs a pause, so the way to the plateau is a multiple of the
-//     pause: 8 of them at first, then 16 and 20. As long after the plateau again
-//     the rate is the one that was refused last.
+//	rate = plateau * 0.95^(-u^3) before it, plateau * growth^(u^3) after it
+//
+// so a limit four times as high is found as soon at 5 requests a second as at 500.
+// Four things differ from TCP's, because a rate limit differs from a full queue:
+//
+//   - The plateau is not the rate that was sent but 98% of the rate that was
+//     allowed. A server admits bursts, so what was sent says little; but in any
+//     stretch of time it admits at most a burst and what it has refilled meanwhile,
+//     which bounds the refill from below, exactly if the burst was whole at the
+//     beginning of the stretch and spent at its end. A server that counts in windows
+//     allows more than that: the plateau is at least halfway to half of the rate
+//     that was sent.
+//   - A refusal costs a pause, so the way to the plateau is 9 pauses.
 //   - A refusal on the way to the plateau means that the limit is lower than it
 //     was or that others use it too. The rate then falls to half and its square
-//     root, at least by a tenth, the plateau is 4 pauses away, and the rise beyond
-//     it is by the square root: of clients with one limit the faster loses, the
-//     slower gains (D. Bansal and H. Balakrishnan, Binomial Congestion Control
-//     Algorithms, INFOCOM 2001).
+//     root, but by a tenth at least and by three tenths, as in RFC 9438, at most,
+//     and the plateau is 4 pauses away.
+//   - The growth is 1 and 0.7 by the square root of the plateau, at least 1.1. So of
+//     clients with one limit the faster loses, the slower gains (D. Bansal and H.
+//     Balakrishnan, Binomial Congestion Control Algorithms, INFOCOM 2001).
 //
 // After the first refusal the rate is sought as in TCP's slow start: it doubles
 // every half second until the next one, or ten times in a pause where that is
-// longer. A rate that has not been refused for four times the way to the plateau
-// is a limit that is gone, and nothing is spaced any more.
+// longer. A limit whose rate has grown 65,536 times without a refusal is gone, and
+// nothing is spaced any more.
 //
 // docs/ratelimit.md has what simpler laws came to in the same simulation.
 //

@@ -142,11 +142,13 @@ func TestLimitsOfEveryKindAreKeptToWhenReported(t *testing.T) {
 func TestALimitThatChangesIsFollowed(t *testing.T) {
 	s := survey(t, newCubic, changingWorld)
 	assert.GreaterOrEqual(t, s.goodput, 0.80)
+	assert.GreaterOrEqual(t, s.worst, 0.60)
 }
 
 func TestALimitIsShared(t *testing.T) {
 	s := survey(t, newCubic, sharedWorld)
 	assert.GreaterOrEqual(t, s.goodput, 0.80)
+	assert.GreaterOrEqual(t, s.worst, 0.60)
 }
 
 // TestTheLawIsTheSimplestThatHolds compares the laws, each after the same slow
