@@ -37,7 +37,7 @@ type KeyInfo struct {
 	LastUsedAt time.Time `json:"last_used_at,omitzero" api:"null"`
 }
 
-// AccountTotals are the counts of an account.
+// AccountTotals are the totals of an account.
 type AccountTotals struct {
 	Packages int `json:"packages"`
 	SubUsers int `json:"sub_users"`
@@ -58,10 +58,9 @@ func (c *Client) GetAccount(ctx context.Context, opts ...CallOption) (*Account, 
 	return call[Account](ctx, c, read(OpGetAccount, "/account"), opts)
 }
 
-// AccountStats are statistics of your account. The API's page promises a
-// spending breakdown, a breakdown of GB by proxy type and a chart of 30 days, and
-// names none of their fields. What does not match leaves its field empty and
-// stays in RawJSON.
+// AccountStats are statistics of your account. The API documents that they have spending,
+// GB by proxy type and a chart of 30 days, but not the names of the fields. A field that
+// was not found is empty; RawJSON has everything.
 type AccountStats struct {
 	// Spending is in USD, by the names that the API gives.
 	Spending map[string]decimal.Decimal `json:"spending" api:"inferred"`
@@ -92,7 +91,7 @@ func (c *Client) GetAccountStats(ctx context.Context, opts ...CallOption) (*Acco
 	return call[AccountStats](ctx, c, read(OpGetAccountStats, "/account/stats"), opts)
 }
 
-// RegeneratedKey is a new API key. The API's page does not name its field; the SDK
+// RegeneratedKey is a new API key. The API does not document its field; the SDK
 // reads api_key, key, new_key, new_api_key, or any text that starts with wx_.
 type RegeneratedKey struct {
 	APIKey Secret `json:"api_key" api:"inferred"`
@@ -167,9 +166,8 @@ const (
 	TransactionAddGB    TransactionType = "add_gb"
 )
 
-// Transaction is an entry of your account's history. The API's page does not
-// name its fields: those that do not match are empty, and RawJSON has them as
-// they came.
+// Transaction is an entry of your account's history. The API does not document its
+// fields: those that were not found are empty, and RawJSON has everything.
 type Transaction struct {
 	ID   string          `json:"id" api:"inferred"`
 	Type TransactionType `json:"type" api:"inferred"`
@@ -184,7 +182,7 @@ type Transaction struct {
 	origin
 }
 
-// UnmarshalJSON reads what it can. The note may stand under description.
+// UnmarshalJSON infers the fields; RawJSON has everything.
 func (t *Transaction) UnmarshalJSON(data []byte) error {
 	type plain Transaction
 	*t = Transaction{}

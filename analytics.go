@@ -6,9 +6,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// AnalyticsOverview sums up all sub-users. The API's page promises balances,
-// package counts, spending and a chart of 30 days, and names none of their fields.
-// What does not match leaves its field empty and stays in RawJSON.
+// AnalyticsOverview has the totals of all sub-users. The API documents that it has
+// balances, package counts, spending and a chart of 30 days, but not the names of the
+// fields. A field that was not found is empty; RawJSON has everything.
 type AnalyticsOverview struct {
 	// Balances and Spending are in USD, by the names that the API gives.
 	Balances map[string]decimal.Decimal `json:"balances" api:"inferred"`

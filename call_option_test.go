@@ -118,7 +118,7 @@ func TestCallOptions_Invalid(t *testing.T) {
 			require.ErrorIs(t, err, whozex.ErrInvalidParams)
 			assert.Zero(t, sent.Load())
 			_, err = whozex.Collect(client.AllUsers(t.Context(), whozex.ListUsersParams{}, opt))
-			if name != "beyond the grace" { // which reads do not know
+			if name != "beyond the grace" { // reads have no grace
 				require.ErrorIs(t, err, whozex.ErrInvalidParams)
 				assert.Zero(t, sent.Load())
 			}
@@ -131,8 +131,8 @@ func TestCallOptions_Invalid(t *testing.T) {
 	assert.Zero(t, sent.Load())
 }
 
-// TestCallOptions_Iterators: another process adds to a balance that this one has
-// in its cache.
+// TestCallOptions_Iterators checks that an iterator with Fresh sees a balance that another
+// process has changed and this one has cached.
 func TestCallOptions_Iterators(t *testing.T) {
 	server := whozextest.NewServer(whozextest.WithUsers(1))
 	t.Cleanup(server.Close)
@@ -158,8 +158,8 @@ func TestCallOptions_Iterators(t *testing.T) {
 	assert.Len(t, history, 1)
 }
 
-// TestCallOptions_Coalescing: a read without retries does not share its failure
-// with one that has them.
+// TestCallOptions_Coalescing checks that a read without retries does not share its failure
+// with one that has retries.
 func TestCallOptions_Coalescing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32

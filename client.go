@@ -29,11 +29,10 @@ type Client struct {
 
 // New returns a client for the API key, which an admin of Whozex grants.
 //
-// Mutating calls use connections of their own, over HTTP/1.1, which are closed after
-// half a second without use: if the server closed an idle connection just as a
-// purchase is sent, its outcome would be unknown. This holds for the default
-// transport, for any *http.Transport of [WithHTTPClient], and beneath the middleware
-// of [WithMiddleware].
+// Mutating calls use their own HTTP/1.1 connections, which are closed after half a second
+// without use: if the server closed an idle connection just as a purchase is sent, its
+// outcome would be unknown. This applies to the default transport, to any *http.Transport
+// of [WithHTTPClient], and with the middleware of [WithMiddleware].
 //
 // The error is a [*ParamError]; for an empty key it matches [ErrMissingAPIKey].
 func New(apiKey string, opts ...Option) (*Client, error) {
@@ -100,7 +99,7 @@ func FromEnv(opts ...Option) (*Client, error) {
 }
 
 // SetAPIKey sets the key of all later requests. Requests in flight keep the old one.
-// It is safe for concurrent use. A key that no header can carry is refused with a
+// It is safe for concurrent use. A key that is not a valid header value is refused with a
 // [*ParamError], and the old key stays.
 func (c *Client) SetAPIKey(key string) error {
 	defer c.emptyCache()

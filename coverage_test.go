@@ -23,8 +23,8 @@ import (
 
 var update = flag.Bool("update", false, "write docs/api-coverage.md")
 
-// TestCoverage_IsUpToDate holds docs/api-coverage.md against the types and the
-// methods' comments.
+// TestCoverage_IsUpToDate compares docs/api-coverage.md with the types and the methods'
+// comments.
 func TestCoverage_IsUpToDate(t *testing.T) {
 	const file = "docs/api-coverage.md"
 	want := coverage(t)
@@ -37,8 +37,8 @@ func TestCoverage_IsUpToDate(t *testing.T) {
 	assert.Equal(t, want, string(got), "go test -run Coverage -update . writes it")
 }
 
-// TestCoverage_PackageDoc holds the table in doc.go against the types,
-// and every other comment against repeating it.
+// TestCoverage_PackageDoc compares the table in doc.go with the types, and checks that no
+// other comment repeats it.
 func TestCoverage_PackageDoc(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
@@ -139,7 +139,7 @@ func fits(template, uri string) bool {
 	return regexp.MustCompile(`^/v1` + pattern + `(\?.*)?$`).MatchString(uri)
 }
 
-// parameters lists a struct's fields by the names that they are sent under.
+// parameters lists the parameter names of a struct's fields.
 func parameters(t reflect.Type) string {
 	var names []string
 	for f := range t.Fields() {

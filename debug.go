@@ -19,7 +19,7 @@ import (
 // w.
 //
 // It masks the API key, everything with the prefix of a key or webhook secret, cookies,
-// and JSON texts whose names contain password, secret, key, token, connection string or
+// and JSON strings whose names contain password, secret, key, token, connection string or
 // curl. Everything else is readable, such as the emails and balances of users.
 func WithDebugWriter(w io.Writer) Option {
 	return func(s *settings) error {
@@ -140,7 +140,7 @@ func (m *mask) apply(text string, key *wire.Key) string {
 	return m.text.ReplaceAllString(text, redacted)
 }
 
-// printable keeps a response from steering the terminal that shows it.
+// printable escapes control characters, so that a response cannot control the terminal.
 func printable(r rune) rune {
 	if control(r) && r != '\t' {
 		return '.'

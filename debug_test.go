@@ -85,8 +85,8 @@ func TestWithDebugWriter_Failures(t *testing.T) {
 	}
 }
 
-// TestWithDebugWriter_ChangesNothing: what is read is what the server sent, and it
-// stands beneath other middleware.
+// TestWithDebugWriter_ChangesNothing checks that the writer does not change responses and
+// is beneath other middleware.
 func TestWithDebugWriter_ChangesNothing(t *testing.T) {
 	var dump bytes.Buffer
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {

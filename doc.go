@@ -9,8 +9,8 @@
 //
 // # Documented and inferred
 //
-// The API's page documents every route and its parameters. Of the responses and the rest
-// it documents:
+// The API's documentation has every route and its parameters. Of the responses and the
+// rest it has:
 //
 //	                              documented              inferred
 //	GetAccount                    all fields              null for last_used_at, custom_price_per_gb
@@ -36,25 +36,25 @@
 //	ErrRateLimited, Retry-After   that there are limits   status 429, the header
 //	RateLimit                     nothing                 all headers that it is read from
 //
-// The comments of types and methods do not repeat it. Each result has RawJSON, the JSON
+// The comments of types and methods do not repeat this. Each result has RawJSON, the JSON
 // that it was decoded from, and Unread, the paths of the fields that are missing or could
-// not be decoded. The struct tag api has the same for programs, and docs/api-coverage.md
-// lists every field.
+// not be decoded. The struct tag api has the same information for programs, and
+// docs/api-coverage.md lists every field.
 //
 // # Calls and errors
 //
 // Each method of [Client] is one call of the API, and its comment ends with the route.
 // Errors match the sentinels of this package by [errors.Is]; [Error] has the details.
-// Money is decimal.Decimal in US dollars, and exact both ways.
+// Amounts of money are decimal.Decimal in US dollars, sent and received without rounding.
 //
 // # Retries and unknown outcomes
 //
 // Reads are retried. The API has no idempotency key, so a mutating call is retried only
 // if it provably did nothing: the connection could not be made, or the response was 429
-// (that 429 means "not done" follows from HTTP; the API's page does not say so). If
-// nobody can know, the error is an [*OutcomeUnknownError], which matches
-// [ErrOutcomeUnknown] and has everything that was received. Check for it before any other
-// sentinel, do not repeat the call, and let [Client.Reconcile] look for evidence.
+// (that 429 means "not done" follows from HTTP; the API does not document it). If that is
+// unknown, the error is an [*OutcomeUnknownError], which matches [ErrOutcomeUnknown] and
+// has everything that was received. Check for it before any other sentinel, do not repeat
+// the call, and let [Client.Reconcile] look for evidence.
 //
 // After a 429 all calls of a client wait for Retry-After, and the client then adapts its
 // rate, see [RateLimit].

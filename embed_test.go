@@ -15,8 +15,8 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// promoted are the methods by which a struct that embeds one of ours prints, logs or
-// encodes as ours alone. docs/observability.md says so.
+// promoted lists the methods that a struct gets by embedding a result, which make it print,
+// log or encode only that result, as docs/observability.md says.
 var promoted = map[string][]string{
 	"Package": {"Format", "LogValue"}, "Credentials": {"Format", "LogValue"}, "ProxyEndpoint": {"Format", "LogValue"},
 	"Webhook": {"Format", "LogValue"}, "RegeneratedKey": {"Format", "LogValue", "UnmarshalJSON"},
@@ -26,7 +26,7 @@ var promoted = map[string][]string{
 	"CallInfo": {"LogValue"}, "ChartPoint": {"MarshalJSON", "UnmarshalJSON"},
 }
 
-func TestWhatEmbeddingPromotes(t *testing.T) {
+func TestEmbedding_PromotedMethods(t *testing.T) {
 	shown := []string{"Error", "Format", "GoString", "LogValue", "MarshalJSON", "MarshalText", "String", "UnmarshalJSON", "UnmarshalText"}
 	got := map[string][]string{}
 	for _, v := range append(marshalled, whozex.ProxyEndpoint{}, whozex.ChartPoint{}, whozex.CallInfo{}, whozex.Plan{}, whozex.Targeting{}, whozex.Pagination{}) {
@@ -40,7 +40,7 @@ func TestWhatEmbeddingPromotes(t *testing.T) {
 	assert.Equal(t, promoted, got)
 }
 
-func TestAStructOfOnesOwn(t *testing.T) {
+func TestEmbedding_NamedField(t *testing.T) {
 	pkg := whozex.Package{ID: "PKG-1", EvomiPassword: secretValue}
 	logged := func(v any) string {
 		var log bytes.Buffer

@@ -15,19 +15,19 @@ type envelope struct {
 	success, data, pagination, meta json.RawMessage
 
 	code, message string          // of the error
-	object        json.RawMessage // the whole of it, nil if the body is none
-	hasError      bool            // with an error in it
-	hasOthers     bool            // with members that belong to no envelope
+	object        json.RawMessage // the whole object, nil if the body is not one
+	hasError      bool            // there is an error
+	hasOthers     bool            // there are members that are not part of the envelope
 }
 
-// trimBody cuts off what may stand around JSON: whitespace and a byte order mark.
+// trimBody removes whitespace and a byte order mark around JSON.
 func trimBody(body []byte) []byte {
 	return bytes.TrimPrefix(bytes.TrimSpace(body), byteOrderMark)
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// unquote returns the object or array that a text seems to hold, or raw.
+// unquote returns the object or array in a JSON string, or raw.
 func unquote(raw json.RawMessage) json.RawMessage {
 	if !bytes.HasPrefix(raw, []byte(`"`)) {
 		return raw
@@ -55,8 +55,8 @@ func readEnvelope(body []byte) *envelope {
 	return e
 }
 
-// membersOf returns the values of an object's members by their names, and whether it has
-// others.
+// membersOf returns the values of an object's members by name, and whether it has other
+// members.
 func membersOf(object json.RawMessage, names ...string) (values []json.RawMessage, others, ok bool) {
 	values = make([]json.RawMessage, len(names))
 	ok = lenient.Each(object, func(name string, value json.RawMessage) {
@@ -70,7 +70,7 @@ func membersOf(object json.RawMessage, names ...string) (values []json.RawMessag
 	return values, others, ok
 }
 
-// fillData takes what stands beside success for the data if there is none.
+// fillData uses the fields beside success as the data if there is none.
 func (e *envelope) fillData() {
 	if e.data == nil && e.hasOthers {
 		e.data = e.object
@@ -87,8 +87,8 @@ func (e *envelope) merge(code, message string) {
 	}
 }
 
-// failureOf reads an error as an object with code and message, an array of such objects,
-// a bare code, or a bare message.
+// failureOf parses an error: an object with code and message, an array of such objects, a
+// code, or a message.
 func failureOf(raw json.RawMessage) (code, message string) {
 	if items, ok := lenient.Array(raw); ok && len(items) > 0 {
 		return failureOf(items[0])
@@ -106,8 +106,7 @@ func failureOf(raw json.RawMessage) (code, message string) {
 	return "", text
 }
 
-// failureIn reads code and message of an object, also by the names that others have for
-// the latter.
+// failureIn returns code and message of an object. The message may have other usual names.
 func failureIn(object json.RawMessage) (code, message string) {
 	values, _, _ := membersOf(object, "code", "message", "msg", "detail")
 	for _, raw := range values[1:] {
@@ -171,14 +170,14 @@ func (e *envelope) failed() bool {
 	return false
 }
 
-// claimsSuccess reports whether the body may mean that something was done: success is
+// claimsSuccess reports whether the body may report success: success is
 // anything but false, or there is data without an error.
 func (e *envelope) claimsSuccess() bool {
 	return !e.failed() && (hasContent(e.success) || hasContent(e.data) && !e.hasError)
 }
 
 // notFromAPI reports whether the body is not the API's envelope: a proxy's page, or the
-// JSON of a gateway with codes of its own.
+// JSON of a gateway with its own codes.
 func (e *envelope) notFromAPI() bool { return !hasContent(e.success) && !e.failed() }
 
 func metaOf(raw json.RawMessage) Meta {

@@ -35,8 +35,8 @@ var (
 	// ErrInsufficientBalance means that the paying balance is too low. Code
 	// INSUFFICIENT_BALANCE, status 402.
 	ErrInsufficientBalance = errors.New("whozex: insufficient balance")
-	// ErrRateLimited means too many requests; nothing was done. Status 429; the API's page
-	// has neither a code nor a limit.
+	// ErrRateLimited means too many requests; nothing was done. Status 429; the API
+	// documents neither a code nor a limit.
 	ErrRateLimited = errors.New("whozex: rate limited")
 	// ErrServer means that the server failed. Status 500 and above.
 	ErrServer = errors.New("whozex: server error")
@@ -207,14 +207,14 @@ func invalid(field, format string, args ...any) error {
 }
 
 // OutcomeUnknownError is a mutating call that may or may not have been carried out: it
-// ended with a time-out, a reset, a truncated body, a 5xx, a redirect, a 2xx that cannot
-// be decoded, or a cancelled context after sending began. It matches [ErrOutcomeUnknown].
+// ended with a timeout, a reset, a truncated body, a 5xx, a redirect, a 2xx that cannot be
+// decoded, or a cancelled context after sending began. It matches [ErrOutcomeUnknown].
 //
-// The client has not retried it, and nobody should before the outcome is known.
-// [Client.Reconcile] looks for evidence. A program stores the error by
-// [OutcomeUnknownError.Reveal] and resolves it after a restart, with all fields but Err;
-// [BeforeSend] passes one to store before the request is sent. Its own JSON, which may
-// reach a log, lacks the body.
+// The client has not retried the call. Do not repeat it before the outcome is known:
+// [Client.Reconcile] looks for evidence. To resolve it after a restart, store the JSON of
+// [OutcomeUnknownError.Reveal], which has all fields except Err. [BeforeSend] passes a
+// record to store before the request is sent. The error's own JSON may be logged, since it
+// lacks the body.
 type OutcomeUnknownError struct {
 	Operation Operation `json:"operation"`
 	Method    string    `json:"method"`
@@ -227,10 +227,10 @@ type OutcomeUnknownError struct {
 	// SentAt is when the last attempt began, by the local clock.
 	SentAt time.Time `json:"sent_at"`
 	// Until is the latest time at which the request can have been on its way, by the
-	// local clock: the end of the attempt or, in a record of [BeforeSend], its time-out.
+	// local clock: the end of the attempt or, in a record of [BeforeSend], its timeout.
 	// The grace of [Client.Reconcile] begins then, see [WithGrace].
 	Until time.Time `json:"until,omitzero"`
-	// ServerTime is the server's time at SentAt, from the Date of the response before;
+	// ServerTime is the server's time at SentAt, from the Date of the previous response;
 	// zero without one. With it [Client.Reconcile] does not depend on the local clock.
 	ServerTime time.Time `json:"server_time,omitzero"`
 	// Attempts counts the requests sent. All but the last provably did nothing.
@@ -241,8 +241,8 @@ type OutcomeUnknownError struct {
 	// [redacted]; [OutcomeUnknownError.Reveal] returns the JSON to store.
 	Body SecretBytes `json:"body,omitempty"`
 	// PackagesBefore is for the caller of [Client.PurchasePackage] to set: the number of
-	// packages of the user just before the call, counted while no other purchase for
-	// this user was under way and if nobody else buys for the user. It lets
+	// packages of the user just before the call. It is valid only if no other purchase
+	// for the user was in progress and nobody else buys for the user. It lets
 	// [Client.Reconcile] find the purchase. Nil means unknown.
 	PackagesBefore *int `json:"packages_before,omitempty"`
 	// Err is the cause: an [*Error], a [*ResponseError], or what the connection
@@ -268,7 +268,7 @@ func (e *OutcomeUnknownError) Unwrap() []error {
 }
 
 // Reveal returns the JSON to store, which has the body with its secrets. [json.Unmarshal]
-// reads it, and so it does what earlier versions stored.
+// decodes it, and also the JSON that earlier versions stored.
 func (e *OutcomeUnknownError) Reveal() (json.RawMessage, error) {
 	type plain OutcomeUnknownError
 	return json.Marshal(struct {
@@ -307,7 +307,7 @@ func writeAttempts(w io.Writer, n int) {
 }
 
 // sanitize makes a server's text fit for one line of a log: it masks the keys, replaces
-// control characters by blanks, and truncates it.
+// control characters by spaces, and truncates it.
 func sanitize(text string, keys ...*wire.Key) string {
 	const most = 512
 	for _, key := range keys {

@@ -21,20 +21,20 @@ func TestError_Sentinels(t *testing.T) {
 		body   string
 		want   error
 	}{
-		{"missing key", 401, refusal("MISSING_API_KEY", "m"), whozex.ErrMissingAPIKey},
-		{"invalid key", 401, refusal("INVALID_API_KEY", "m"), whozex.ErrInvalidAPIKey},
-		{"disabled", 403, refusal("API_DISABLED", "m"), whozex.ErrAPIDisabled},
-		{"not found", 404, refusal("NOT_FOUND", "m"), whozex.ErrNotFound},
-		{"missing field", 400, refusal("MISSING_FIELD", "m"), whozex.ErrMissingField},
-		{"invalid params", 400, refusal("INVALID_PARAMS", "m"), whozex.ErrInvalidParams},
-		{"email taken", 409, refusal("EMAIL_TAKEN", "m"), whozex.ErrEmailTaken},
-		{"balance", 402, refusal("INSUFFICIENT_BALANCE", "m"), whozex.ErrInsufficientBalance},
-		{"code over status", 500, refusal("INSUFFICIENT_BALANCE", "m"), whozex.ErrInsufficientBalance},
-		{"refused under 200", 200, refusal("NOT_FOUND", "m"), whozex.ErrNotFound},
-		{"documented code without success", 200, `{"error":{"code":"NOT_FOUND"}}`, whozex.ErrNotFound},
-		{"unknown code by status", 404, refusal("SOMETHING_NEW", "m"), whozex.ErrNotFound},
-		{"rate limited", 429, refusal("SLOW_DOWN", "m"), whozex.ErrRateLimited},
-		{"HTML page", 502, "<html>Bad Gateway</html>", whozex.ErrServer},
+		{name: "missing key", status: 401, body: refusal("MISSING_API_KEY", "m"), want: whozex.ErrMissingAPIKey},
+		{name: "invalid key", status: 401, body: refusal("INVALID_API_KEY", "m"), want: whozex.ErrInvalidAPIKey},
+		{name: "disabled", status: 403, body: refusal("API_DISABLED", "m"), want: whozex.ErrAPIDisabled},
+		{name: "not found", status: 404, body: refusal("NOT_FOUND", "m"), want: whozex.ErrNotFound},
+		{name: "missing field", status: 400, body: refusal("MISSING_FIELD", "m"), want: whozex.ErrMissingField},
+		{name: "invalid params", status: 400, body: refusal("INVALID_PARAMS", "m"), want: whozex.ErrInvalidParams},
+		{name: "email taken", status: 409, body: refusal("EMAIL_TAKEN", "m"), want: whozex.ErrEmailTaken},
+		{name: "balance", status: 402, body: refusal("INSUFFICIENT_BALANCE", "m"), want: whozex.ErrInsufficientBalance},
+		{name: "code over status", status: 500, body: refusal("INSUFFICIENT_BALANCE", "m"), want: whozex.ErrInsufficientBalance},
+		{name: "refused under 200", status: 200, body: refusal("NOT_FOUND", "m"), want: whozex.ErrNotFound},
+		{name: "documented code without success", status: 200, body: `{"error":{"code":"NOT_FOUND"}}`, want: whozex.ErrNotFound},
+		{name: "unknown code by status", status: 404, body: refusal("SOMETHING_NEW", "m"), want: whozex.ErrNotFound},
+		{name: "rate limited", status: 429, body: refusal("SLOW_DOWN", "m"), want: whozex.ErrRateLimited},
+		{name: "HTML page", status: 502, body: "<html>Bad Gateway</html>", want: whozex.ErrServer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, tt.status, tt.body) }, whozex.WithMaxRetries(0))
@@ -109,86 +109,86 @@ func TestParamError_NothingIsSent(t *testing.T) {
 		want        error
 		call        func(context.Context) error
 	}{
-		{"no id", "package_id", whozex.ErrMissingField, func(ctx context.Context) error { _, err := client.GetPackage(ctx, ""); return err }},
-		{"dot", "package_id", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.GetPackage(ctx, "."); return err }},
-		{"dot dot", "user_id", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "no id", field: "package_id", want: whozex.ErrMissingField, call: func(ctx context.Context) error { _, err := client.GetPackage(ctx, ""); return err }},
+		{name: "dot", field: "package_id", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error { _, err := client.GetPackage(ctx, "."); return err }},
+		{name: "dot dot", field: "user_id", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.AddBalance(ctx, "..", dec("1"), "")
 			return err
 		}},
-		{"another route", "package_id", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "another route", field: "package_id", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.GetPackage(ctx, "../account/regenerate-key")
 			return err
 		}},
-		{"control character", "package_id", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.GetPackage(ctx, "a\nb"); return err }},
-		{"amount zero", "amount", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "control character", field: "package_id", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error { _, err := client.GetPackage(ctx, "a\nb"); return err }},
+		{name: "amount zero", field: "amount", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.AddBalance(ctx, "u", decimal.Zero, "")
 			return err
 		}},
-		{"amount negative", "amount", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "amount negative", field: "amount", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.DeductBalance(ctx, "u", dec("-5"), "")
 			return err
 		}},
-		{"amount of 9,000 digits", "amount", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "amount of 9,000 digits", field: "amount", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.AddBalance(ctx, "u", long, "")
 			return err
 		}},
-		{"no GB", "gb", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "no GB", field: "gb", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.PurchasePackage(ctx, "u", whozex.PurchasePackageParams{})
 			return err
 		}},
-		{"proxy type", "proxy_type", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "proxy type", field: "proxy_type", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.PurchasePackage(ctx, "u", whozex.PurchasePackageParams{GB: 1, ProxyType: "isp"})
 			return err
 		}},
-		{"add no GB", "gb", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.AddGB(ctx, "p", whozex.AddGBParams{}); return err }},
-		{"price of no GB", "gb", whozex.ErrInvalidParams, func(ctx context.Context) error { _, err := client.CalculatePrice(ctx, 0); return err }},
-		{"country", "country", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "add no GB", field: "gb", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error { _, err := client.AddGB(ctx, "p", whozex.AddGBParams{}); return err }},
+		{name: "price of no GB", field: "gb", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error { _, err := client.CalculatePrice(ctx, 0); return err }},
+		{name: "country", field: "country", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.GetCredentials(ctx, "p", whozex.Targeting{Country: "TUR"})
 			return err
 		}},
-		{"duration", "duration", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "duration", field: "duration", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.GetUsage(ctx, "p", whozex.UsageParams{Duration: "week"})
 			return err
 		}},
-		{"granularity", "granularity", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "granularity", field: "granularity", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.GetUsage(ctx, "p", whozex.UsageParams{Granularity: "week"})
 			return err
 		}},
-		{"limit", "limit", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "limit", field: "limit", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.ListUsers(ctx, whozex.ListUsersParams{Limit: 101})
 			return err
 		}},
-		{"page", "page", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "page", field: "page", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.ListTransactions(ctx, whozex.ListTransactionsParams{Page: -1})
 			return err
 		}},
-		{"type", "type", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "type", field: "type", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.ListTransactions(ctx, whozex.ListTransactionsParams{Type: "refund"})
 			return err
 		}},
-		{"no email", "email", whozex.ErrMissingField, func(ctx context.Context) error {
+		{name: "no email", field: "email", want: whozex.ErrMissingField, call: func(ctx context.Context) error {
 			_, err := client.CreateUser(ctx, whozex.CreateUserParams{})
 			return err
 		}},
-		{"no address", "email", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "no address", field: "email", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.CreateUser(ctx, whozex.CreateUserParams{Email: "john"})
 			return err
 		}},
-		{"webhook over http", "url", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "webhook over http", field: "url", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			_, err := client.CreateWebhook(ctx, whozex.CreateWebhookParams{URL: "http://example.com", Events: []string{"x"}})
 			return err
 		}},
-		{"no events", "events", whozex.ErrMissingField, func(ctx context.Context) error {
+		{name: "no events", field: "events", want: whozex.ErrMissingField, call: func(ctx context.Context) error {
 			_, err := client.CreateWebhook(ctx, whozex.CreateWebhookParams{URL: "https://example.com"})
 			return err
 		}},
-		{"path with a query", "path", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "path with a query", field: "path", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			return client.Do(ctx, "GET", "/x?y=z", nil, nil, nil)
 		}},
-		{"path that climbs", "path", whozex.ErrInvalidParams, func(ctx context.Context) error {
+		{name: "path that climbs", field: "path", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			return client.Do(ctx, "GET", "/users/%2e%2e/account", nil, nil, nil)
 		}},
-		{"method", "method", whozex.ErrInvalidParams, func(ctx context.Context) error { return client.Do(ctx, "GE T", "/x", nil, nil, nil) }},
+		{name: "method", field: "method", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error { return client.Do(ctx, "GE T", "/x", nil, nil, nil) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tt.call(t.Context())

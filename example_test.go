@@ -17,7 +17,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// shop is what the examples run on: a sandbox with a user who has $50.00.
+// shop is the sandbox of the examples, with a user who has $50.00.
 func shop() (server *whozextest.Server, client *whozex.Client, userID string) {
 	server = whozextest.NewServer()
 	userID, err := server.AddUser("john@example.com", "John Doe")
@@ -145,7 +145,7 @@ func ExampleClient_RegenerateKey() {
 		fmt.Println(err)
 		return
 	}
-	// key.APIKey.Reveal() is the key, to be stored; it prints as something else.
+	// Store key.APIKey.Reveal(). Printing the key gives [redacted].
 	fmt.Println(key.APIKey)
 	_, err = client.GetAccount(ctx)
 	fmt.Println(err)
@@ -203,7 +203,7 @@ func ExampleClient_CreateUser() {
 func ExampleClient_AddBalance() {
 	server, client, userID := shop()
 	defer server.Close()
-	// The note is this payment's own: by it an unknown outcome can be settled.
+	// A unique note lets Reconcile resolve an unknown outcome.
 	change, err := client.AddBalance(context.Background(), userID, decimal.RequireFromString("12.50"), "payment 1001")
 	if err != nil {
 		fmt.Println(err)
@@ -373,7 +373,7 @@ func ExampleClient_CreateWebhook() {
 		fmt.Println(err)
 		return
 	}
-	// Store hook.ID and hook.Secret.Reveal(): neither can be asked for again.
+	// Store hook.ID and hook.Secret.Reveal(): the API does not return them again.
 	fmt.Println(hook.Events, hook.Secret)
 	// Output: [package.created package.low_gb] [redacted]
 }
@@ -382,7 +382,7 @@ func ExampleClient_Reconcile() {
 	server, client, userID := shop()
 	defer server.Close()
 	ctx := context.Background()
-	// The sandbox carries the call out and cuts the line before it answers.
+	// The sandbox carries the call out and drops the connection before it responds.
 	server.Inject(whozex.OpAddBalance, whozextest.CommitThenDrop(), 1)
 	_, err := client.AddBalance(ctx, userID, decimal.NewFromInt(10), "payment 1001")
 	unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](err)
@@ -487,7 +487,7 @@ func ExampleWithCache() {
 }
 
 func ExampleWithLimiter() {
-	// Ten requests a second, five at once after a rest.
+	// Ten requests a second, with a burst of five.
 	client, err := whozex.New("wx_live_example", whozex.WithLimiter(rate.NewLimiter(10, 5)))
 	fmt.Println(client, err)
 	// Output: whozex.Client(https://api.whozex.com/v1) <nil>

@@ -24,25 +24,25 @@ import (
 type fakeList struct {
 	key     string                                             // of the items, "users" if empty
 	latency time.Duration                                      // of each page
-	change  func(b *fakeList, page int)                        // the list, before a page is answered
-	say     func(p whozex.Pagination) map[string]any           // in place of what is true
+	change  func(b *fakeList, page int)                        // the list, before a response
+	say     func(p whozex.Pagination) map[string]any           // replaces the true pagination
 	refuse  func(page int) (status int, body string)           // 0 to respond as usual
-	see     func(req *http.Request)                            // each request, while the book is locked
-	page    func(b *fakeList, page, limit int) (items []entry) // in place of what is there
+	see     func(req *http.Request)                            // each request, while the list is locked
+	page    func(b *fakeList, page, limit int) (items []entry) // replaces the true page
 
 	running atomic.Int32 // requests
 
 	mu    sync.Mutex
 	items []entry
 	asked []int // pages, in the order of the requests
-	limit int   // last asked for
+	limit int   // of the last request
 	query url.Values
 }
 
 type entry struct {
 	ID      string `json:"id,omitempty"`
 	Note    string `json:"note,omitempty"`
-	Balance int    `json:"balance"` // which a user must have
+	Balance int    `json:"balance"` // required in a user
 }
 
 func entries(from, to int) []entry {
@@ -116,7 +116,7 @@ func (b *fakeList) requests() []int {
 	return slices.Clone(b.asked)
 }
 
-// grow puts n items that nobody has seen in front of all others.
+// grow inserts n new items in front of all others.
 func (b *fakeList) grow(n int) {
 	fresh := make([]entry, n)
 	for i := range fresh {
@@ -135,7 +135,7 @@ func (b *fakeList) client(t testing.TB, opts ...whozex.Option) *whozex.Client {
 	return client
 }
 
-// all reads to the end, and gives the ids.
+// all iterates to the end and returns the ids.
 func (b *fakeList) all(t testing.TB, params whozex.ListUsersParams, opts ...whozex.PageOption) ([]string, error) {
 	t.Helper()
 	users, err := whozex.Collect(b.client(t).AllUsers(t.Context(), params, opts...))
@@ -158,7 +158,7 @@ func numbers(from, to int) []string {
 	return ids
 }
 
-// withAndWithout runs test as one page after the other and with pages read ahead.
+// withAndWithout runs test without and with Prefetch.
 func withAndWithout(t *testing.T, test func(t *testing.T, prefetch int)) {
 	t.Helper()
 	for _, prefetch := range []int{0, 1, 3, 8} {

@@ -25,7 +25,7 @@ const (
 	lateCommit   = 2 * faultTimeout
 )
 
-// injectedFaults are all faults of a call.
+// injectedFaults are all faults of the sandbox.
 var injectedFaults = []whozextest.Fault{
 	whozextest.CommitThenDrop(), whozextest.DropBeforeCommit(), whozextest.TruncateBody(), whozextest.Garbage(),
 	whozextest.StallBeforeCommit(), whozextest.StallAfterCommit(), whozextest.LateCommit(lateCommit),
@@ -33,8 +33,8 @@ var injectedFaults = []whozextest.Fault{
 	whozextest.HTMLErrorBeforeCommit(502), whozextest.HTMLErrorAfterCommit(504),
 }
 
-// faultCalls is the number of calls of TestFaultInjection. The time to reconcile them
-// grows with its square.
+// faultCalls is the number of calls of TestFaultInjection. The time for Reconcile grows
+// with its square.
 var faultCalls = flag.Int("calls", 400, "number of calls with random faults")
 
 // markedCall is one call: a mark that is unique to its request, and its error.
@@ -49,7 +49,7 @@ type faultTest struct {
 	server *whozextest.Server
 	client *whozex.Client
 	users  []string
-	pkg    string // to which GB are added
+	pkg    string // the package of AddGB
 
 	mu    sync.Mutex
 	calls []markedCall
@@ -239,7 +239,7 @@ func TestFaultInjection(t *testing.T) {
 	assert.True(t, totals.Outside.Equal(totals.Reseller.Add(totals.Users).Add(totals.Spent)))
 }
 
-// reconcile returns the outcomes, after waiting until it is not too early.
+// reconcile waits until Reconcile can decide and returns the outcomes.
 func (s *faultTest) reconcile(unknown []markedCall) []whozex.Outcome {
 	outcomes := make([]whozex.Outcome, len(unknown))
 	work := make(chan int)

@@ -27,8 +27,8 @@ func jsonIn(body []byte) []byte {
 	return body
 }
 
-// claims reports whether a body may say that something was done: success is anything
-// but false, or there is data without a word on success and without an error.
+// claims reports whether a body may report success: success is anything but false, or
+// there is data and neither success nor an error.
 func claims(body []byte) bool {
 	var e struct{ Success, Data, Error, Errors json.RawMessage }
 	_ = json.Unmarshal(jsonIn(body), &e)
@@ -95,7 +95,7 @@ func FuzzResponses(f *testing.F) {
 	})
 }
 
-// FuzzIDs shows that an id stays one segment of the path, or is refused.
+// FuzzIDs checks that an id is one segment of the path, or is refused.
 func FuzzIDs(f *testing.F) {
 	for _, id := range []string{"PKG-A1B2C3", "", "..", "../account/regenerate-key", `..\x`, "a/b", "%2e%2e", "a?b#c", "\x00", "٣", "\xff", "💥"} {
 		f.Add(id)
@@ -126,7 +126,7 @@ func FuzzIDs(f *testing.F) {
 	})
 }
 
-// FuzzPaths shows that Do stays below the base URL.
+// FuzzPaths checks that Do stays below the base URL.
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{"/users", "users/1", "", "..", "/a/../../b", "/%2e%2e/b", `/a\..\b`, "//example.com/x", "http://example.com", "/a?b", "/a#b", "/%", "/a%00"} {
 		f.Add(path)

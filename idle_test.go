@@ -17,8 +17,8 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// TestIdleConnections_MutatingCalls shows that the client hangs up first: on a
-// connection that a server closes for idleness a spend would end unknown.
+// TestIdleConnections_MutatingCalls checks that the client closes idle connections before
+// the server does: otherwise a mutating call at that moment has an unknown outcome.
 func TestIdleConnections_MutatingCalls(t *testing.T) {
 	t.Parallel()
 	open := make(chan int, 100)
@@ -53,8 +53,8 @@ func TestIdleConnections_MutatingCalls(t *testing.T) {
 	}
 }
 
-// BenchmarkMutatingCallAfterAPause makes POSTs just when the server drops idle
-// connections, and tells how many of them end unknown or failed.
+// BenchmarkMutatingCallAfterAPause makes POSTs just when the server closes idle
+// connections, and reports how many of them fail or have an unknown outcome.
 func BenchmarkMutatingCallAfterAPause(b *testing.B) {
 	const lanes = 200
 	for _, idle := range []time.Duration{time.Second, 5 * time.Second} {
@@ -77,7 +77,7 @@ func BenchmarkMutatingCallAfterAPause(b *testing.B) {
 								if post() != nil {
 									lost.Add(1)
 								}
-								time.Sleep(idle + time.Duration(lane-lanes/2)*20*time.Microsecond) // a benchmark of calls around the server's idle time-out
+								time.Sleep(idle + time.Duration(lane-lanes/2)*20*time.Microsecond) // a benchmark of calls around the server's idle timeout
 							}
 						})
 					}

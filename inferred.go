@@ -11,15 +11,14 @@ import (
 	"github.com/whozex/whozex-go/internal/lenient"
 )
 
-// ChartPoint is one date of a chart and the figures for it, by the names that
-// the API gives.
+// ChartPoint is one date of a chart with its values, by the API's names.
 type ChartPoint struct {
 	Date   time.Time                  `json:"date,omitzero" api:"inferred,date"`
 	Values map[string]decimal.Decimal `json:"values" api:"inferred,rest"`
 }
 
-// MarshalJSON implements [json.Marshaler] in the form of the API: one object of the
-// date and the figures.
+// MarshalJSON implements [json.Marshaler] in the form of the API: one object with the date
+// and the values.
 func (p ChartPoint) MarshalJSON() ([]byte, error) {
 	fields := make(map[string]any, len(p.Values)+1)
 	for name, value := range p.Values {
@@ -41,8 +40,8 @@ func (p *ChartPoint) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// namedValues are the fields of an object whose names are not documented. Data that is
-// not an object is under the empty name: a chart may be all of it.
+// namedValues are the fields of an object whose names are not documented. Data that is not
+// an object has the empty name, since it may be the chart itself.
 type namedValues struct {
 	fields map[string]json.RawMessage
 }
@@ -55,8 +54,8 @@ func valuesByName(data []byte) namedValues {
 	return r
 }
 
-// breakdown collects figures from the fields whose name contains one of words:
-// the field's own, or those of the object that it holds.
+// breakdown collects numbers from the fields whose name contains one of words: the field's
+// own value, or the values of its object.
 func (r namedValues) breakdown(words ...string) map[string]decimal.Decimal {
 	found := map[string]decimal.Decimal{}
 	for name, value := range r.fields {
@@ -124,7 +123,7 @@ func pointOf(item map[string]json.RawMessage) ChartPoint {
 	return point
 }
 
-// decimalOf reads a number, plain or as a string; null for anything else.
+// decimalOf returns a number, which may be in a string; null for anything else.
 func decimalOf(raw json.RawMessage) decimal.NullDecimal {
 	text := strings.Trim(string(raw), `"`)
 	if text == "" || len(text) > lenient.MaxDigits {
@@ -134,7 +133,7 @@ func decimalOf(raw json.RawMessage) decimal.NullDecimal {
 	return decimal.NullDecimal{Decimal: d, Valid: err == nil}
 }
 
-// textOf reads a string, or a number as one; empty for anything else.
+// textOf returns a string, or a number as a string; empty for anything else.
 func textOf(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

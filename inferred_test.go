@@ -13,7 +13,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// mocked returns a client for whom each path responds with 200 with the data.
+// mocked returns a client whose server responds to each path with 200 and its data.
 func mocked(t *testing.T, data map[string]string) *whozex.Client {
 	t.Helper()
 	mock := httpmock.NewMockTransport()

@@ -7,8 +7,8 @@ import (
 
 // WithInsecureHTTP accepts plain http to any host, in [WithBaseURL] and in
 // [CreateWebhookParams]. Anyone on the network can then read the API key and every
-// password: it is for a sandbox that runs as a service of its own, as in docker-compose.
-// A client that uses it logs a warning once.
+// password: use it only for a sandbox in another container, as with docker compose. A
+// client that uses it logs a warning once.
 func WithInsecureHTTP() Option {
 	return func(s *settings) error {
 		s.insecureHTTP = true

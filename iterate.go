@@ -124,10 +124,10 @@ func (p *Page[T]) more(page, limit, largest int) bool {
 }
 
 const (
-	// windowPages is how many pages of ids the iterator remembers at least.
+	// windowPages is the least number of pages whose ids the iterator remembers.
 	windowPages = 8
-	// shiftPages is how many pages a list may grow by between two requests, even
-	// if no total says so. As many in a row may hold nothing new.
+	// shiftPages is how many pages a list may grow by between two requests, even if no
+	// total shows that. As many pages in a row may have no new item.
 	shiftPages = 2
 )
 
@@ -136,8 +136,8 @@ const (
 // matters is its distance from the last new item.
 type seenWindow struct {
 	current, previous map[string]struct{}
-	largest           int // page so far
-	total             int // stated by the first page
+	largest           int // the longest page so far
+	total             int // in the response for the first page
 	stalePages        int // pages in a row without a new item
 }
 
@@ -180,17 +180,17 @@ func (r *seenWindow) noProgress(fresh, total int) bool {
 	return r.stalePages > min(shiftPages+grown, 2*windowPages)
 }
 
-// Prefetch requests up to so many pages ahead of the reader, concurrently and in order; 0,
-// the default, requests a page when the reader reaches it. It needs the memory of as
-// many pages. A negative number is refused with a [*ParamError].
+// Prefetch requests up to pages pages ahead of the reader, concurrently; items are still
+// yielded in order. With 0, the default, a page is requested when the reader reaches it.
+// It keeps that many pages in memory. A negative number is refused with a [*ParamError].
 //
-// The first page is requested alone, since its response counts the pages. If it does not,
-// one page is requested ahead at most. Limiter, pauses and retries are those of any other
-// call. An error is yielded after the items of the pages before it. When the range ends,
-// requests in flight are cancelled and waited for.
+// The first page is requested alone, since its response has the number of pages. If it
+// does not, at most one page is requested ahead. Limiter, pauses and retries are those of
+// any other call. An error is yielded after the items of the pages before it. When the
+// range ends, requests in flight are cancelled, and the iterator waits for them.
 //
-// Concurrent pages may be read by the server out of order. If the list grows meanwhile,
-// items may be missed, as otherwise only if it shrinks.
+// The server may read concurrent pages out of order. If the list grows meanwhile, items
+// may be missed; without Prefetch that happens only if it shrinks.
 func Prefetch(pages int) PageOption {
 	return pageOption(func(o *pageOptions) error {
 		if pages < 0 {
@@ -201,21 +201,21 @@ func Prefetch(pages int) PageOption {
 	})
 }
 
-// prefetcher returns the pages of an iteration, and requests them ahead. Its methods are
-// for the goroutine of the iteration alone.
+// prefetcher returns the pages of an iteration, and requests them ahead. Only the goroutine
+// of the iteration may call its methods.
 type prefetcher[T any] struct {
 	ctx       context.Context
 	fetch     fetcher[T]
 	limit     int
 	opts      []CallOption
 	depth     int // pages ahead
-	requested int // the last page asked for ahead
-	last      int // page that is said to be there
+	requested int // the last page requested ahead
+	last      int // the last page of the list, as far as known
 
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	pending []*pendingPage[T] // asked for and not taken, in order
+	pending []*pendingPage[T] // requested and not yet returned, in order
 	stopped bool
 }
 
@@ -227,7 +227,7 @@ type pendingPage[T any] struct {
 	err    error
 }
 
-// next returns a page, the one after that returned last.
+// next returns the next page.
 func (a *prefetcher[T]) next(page int) (*Page[T], error) {
 	a.fill(page)
 	next := a.shift()
@@ -249,8 +249,8 @@ func (a *prefetcher[T]) shift() *pendingPage[T] {
 	return next
 }
 
-// setLast sets the last page by the response for page, which states count pages or, if
-// that is 0, at least one more.
+// setLast sets the last page after the response for page: count or, if that is 0, the page
+// after this one.
 func (a *prefetcher[T]) setLast(page, count int) {
 	a.last = count
 	if count <= 0 {

@@ -18,8 +18,8 @@ func TestIterator_GrowingList(t *testing.T) {
 		name   string
 		by     int
 		times  int
-		from   int // the first page before which it grows
-		every  int // so many pages, 1 if 0
+		from   int // the list first grows before this page
+		every  int // the number of pages between, 1 if 0
 		silent bool
 	}{
 		{name: "by one item a request", by: 1, times: 1000, from: 2},

@@ -104,8 +104,8 @@ func TestIterator_OddPagination(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		say    func(whozex.Pagination) map[string]any
-		size   int  // of the server's pages, whatever the request asks for
-		beside bool // pagination stands beside the data
+		size   int  // of the server's pages, whatever limit is requested
+		beside bool // pagination is beside data, not in it
 	}{
 		{name: "nothing", say: func(whozex.Pagination) map[string]any { return nil }},
 		{name: "nothing, in pages of the API's default size", say: func(whozex.Pagination) map[string]any { return nil }, size: 20},
@@ -172,7 +172,7 @@ func TestIterator_EndlessServer(t *testing.T) {
 		limit    int
 		items    int
 		requests int
-		ahead    bool // of the end, as the server says so
+		ahead    bool // the server reports the end too early
 	}{
 		{name: "has_next for ever against pages", say: says(map[string]any{"has_next": true, "pages": 3}), items: 300, requests: 3},
 		{name: "has_next for ever with empty pages", say: says(map[string]any{"has_next": true}), items: 300, requests: 4},

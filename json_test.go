@@ -18,7 +18,7 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// marshalled are the types that programs hand on as JSON.
+// marshalled are the types that programs encode as JSON.
 var marshalled = []any{
 	whozex.Account{}, whozex.AccountStats{}, whozex.Page[whozex.Transaction]{}, whozex.RegeneratedKey{},
 	whozex.Page[whozex.User]{}, whozex.User{}, whozex.BalanceChange{}, whozex.Package{}, whozex.Credentials{},
@@ -29,7 +29,7 @@ var marshalled = []any{
 
 var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// checkNames holds the names of all exported fields against those of the API.
+// checkNames compares the JSON names of all exported fields with those of the API.
 func checkNames(t *testing.T, of reflect.Type) {
 	t.Helper()
 	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice || of.Kind() == reflect.Map {
@@ -47,7 +47,7 @@ func checkNames(t *testing.T, of reflect.Type) {
 	}
 }
 
-// random fills v, of which JSON may leave out nothing.
+// random fills v with non-zero values, so that JSON omits nothing.
 func random(r *rand.Rand, v reflect.Value) {
 	amount := func() decimal.Decimal { return decimal.New(1+r.Int64N(1_000_000), int32(r.IntN(6)-4)) }
 	switch into := v.Addr().Interface().(type) {
@@ -117,12 +117,12 @@ func TestJSON_RoundTrip(t *testing.T) {
 				again, err := encode(back.Interface())
 				require.NoError(t, err)
 				require.JSONEq(t, string(text), string(again))
-				// Of the fields: secrets print alike, and decimals by their value.
+				// Compare the fields as text: secrets print alike, and decimals by value.
 				require.Equal(t, fmt.Sprintf("%+v", plain(v)), fmt.Sprintf("%+v", plain(back)))
 			}
 			empty, err := json.Marshal(reflect.New(of).Interface())
 			require.NoError(t, err)
-			if of != reflect.TypeFor[whozex.OutcomeUnknownError]() { // it is never without SentAt
+			if of != reflect.TypeFor[whozex.OutcomeUnknownError]() { // SentAt is always set
 				assert.NotContains(t, string(empty), "0001-01-01")
 			}
 		})
@@ -130,7 +130,7 @@ func TestJSON_RoundTrip(t *testing.T) {
 	t.Logf("%d values of %d types", rounds*len(marshalled), len(marshalled))
 }
 
-// encode encodes v by Reveal if it has that, as programs do that store it.
+// encode encodes v with Reveal if it has that, as a program that stores it does.
 func encode(v any) ([]byte, error) {
 	if v, ok := v.(interface {
 		Reveal() (json.RawMessage, error)
@@ -140,7 +140,7 @@ func encode(v any) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// plain lists the fields of a struct, of which errors would print their text.
+// plain lists the fields of a struct, since an error would print only its text.
 func plain(v reflect.Value) (all []any) {
 	for field, in := range v.Elem().Fields() {
 		if field.IsExported() {

@@ -25,15 +25,15 @@ const (
 		"socks5":{"host":"h","port":1002,"connection_string":"h:1002:u:p"},"targeting":{"country":"TR","city":null}}`
 )
 
-// aPackage is in the response of GetPackage; packageData is bought.
+// aPackage is the response of GetPackage, packageData that of PurchasePackage.
 var aPackage = strings.TrimSuffix(packageData, "}") + `,"live":true}`
 
 func usersIs(users, pagination string) string {
 	return ok(`{"users":` + users + `,"pagination":` + pagination + `}`)
 }
 
-// oddResponses are what other APIs send, by public reports, and what is wanted. An id
-// of a case that succeeds stands in its fields.
+// oddResponses are responses that other APIs send, according to public bug reports, with
+// the expected results. A case that succeeds lists the id among its fields.
 var oddResponses = []oddRow{
 	{
 		comes: "an id that is a number", wanted: "its text",
@@ -198,10 +198,10 @@ var oddResponses = []oddRow{
 	{
 		comes: "no pagination and a full page", wanted: "the iteration goes on, or ends with an error",
 		cases: []oddCase{
-			{name: "no pagination", op: walkUsers, body: ok(`{"users":` + usersFrom(0, 100) + `}`), then: []string{ok(`{"users":` + usersFrom(100, 200) + `}`), ok(`{"users":` + usersFrom(200, 250) + `}`), ok(`{"users":[]}`)}, fields: fields{"count": "250"}},
-			{name: "pagination that is an array", op: walkUsers, body: usersIs(usersFrom(0, 100), "[]"), then: []string{usersIs(usersFrom(100, 200), "[]"), usersIs(usersFrom(200, 250), "[]"), usersIs("[]", "[]")}, fields: fields{"count": "250"}},
-			{name: "pagination beside the data", op: walkUsers, body: beside(0, 100, 1), then: []string{beside(100, 200, 2), beside(200, 250, 3)}, fields: fields{"count": "250"}},
-			{name: "a list alone", op: walkUsers, body: ok(usersFrom(0, 100)), then: []string{ok(usersFrom(100, 110))}, fields: fields{"count": "110"}},
+			{name: "no pagination", op: opAllUsers, body: ok(`{"users":` + usersFrom(0, 100) + `}`), then: []string{ok(`{"users":` + usersFrom(100, 200) + `}`), ok(`{"users":` + usersFrom(200, 250) + `}`), ok(`{"users":[]}`)}, fields: fields{"count": "250"}},
+			{name: "pagination that is an array", op: opAllUsers, body: usersIs(usersFrom(0, 100), "[]"), then: []string{usersIs(usersFrom(100, 200), "[]"), usersIs(usersFrom(200, 250), "[]"), usersIs("[]", "[]")}, fields: fields{"count": "250"}},
+			{name: "pagination beside the data", op: opAllUsers, body: beside(0, 100, 1), then: []string{beside(100, 200, 2), beside(200, 250, 3)}, fields: fields{"count": "250"}},
+			{name: "a list alone", op: opAllUsers, body: ok(usersFrom(0, 100)), then: []string{ok(usersFrom(100, 110))}, fields: fields{"count": "110"}},
 		},
 	},
 	{
@@ -277,7 +277,7 @@ var oddResponses = []oddRow{
 			{name: "no password", op: whozex.OpGetCredentials, body: ok(with(credentials, "connection_string", `"h:1000:u:"`)), fields: fields{"url": "none"}},
 		},
 	},
-	// The rows from here on are of the same kind, from the issues of other clients.
+	// The following rows are from the issues of other clients.
 	{
 		comes: "an amount in other forms of one meaning", wanted: "the amount",
 		cases: amounts("150", `"150.00"`, `" 150.00 "`, `"+150"`, `"1.5e2"`, `1.5E+2`, `15e1`, `"0150.0"`, `"150."`),
@@ -304,8 +304,8 @@ var oddResponses = []oddRow{
 			{name: "without amounts", op: whozex.OpGetAccount, body: ok(with(everything, "api_key", `[]`)), fields: fields{"api_key.last_used_at": ""}, unread: []string{"api_key.last_used_at"}},
 			{name: "with amounts", op: whozex.OpGetAccount, body: ok(with(everything, "stats", `[]`)), text: "stats.total_spent"},
 			{name: "for meta", op: whozex.OpPurchasePackage, body: `{"success":true,"data":` + packageData + `,"meta":[],"error":[]}`, fields: fields{"id": "PKG-A1B2C3"}},
-			{name: "for the data of a read", op: whozex.OpGetPackage, body: ok(`[]`), text: "no object"},
-			{name: "for the data of a purchase", op: whozex.OpPurchasePackage, body: ok(`[]`), unknown: true, text: "no object"},
+			{name: "for the data of a read", op: whozex.OpGetPackage, body: ok(`[]`), text: "not an object"},
+			{name: "for the data of a purchase", op: whozex.OpPurchasePackage, body: ok(`[]`), unknown: true, text: "not an object"},
 			{name: "for statistics, of which no names are known", op: whozex.OpGetAccountStats, body: ok(`[]`), fields: fields{}},
 			{name: "numbered members for a list", op: whozex.OpListUsers, body: usersIs(`{"0":`+aUser+`,"2":`+aUser+`}`, lastPage), text: "users"},
 		},
@@ -322,7 +322,7 @@ var oddResponses = []oddRow{
 			{name: "data within data, of a purchase", op: whozex.OpPurchasePackage, body: ok(`{"data":` + packageData + `}`), fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
 			{name: "data within data, of the account", op: whozex.OpGetAccount, body: ok(`{"data":` + everything + `}`), fields: fields{"balance": "150"}},
 			{name: "an array of one, of a purchase", op: whozex.OpPurchasePackage, body: ok(`[` + packageData + `]`), fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
-			{name: "an array of two, of a purchase", op: whozex.OpPurchasePackage, body: ok(`[` + packageData + `,` + packageData + `]`), unknown: true, text: "no object"},
+			{name: "an array of two, of a purchase", op: whozex.OpPurchasePackage, body: ok(`[` + packageData + `,` + packageData + `]`), unknown: true, text: "not an object"},
 			{name: "no data around a purchase", op: whozex.OpPurchasePackage, body: `{"success":true,` + packageData[1:], fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
 			{name: "a package in the place of data", op: whozex.OpPurchasePackage, body: `{"success":true,"package":` + packageData + `,"meta":` + testMeta + `}`, fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
 			{name: "a result in the place of data", op: whozex.OpPurchasePackage, body: `{"success":true,"result":` + packageData + `}`, fields: fields{"id": "PKG-A1B2C3", "cost": "30"}},
@@ -415,12 +415,12 @@ var oddResponses = []oddRow{
 
 type fields = map[string]string
 
-// statusSentinels are those that a status alone names in the API's envelope.
+// statusSentinels are the sentinels for a status without a code, in the API's envelope.
 var statusSentinels = []error{
 	whozex.ErrAPIDisabled, whozex.ErrNotFound, whozex.ErrInvalidAPIKey, whozex.ErrInvalidParams, whozex.ErrEmailTaken, whozex.ErrInsufficientBalance,
 }
 
-// refusals are bodies that say that a balance is too low, under each status.
+// refusals are bodies that report a low balance, with each status.
 func refusals(statuses []int, bodies ...string) (cases []oddCase) {
 	for i, body := range bodies {
 		for _, status := range statuses {
@@ -433,7 +433,7 @@ func refusals(statuses []int, bodies ...string) (cases []oddCase) {
 	return cases
 }
 
-// eachStatus is a read and a mutating call whose first response has the status.
+// eachStatus returns a read and a mutating call whose first response has the status.
 func eachStatus(statuses ...int) (cases []oddCase) {
 	for _, status := range statuses {
 		cases = append(cases,
@@ -444,7 +444,7 @@ func eachStatus(statuses ...int) (cases []oddCase) {
 	return cases
 }
 
-// marked are the documented responses of all operations behind a byte order mark.
+// marked returns the documented responses of all operations after a byte order mark.
 func marked() (cases []oddCase) {
 	for _, op := range operations {
 		if data, isDocumented := documentedPayloads[op.op]; isDocumented {
@@ -454,7 +454,7 @@ func marked() (cases []oddCase) {
 	return cases
 }
 
-// times are noon of the first day of 2025 in all fields that are a time.
+// times returns responses with a time in each format; all mean noon on 1 January 2025.
 func times(texts ...string) (cases []oddCase) {
 	const noon = "2025-01-01T12:00:00Z"
 	for _, text := range texts {
@@ -473,7 +473,7 @@ func times(texts ...string) (cases []oddCase) {
 	})
 }
 
-// amounts are the account's balance in other forms, and the cost of a purchase.
+// amounts returns responses with the balance or the cost of a purchase in other forms.
 func amounts(want string, forms ...string) (cases []oddCase) {
 	for _, form := range forms {
 		cases = append(cases,
@@ -503,7 +503,7 @@ func noTimes(forms ...string) (cases []oddCase) {
 	return cases
 }
 
-// noJSON are bodies after their names, of a read and of a purchase.
+// noJSON returns the bodies, by name, as responses to a read and to a purchase.
 func noJSON(bodies ...string) (cases []oddCase) {
 	for i := 0; i < len(bodies); i += 2 {
 		cases = append(cases,
@@ -522,12 +522,12 @@ func quoted(text string) string {
 	return string(encoded)
 }
 
-// utf16 is ASCII in little-endian UTF-16, behind its mark.
+// utf16 encodes ASCII as little-endian UTF-16 with a byte order mark.
 func utf16(text string) string {
 	return "\xff\xfe" + strings.Join(strings.Split(text, ""), "\x00") + "\x00"
 }
 
-// usersFrom are the users of a part of a list.
+// usersFrom returns some users of a list.
 func usersFrom(from, to int) string {
 	var users []string
 	for i := range to - from {
@@ -536,7 +536,7 @@ func usersFrom(from, to int) string {
 	return "[" + strings.Join(users, ",") + "]"
 }
 
-// beside is a page of three with the pagination beside the data.
+// beside returns one of three pages, with the pagination beside the data.
 func beside(from, to, page int) string {
 	return fmt.Sprintf(`{"success":true,"data":%s,"pagination":{"total":250,"page":%d,"limit":100,"pages":3,"has_next":%t,"has_prev":false}}`, usersFrom(from, to), page, page < 3)
 }

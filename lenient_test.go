@@ -22,7 +22,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// oddCase is a response that is not as documented, and what becomes of it.
+// oddCase is a response that differs from the documentation, and the expected result.
 type oddCase struct {
 	name   string
 	op     whozex.Operation
@@ -30,26 +30,26 @@ type oddCase struct {
 	header string
 	gzip   int // how often the body is compressed
 	body   string
-	then   []string // later responses, which the client asks for by a retry or the next page
+	then   []string // the responses to a retry or to the next page
 
-	fields   map[string]string // of the result, by their paths in JSON
+	fields   map[string]string // of the result, by JSON path
 	unread   []string
 	raw      string // of the first item of a list, "" for any
-	is       error  // that the error matches
+	is       error  // the error matches it
 	isNot    []error
 	text     string // in the error
 	code     string // of an *Error
 	unknown  bool   // the outcome is unknown
-	requests int    // all responses if 0
+	requests int    // if 0, the number of responses
 	wait     time.Duration
-	longest  time.Duration // wait, if it is no exact one
+	longest  time.Duration // wait, if it is not exact
 }
 
-// walkUsers is AllUsers, which makes several requests.
-const walkUsers whozex.Operation = "AllUsers"
+// opAllUsers stands for AllUsers, which makes several requests.
+const opAllUsers whozex.Operation = "AllUsers"
 
 func (c oddCase) call(ctx context.Context, client *whozex.Client) (any, error) {
-	if c.op == walkUsers {
+	if c.op == opAllUsers {
 		users, err := whozex.Collect(client.AllUsers(ctx, whozex.ListUsersParams{}))
 		return &whozex.Page[whozex.User]{Items: users}, err
 	}
@@ -61,7 +61,7 @@ func (c oddCase) call(ctx context.Context, client *whozex.Client) (any, error) {
 	panic("no such operation: " + c.op)
 }
 
-// response is the n-th, from 0.
+// response returns the n-th response, from 0.
 func (c oddCase) response(n int) (status int, body string) {
 	switch {
 	case n > 0 && len(c.then) == 0:
@@ -84,8 +84,8 @@ func compressed(text string) string {
 	return b.String()
 }
 
-// TestOddResponses runs the table in lenient_cases_test.go over HTTP, and what has to
-// wait on a virtual clock.
+// TestOddResponses runs the table in lenient_cases_test.go over HTTP, and cases with waits
+// on a virtual clock.
 func TestOddResponses(t *testing.T) {
 	names := map[string]bool{}
 	cases := 0
@@ -161,7 +161,7 @@ func (c oddCase) check(t *testing.T, got any, err error, requests int) {
 	for path, want := range c.fields {
 		assert.Equal(t, want, values[path], path)
 	}
-	if c.op == walkUsers || requests > 1 {
+	if c.op == opAllUsers || requests > 1 {
 		return
 	}
 	raw := string(got.(result).RawJSON())
@@ -203,8 +203,8 @@ func (c oddCase) checkError(t *testing.T, err error) {
 	assert.Equal(t, c.body[:min(len(c.body), 1<<20)], string(body), "what cannot be read stays whole in the error")
 }
 
-// valuesOf are the fields of a result as text, by their paths in JSON. Of a list
-// there are the count of items and the RawJSON of the first, of credentials the URLs.
+// valuesOf returns the fields of a result as text, by JSON path. For a list it adds the
+// number of items and the RawJSON of the first, for credentials the URLs.
 func valuesOf(got any) map[string]string {
 	found := map[string]reflect.Value{}
 	leaves(reflect.ValueOf(got), "", found)
@@ -248,13 +248,13 @@ func textOf(v reflect.Value) string {
 		return value.UTC().Format(time.RFC3339Nano)
 	}
 	if v.Kind() == reflect.String {
-		return v.String() // of secrets too
+		return v.String() // reveals secrets
 	}
 	return fmt.Sprint(v.Interface())
 }
 
-// with is data with other JSON in the place of some fields' values, or without the
-// field where that is "".
+// with returns data with other JSON as the values of some fields, or without the field if
+// that is "".
 func with(data string, pairs ...string) string {
 	for i := 0; i < len(pairs); i += 2 {
 		before, rest, found := strings.Cut(data, `"`+pairs[i]+`":`)

@@ -22,7 +22,7 @@ func newLimiter(given Limiter, maxPause time.Duration) *limiter {
 	return &limiter{given: given, adaptive: ratelimit.New(ratelimit.System{}, maxPause)}
 }
 
-// wait returns when the next attempt may be sent. The caller returns the pass by observe.
+// wait returns when the next attempt may be sent. The caller passes the pass to observe.
 // A wait that cannot end before the context's deadline fails at once.
 func (l *limiter) wait(ctx context.Context) (ratelimit.Pass, error) {
 	for {

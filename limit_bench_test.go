@@ -17,9 +17,8 @@ func (body instantly) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkLimiterWithout429 shows what the limiter costs while there is
-// nothing to learn, as a part of the cheapest call there is: one that never
-// leaves the process.
+// BenchmarkLimiterWithout429 measures the cost of the limiter without 429s, relative to
+// the cheapest call: one that stays in the process.
 func BenchmarkLimiterWithout429(b *testing.B) {
 	client, err := New("wx_live_example", WithHTTPClient(&http.Client{
 		Transport: instantly(`{"success":true,"data":{"id":"r1","balance":150.00,"stats":{"total_spent":0}}}`),

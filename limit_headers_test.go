@@ -14,11 +14,11 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// inTwoMinutes is two minutes from the beginning of a synctest bubble, in seconds
+// inTwoMinutes is two minutes after the start of a synctest bubble, in seconds
 // since 1970.
 const inTwoMinutes = "946684920"
 
-// a policy of more members than the client reads.
+// longPolicy is a policy with more members than the client parses.
 var endless = strings.Repeat(`"other";q=1;w=1,`, 1000)
 
 func TestRateLimit_Headers(t *testing.T) {

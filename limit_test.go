@@ -20,11 +20,11 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// limited is a server that refuses what comes too fast. Inside a synctest
-// bubble its clock is virtual, so that what is measured is logic, not the machine.
+// limited is a server that refuses requests above its rate. In a synctest bubble its clock
+// is virtual, so that results do not depend on the machine.
 type limited struct {
 	mu       sync.Mutex
-	work     time.Duration // on a response that is no refusal
+	work     time.Duration // time for a response other than a refusal
 	admit    func(now time.Time) (retryAfter int, ok bool)
 	answered int
 	refused  int
@@ -54,7 +54,7 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// bucketOf responds as a token bucket does, with a Retry-After of one second.
+// bucketOf is a token bucket with a Retry-After of one second.
 func bucketOf(perSecond, burst float64) func(time.Time) (int, bool) {
 	tokens, last := burst, time.Now()
 	return func(now time.Time) (int, bool) {
@@ -68,8 +68,8 @@ func bucketOf(perSecond, burst float64) func(time.Time) (int, bool) {
 	}
 }
 
-// windowOf responds as a counter does that starts anew with each window, and
-// tells the rest of it, rounded up.
+// windowOf is a counter for fixed windows; its Retry-After is the rest of the window,
+// rounded up.
 func windowOf(most int, window time.Duration) func(time.Time) (int, bool) {
 	var current int64
 	var n int
@@ -139,9 +139,9 @@ func TestRateLimit_Learned(t *testing.T) {
 	}
 }
 
-// TestRateLimit_WaitingCallers is for a server that refuses before it has
-// answered what it let through: the client first believes in a rate of nearly
-// none, and whoever waited by that must not go on to.
+// TestRateLimit_WaitingCallers uses a server whose refusals arrive before its other
+// responses: the client first learns a rate near zero, and calls that wait by that rate
+// must not continue to once it is corrected.
 func TestRateLimit_WaitingCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const calls, perSecond = 300, 50
@@ -154,8 +154,8 @@ func TestRateLimit_WaitingCallers(t *testing.T) {
 	})
 }
 
-// TestRateLimit_FixedWindows holds the client against servers that
-// count in fixed windows, which suit a client that just waits and tries again.
+// TestRateLimit_FixedWindows uses servers with fixed windows, where a client that simply
+// waits and retries does well.
 func TestRateLimit_FixedWindows(t *testing.T) {
 	const calls = 1500
 	for _, window := range []struct {

@@ -20,12 +20,12 @@ import (
 //
 // The fields of a call are those of [CallInfo]: operation, method, route, attempts,
 // status, cached, duration, waited and on_wire, outcome ("ok", "error" or
-// "unknown"), and code and error if there are such. An attempt has operation,
-// attempt, status, duration, waited and, without a whole response, error; a retry
-// operation, the attempt before, its status, and reason. Durations are texts such
-// as 1.5s, and status is 0 without a response.
+// "unknown"), and code and error if there is one. An attempt has operation, attempt,
+// status, duration, waited and, without a whole response, error. A retry has operation,
+// the attempt before it, its status, and reason. Durations are strings such as 1.5s, and
+// status is 0 without a response.
 //
-// No body, query or key is logged. The text of an error may hold ids and the API's
+// No body, query or key is logged. The text of an error may contain ids and the API's
 // message. Without WithLogger the client logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) error {

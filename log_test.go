@@ -19,7 +19,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// logFields are all that a record may hold, by its message.
+// logFields are the allowed fields of a record, by its message.
 var logFields = map[string][]string{
 	"whozex call": {
 		"operation", "method", "route", "attempts", "status", "cached", "duration", "waited", "on_wire", "outcome", "code", "error",
@@ -28,7 +28,7 @@ var logFields = map[string][]string{
 	"whozex retry":   {"operation", "attempt", "status", "reason"},
 }
 
-// records reads a log, and holds it against logFields.
+// records parses a log and checks it against logFields.
 func records(t *testing.T, log *bytes.Buffer) (lines []string, fields []map[string]any) {
 	t.Helper()
 	for line := range bytes.Lines(log.Bytes()) {

@@ -81,7 +81,7 @@ func TestOperationFromContext_OtherContext(t *testing.T) {
 	assert.Zero(t, attempt)
 }
 
-// TestWithMiddleware_Faulty shows what middleware may do and what is refused.
+// TestWithMiddleware_Faulty checks what middleware may do and what is refused.
 func TestWithMiddleware_Faulty(t *testing.T) {
 	twice := func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -175,8 +175,8 @@ func TestWithMiddleware_Faulty(t *testing.T) {
 	}
 }
 
-// TestWithMiddleware_LateRequest: middleware that gave up before it sent must not send
-// once the call has a definite error.
+// TestWithMiddleware_LateRequest checks that middleware which returned an error without
+// sending cannot send after the call has a definite error.
 func TestWithMiddleware_LateRequest(t *testing.T) {
 	var sent atomic.Int32
 	late := make(chan error, 1)
@@ -202,8 +202,8 @@ func TestWithMiddleware_LateRequest(t *testing.T) {
 	assert.Zero(t, sent.Load())
 }
 
-// TestWithMiddleware_ProofBeneath: a refused connection stays definite, and is tried
-// again, with middleware in between.
+// TestWithMiddleware_ProofBeneath checks that with middleware a refused connection is
+// still a definite error, and is retried.
 func TestWithMiddleware_ProofBeneath(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

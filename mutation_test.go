@@ -25,7 +25,7 @@ const onePackage = `"id":"PKG-A1B2C3","proxy_type":"residential","total_gb":20,"
 		"evomi_username":"wx3f8a2c01","evomi_password":"wxp1a2b3c4d5e6f7a8","cost":30.00,"price_per_gb":1.50,"user_balance_after":20.00,
 		"created_at":"2025-01-01T12:00:00.000Z","expires_at":"2025-02-01T12:00:00.000Z"`
 
-// documentedPayloads are those whose fields the API's page names.
+// documentedPayloads are the responses whose fields the API documents.
 var documentedPayloads = map[whozex.Operation]string{
 	whozex.OpGetAccount: `{"id":"r1","name":"Reseller Name","email":"you@example.com","balance":150.00,"is_vip":true,
 		"api_key":{"last_used_at":"2025-01-01T10:00:00Z"},"stats":{"packages":24,"sub_users":8,"total_spent":340.00},
@@ -51,7 +51,7 @@ var documentedPayloads = map[whozex.Operation]string{
 	whozex.OpCreateWebhook:  `{"id":"WH-A1B2C3D4","url":"https://bot.example.com/webhook","events":["package.low_gb","balance.added"],"secret":"wxsec_a1b2c3","note":"Save the secret"}`,
 }
 
-// changes are what may come in the place of any value.
+// changes are the values that replace each value.
 var changes = map[string]func(value any) any{
 	"null":                        func(any) any { return nil },
 	"missing":                     func(any) any { return missing{} },
@@ -84,7 +84,7 @@ type named struct {
 	value any
 }
 
-// place is where a value stands: keys of objects and indexes of arrays.
+// place is the position of a value: keys of objects and indexes of arrays.
 type place []any
 
 func (p place) String() string {
@@ -102,7 +102,7 @@ func (p place) String() string {
 	return b.String()
 }
 
-// places lists where data has values, the data itself first.
+// places lists the places of all values in data, first that of data itself.
 func places(data any, at place) []place {
 	all := []place{at}
 	switch v := data.(type) {
@@ -118,7 +118,7 @@ func places(data any, at place) []place {
 	return all
 }
 
-// changed is data with another value at a place; data itself is left alone.
+// changed returns a copy of data with another value at a place.
 func changed(data any, at place, change func(any) any) any {
 	if len(at) == 0 {
 		return change(data)
@@ -145,8 +145,8 @@ func changed(data any, at place, change func(any) any) any {
 	panic("there is nothing at this place")
 }
 
-// TestDecode_MutatedPayloads puts each of the changes in the place of each value of
-// each payload, within the data and around it.
+// TestDecode_MutatedPayloads replaces each value of each payload, in data and around it, by
+// each of the changes.
 func TestDecode_MutatedPayloads(t *testing.T) {
 	counts := map[string]int{}
 	for _, op := range operations {
@@ -196,7 +196,7 @@ func TestDecode_MutatedPayloads(t *testing.T) {
 				var sent struct{ Data json.RawMessage }
 				require.NoError(t, json.Unmarshal(encoded, &sent))
 				if sent.Data == nil {
-					sent.Data = encoded // which stands for the data
+					sent.Data = encoded // the data
 				}
 				assert.Equal(t, string(sent.Data), string(got.(result).RawJSON()), m.what)
 				unread := got.(result).Unread()
@@ -213,8 +213,8 @@ func TestDecode_MutatedPayloads(t *testing.T) {
 	assert.Greater(t, counts["unknown"], 100)
 }
 
-// applies reports whether a change makes sense at a place: the body is never missing,
-// a list with an item less is another list, and only members have names.
+// applies reports whether a change is possible at a place: the body cannot be missing, a
+// list without one item is another valid list, and only members have names.
 func applies(change string, at place) bool {
 	if change != "missing" && change != "renamed" && change != "in capitals" {
 		return true
@@ -234,7 +234,7 @@ func parse(t *testing.T, data string) (value any) {
 	return value
 }
 
-// result is what every call returns.
+// result has the methods of every result.
 type result interface {
 	RawJSON() json.RawMessage
 	Unread() []string
@@ -245,13 +245,13 @@ type mutation struct {
 	operation
 	what     string
 	at       place
-	path     string // of it in the data, "" if it is the data or around them
-	value    any    // that stands there now
+	path     string // in the data; "" for the data itself and around it
+	value    any    // the changed value
 	envelope any
 	wanted   map[string]reflect.Value // of the response without the change
 }
 
-// checkError holds that the error is due and has all that came.
+// checkError checks that the error is justified and has the whole response.
 func (m mutation) checkError(t *testing.T, body string, err error) string {
 	t.Helper()
 	unknown, isUnknown := errors.AsType[*whozex.OutcomeUnknownError](err)
@@ -285,7 +285,7 @@ func (m mutation) checkError(t *testing.T, body string, err error) string {
 	return "error"
 }
 
-// leaves are the single values of a result by their paths in JSON.
+// leaves returns the scalar values of a result by JSON path.
 func leaves(v reflect.Value, path string, into map[string]reflect.Value) {
 	for v.Kind() == reflect.Pointer {
 		v = v.Elem()
@@ -332,8 +332,8 @@ func same(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// converted is what value, from JSON, is as a value of the type of like, if nothing is
-// lost by it.
+// converted returns value, from JSON, as a value of the type of like, if that loses
+// nothing.
 func converted(value any, like reflect.Value, null bool) (reflect.Value, bool) {
 	as := reflect.New(like.Type()).Elem()
 	text, isText := value.(string)
@@ -379,16 +379,16 @@ func converted(value any, like reflect.Value, null bool) (reflect.Value, bool) {
 
 var (
 	nullable = regexp.MustCompile(`^(api_key\.last_used_at|.*custom_price_per_gb|expires_at|targeting\.city)$`)
-	optional = regexp.MustCompile(`curl_example|^pagination\.has_next`) // which may follow from others
-	// mayBeZero are those that the payloads show as zero.
+	optional = regexp.MustCompile(`curl_example|^pagination\.has_next`) // computed from other fields
+	// mayBeZero are the fields that are zero in the payloads.
 	mayBeZero = regexp.MustCompile(`curl_example|^live$`)
 	ids       = regexp.MustCompile(`^id$|^user_id$|^users\[\d\]\.id$`)
-	// inPath are the ids that the caller has named.
+	// inPath are the ids that the caller passes.
 	inPath = map[whozex.Operation]string{
 		whozex.OpGetPackage: "id", whozex.OpAddGB: "id", whozex.OpAddBalance: "user_id", whozex.OpDeductBalance: "user_id",
 	}
-	// inferredBut are the operations whose answers the page does not name, all but
-	// these fields.
+	// inferredBut are the operations whose responses are not documented, except these
+	// fields.
 	inferredBut = map[whozex.Operation][]string{whozex.OpGetPackage: {"remaining_gb", "live"}, whozex.OpAddGB: {}}
 )
 
@@ -405,7 +405,7 @@ func within(path, parent string) bool {
 	return path == parent || parent == "" || strings.HasPrefix(path, parent+".") || strings.HasPrefix(path, parent+"[")
 }
 
-// checkResult holds that each field has the value that was sent, or is named.
+// checkResult checks that each field has the value sent, or is in Unread.
 func (m mutation) checkResult(t *testing.T, result any, unread []string) {
 	t.Helper()
 	got := map[string]reflect.Value{}
@@ -431,7 +431,7 @@ func (m mutation) checkResult(t *testing.T, result any, unread []string) {
 		case inPath[m.op] == path && m.path == path:
 			continue
 		case within(path, m.path) && !have.IsValid() && slices.ContainsFunc(unread, func(name string) bool { return within(name, m.path) }):
-			continue // an item of a list that is shorter now, and holds what could not be read
+			continue // an item of a list that is shorter now
 		case isEmptyList(m.value) && within(path, m.path) && !have.IsValid():
 			continue // an item of a list that is empty now
 		}

@@ -19,7 +19,7 @@ func (t *transport) notify(ctx context.Context, s *callState) error {
 		sentAt := time.Now()
 		record := s.newOutcomeUnknown(sentAt, s.last.Number+1)
 		record.Request = bytes.Clone(s.encoded)
-		record.Until = sentAt.Add(s.options.timeout).Add(t.grace / 10) // the record may be that old
+		record.Until = sentAt.Add(s.options.timeout).Add(t.grace / 10) // the request may leave that late
 		record.ServerTime = t.clock.at(sentAt)
 		if err := s.options.before(record); err != nil {
 			return err
@@ -32,14 +32,4 @@ func (t *transport) notify(ctx context.Context, s *callState) error {
 		}
 	}
 	return errStaleRecord
-}
-
-// elapsed returns the time since t, see between.
-func elapsed(t time.Time) time.Duration { return between(t, time.Now()) }
-
-// between returns the time from one to the other by the clock that shows more: the
-// monotonic clock stops while the machine is suspended, and the wall clock may be set
-// back.
-func between(from, to time.Time) time.Duration {
-	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// CallInfo describes one call, from the first attempt to the decoded result. All fields
-// but Err are free of ids, user input and secrets, and can be labels of metrics.
+// CallInfo describes one call, from the first attempt to the decoded result. No field
+// except Err contains ids, user input or secrets, so that all can be labels of metrics.
 type CallInfo struct {
-	// Operation is that of the method called; "Do" for [Client.Do].
+	// Operation is the method of [Client] that was called; "Do" for [Client.Do].
 	Operation Operation
 	// Method is the HTTP method.
 	Method string
@@ -64,9 +64,9 @@ func WithObserver(observe func(context.Context, CallInfo)) Option {
 }
 
 // WithCallHook calls begin at the start of every call, with its operation, method, route
-// and start. The call uses the context that begin returns, so that a span of tracing is
-// the parent of those of the attempts, and calls end when it has ended, as for
-// [WithObserver]. Module otelwhozex is built on it.
+// and start time. The call uses the context that begin returns, so that a span in it is
+// the parent of the spans of the attempts. The client calls end at the end of the call, as
+// [WithObserver] does. Module otelwhozex uses this option.
 func WithCallHook(begin func(context.Context, CallInfo) (ctx context.Context, end func(CallInfo))) Option {
 	return func(s *settings) error {
 		if begin == nil {
@@ -77,7 +77,7 @@ func WithCallHook(begin func(context.Context, CallInfo) (ctx context.Context, en
 	}
 }
 
-// opDo is the operation of all calls by [Client.Do], whose own ones may contain ids.
+// opDo is the reported operation of [Client.Do], since a path may contain ids.
 const opDo Operation = "Do"
 
 // callObserver reports one call to the hooks and the log. It is nil without any.

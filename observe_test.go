@@ -19,7 +19,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// observed collects what an observer sees.
+// observed records the calls of an observer.
 type observed struct {
 	mu    sync.Mutex
 	calls []whozex.CallInfo
@@ -31,7 +31,7 @@ func (o *observed) observe(_ context.Context, c whozex.CallInfo) {
 	o.calls = append(o.calls, c)
 }
 
-// last is the one call seen since the last one, with its times put aside.
+// last returns the only call since the last check, without its times.
 func (o *observed) last(t *testing.T) whozex.CallInfo {
 	t.Helper()
 	o.mu.Lock()

@@ -21,7 +21,7 @@ const testKey = "wx_live_example"
 
 const testMeta = `{"timestamp":"2025-01-01T12:00:00.000Z","version":"1.0.0"}`
 
-// everything is data that completes the result of any call.
+// everything is data with all required fields of every result.
 const everything = `{"id":"r1","name":"Reseller","email":"reseller@example.com","balance":150.00,"is_vip":false,
 	"api_key":{"last_used_at":null},"stats":{"packages":1,"sub_users":1,"total_spent":30.00},
 	"pricing":{"custom_price_per_gb":null},"custom_price_per_gb":null,"plans":[],
@@ -39,7 +39,7 @@ func refusal(code, message string) string {
 	return fmt.Sprintf(`{"success":false,"error":{"code":%q,"message":%q},"meta":%s}`, code, message, testMeta)
 }
 
-// serve returns a client of a server that answers by handler.
+// serve returns a client of a server with handler.
 func serve(t *testing.T, handler http.HandlerFunc, opts ...whozex.Option) *whozex.Client {
 	t.Helper()
 	srv := httptest.NewServer(handler)
@@ -68,7 +68,7 @@ const packageData = `{"id":"PKG-A1B2C3","proxy_type":"residential","total_gb":20
 "evomi_username":"wx3f8a2c01","evomi_password":"wxp1a2b3c4d5e6f7a8","cost":30.00,"price_per_gb":1.50,"user_balance_after":20.00,
 "created_at":"2025-01-01T12:00:00.000Z","expires_at":null}`
 
-// operation is one of the API's calls: what it sends and what it reads.
+// operation is a call of the API with its request and response.
 type operation struct {
 	op       whozex.Operation
 	method   string

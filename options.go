@@ -189,7 +189,7 @@ func WithMaxResponseBytes(n int64) Option {
 	}
 }
 
-// WithLimiter limits the rate of all requests, including retries. The API's page names no
+// WithLimiter limits the rate of all requests, including retries. The API documents no
 // rate; without a limiter the client adapts to the server's headers and 429s.
 func WithLimiter(limiter Limiter) Option {
 	return func(s *settings) error {
@@ -202,7 +202,7 @@ func WithLimiter(limiter Limiter) Option {
 }
 
 // WithCache keeps the responses to reads for ttl, and coalesces equal reads at the same
-// time into one request. The API's page asks clients to cache. The default is no cache.
+// time into one request. The API asks clients to cache. The default is no cache.
 //
 // Any mutating call of this client empties the cache, and so does [Client.SetAPIKey];
 // changes by other clients are seen after ttl at the latest. Every caller gets its own
@@ -221,7 +221,7 @@ func WithCache(ttl time.Duration) Option {
 // WithGrace sets how long after the end of its attempt [Client.Reconcile] expects that a
 // request may still be carried out, or appear in the lists. The default is
 // [DefaultGrace]; less than [WithTimeout] is refused. 0 is for tests with a server that
-// is known to be idle. The API's page names no limit.
+// is known to be idle. The API documents no limit.
 func WithGrace(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < 0 {

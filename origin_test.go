@@ -12,7 +12,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-func TestTheRawJSONOfEachItemOfAPageTakesOneReadingOfThePage(t *testing.T) {
+func TestRawJSON_PageIsParsedOnce(t *testing.T) {
 	client := over(t, func(req *http.Request) (*http.Response, error) {
 		return reply(req, 200, ok(`{"users":`+usersFrom(0, 100)+`,"pagination":`+lastPage+`}`)), nil
 	})

@@ -22,9 +22,8 @@ const (
 	ProxyMobile      ProxyType = "mobile"
 )
 
-// Package is a proxy package of a sub-user. Fields that a response does not carry
-// are zero. JSON leaves such amounts out, all but RemainingGB, and with them those
-// that are 0 indeed.
+// Package is a proxy package of a sub-user. Fields that a response does not have are
+// zero. The JSON of a Package omits amounts that are 0, except RemainingGB.
 type Package struct {
 	ID          string          `json:"id" api:"documented=PurchasePackage,path=GetPackage AddGB"`
 	ProxyType   ProxyType       `json:"proxy_type" api:"documented=PurchasePackage"`
@@ -75,10 +74,10 @@ func (p PurchasePackageParams) validate() error {
 }
 
 // PurchasePackage buys a package for a sub-user, at your custom or VIP price, from the
-// sub-user's balance. It returns [ErrInsufficientBalance] if that is too low. The API's
-// page calls it a heavy operation. After an [OutcomeUnknownError] do not repeat it: the
+// sub-user's balance. It returns [ErrInsufficientBalance] if that is too low. The API
+// documents it as a heavy operation. After an [OutcomeUnknownError] do not repeat it: the
 // money may be spent. [Client.Reconcile] looks for evidence but cannot find the id of the
-// package; the documented source of the id is the package.created webhook, see
+// package; its documented source is the package.created webhook, see
 // [EventPackageCreated].
 //
 // POST /users/{user_id}/packages
@@ -196,12 +195,12 @@ func (p UsageParams) query(req *request) {
 	}
 }
 
-// Usage is the history of a package's traffic. The API's page promises a history for
-// charts and does not name its fields. What does not match leaves Chart empty and
-// stays in RawJSON.
+// Usage is the history of a package's traffic. The API documents that it returns one for
+// charts, but not the names of the fields. If no chart was found, Chart is empty; RawJSON
+// has everything.
 type Usage struct {
 	Chart []ChartPoint `json:"chart" api:"inferred,list"`
-	// Totals holds the single figures beside the chart, by the API's names.
+	// Totals has the single values beside the chart, by the API's names.
 	Totals map[string]decimal.Decimal `json:"totals" api:"inferred,optional"`
 
 	origin

@@ -23,7 +23,7 @@ type Page[T any] struct {
 	origin
 }
 
-// Pagination says where in a list a page stands. Fields that the response lacks are
+// Pagination is the position of a page in its list. Fields that the response lacks are
 // zero, and [Page.Unread] names them.
 type Pagination struct {
 	// Total counts the items of all pages.
@@ -32,15 +32,15 @@ type Pagination struct {
 	Page  int `json:"page"`
 	Limit int `json:"limit"`
 	Pages int `json:"pages"`
-	// HasNext follows from the other fields if the response lacks it. [Client.AllUsers]
-	// does not end on one that is false because nothing says.
+	// HasNext is computed from the other fields if the response lacks it. If that is not
+	// possible either, it is false, and [Client.AllUsers] ignores it.
 	HasNext bool `json:"has_next"`
 	HasPrev bool `json:"has_prev"`
 }
 
 const (
 	maxPageSize     = 100
-	defaultPageSize = 20 // of the API, when a request names none
+	defaultPageSize = 20 // the API's default
 )
 
 func (r *request) paged(page, limit int) {
@@ -59,21 +59,21 @@ func (r *request) paged(page, limit int) {
 	}
 }
 
-// listData is the data of a list. Which key the items stand under is not documented:
+// listData is the data of a list. The key of the items is not documented:
 // the two likely names are read in the strict pass, any other in the lenient one.
 type listData[T any] struct {
 	Users        []T `json:"users" api:"optional"`
 	Transactions []T `json:"transactions" api:"optional"`
 	Pagination   struct {
 		Pagination
-		// HasNext is set if the response has it, without which an iteration would end early.
+		// HasNext is nil if the response lacks it: a false one would end an iteration early.
 		HasNext any `json:"has_next"`
 	} `json:"pagination" api:"optional"`
 
 	origin
 }
 
-// own is the name that the items most likely have, and where it is decoded to.
+// own is the most likely name of the items, and the slice that it is decoded into.
 func (l *listData[T]) own() (string, *[]T) {
 	if _, ok := any(l).(*listData[Transaction]); ok {
 		return "transactions", &l.Transactions
@@ -142,8 +142,8 @@ func (l *listData[T]) readPagination(env *envelope, report *lenient.Report) {
 	l.Pagination.HasNext = p.HasNext
 }
 
-// findItems returns the items of a list: the data itself, or what stands under own
-// or, failing this, under the name of the one array.
+// findItems returns the items of a list: the data itself, the member own, or else the only
+// array.
 func findItems(data json.RawMessage, own string) (items []json.RawMessage, name string, err error) {
 	if items, ok := lenient.Array(data); ok {
 		return items, "", nil
@@ -181,7 +181,7 @@ func list[T any](ctx context.Context, c *Client, req request, opts []CallOption)
 	}
 	_, items := data.own()
 	page := &Page[T]{Items: *items, Pagination: data.Pagination.Pagination, origin: data.origin}
-	*items = nil // an item that outlives the page keeps its response, and not all other items
+	*items = nil // an item that is kept must not keep the other items in memory
 	page.Pagination.HasNext, page.saysNext = data.Pagination.HasNext.(bool)
 	for i := range page.Items {
 		any(&page.Items[i]).(result).setOrigin(data.source, i)

@@ -22,7 +22,7 @@ import (
 // countedContext counts the contexts that depend on it.
 type countedContext struct {
 	context.Context
-	never chan struct{} // so that package context asks AfterFunc
+	never chan struct{} // makes package context use AfterFunc
 	live  atomic.Int32
 }
 
@@ -43,7 +43,7 @@ func TestPrefetch_ReleasesContexts(t *testing.T) {
 	assert.Zero(t, ctx.live.Load())
 }
 
-// The clock of these tests is virtual: what is asked for when is logic, not speed.
+// The clock of these tests is virtual, so that the order of requests is deterministic.
 
 func TestPrefetch_Break(t *testing.T) {
 	leave := map[string]func(seq iter.Seq2[whozex.User, error], at int){
@@ -81,8 +81,8 @@ func TestPrefetch_Break(t *testing.T) {
 					seq := b.client(t).AllUsers(t.Context(), whozex.ListUsersParams{}, whozex.Prefetch(prefetch))
 					began := time.Now()
 					leaves(seq, 201)
-					// The first page alone, the next two at once or one by one, and no
-					// wait for what was asked for ahead of the third.
+					// The first page is requested alone, the next two together or one by
+					// one. The pages after the third do not delay it.
 					took := 3 * time.Second
 					if prefetch > 0 {
 						took = 2 * time.Second
@@ -210,15 +210,15 @@ func TestPrefetch_CancelsPagesAfterAnError(t *testing.T) {
 func TestPrefetch_PagesAhead(t *testing.T) {
 	for _, tt := range []struct {
 		pages, prefetch int
-		work, want      time.Duration // of the reader a page, of the walk
+		work, want      time.Duration // of the reader for a page; of the whole iteration
 	}{
-		{40, 0, 0, 40 * 20 * time.Millisecond},
-		{40, 8, 0, 6 * 20 * time.Millisecond},
-		{100, 8, 0, 12 * 20 * time.Millisecond},
-		{40, 1, 0, 21 * 20 * time.Millisecond},
-		{40, 0, 20 * time.Millisecond, 80 * 20 * time.Millisecond},
-		{40, 1, 20 * time.Millisecond, 41 * 20 * time.Millisecond},
-		{40, 1000, 0, 2 * 20 * time.Millisecond},
+		{pages: 40, want: 40 * 20 * time.Millisecond},
+		{pages: 40, prefetch: 8, want: 6 * 20 * time.Millisecond},
+		{pages: 100, prefetch: 8, want: 12 * 20 * time.Millisecond},
+		{pages: 40, prefetch: 1, want: 21 * 20 * time.Millisecond},
+		{pages: 40, work: 20 * time.Millisecond, want: 80 * 20 * time.Millisecond},
+		{pages: 40, prefetch: 1, work: 20 * time.Millisecond, want: 41 * 20 * time.Millisecond},
+		{pages: 40, prefetch: 1000, want: 2 * 20 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprintf("%d pages, prefetch %d, work %s", tt.pages, tt.prefetch, tt.work), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -18,13 +18,13 @@ type Pricing struct {
 	origin
 }
 
-// Plan is a tier: a size and its prices in USD, a GB and in total.
+// Plan is a price tier. Prices are in USD per GB, TotalCost is in USD.
 type Plan struct {
 	GB            int             `json:"gb"`
 	Label         string          `json:"label"`
 	StandardPrice decimal.Decimal `json:"standard_price"`
 	VIPPrice      decimal.Decimal `json:"vip_price"`
-	// YourPrice is the price a GB that applies to you.
+	// YourPrice is the price per GB that you pay.
 	YourPrice decimal.Decimal `json:"your_price"`
 	TotalCost decimal.Decimal `json:"total_cost"`
 }

@@ -2,7 +2,7 @@ package whozex
 
 import "time"
 
-// RateLimitSource is where the client knows a rate limit from.
+// RateLimitSource is the client's source of a rate limit.
 type RateLimitSource string
 
 const (
@@ -15,7 +15,7 @@ const (
 	RateLimitLearned RateLimitSource = "learned"
 )
 
-// RateLimit is what the client knows of the API's rate limit, and how it adapts to it.
+// RateLimit is the API's rate limit as far as the client knows it, and its own limit.
 // The API documents neither a limit nor headers that report one. The client notices
 // other clients of the same key only by what the API reports or refuses.
 type RateLimit struct {
@@ -36,8 +36,7 @@ type RateLimit struct {
 	PausedUntil time.Time `json:"paused_until,omitzero"`
 }
 
-// RateLimit returns what the client knows of the API's rate limit at this moment.
-// It makes no request.
+// RateLimit returns what the client knows of the API's rate limit now. It makes no request.
 func (c *Client) RateLimit() RateLimit {
 	state := c.transport.limiter.adaptive.State()
 	r := RateLimit{PerSecond: state.Rate, PausedUntil: state.Paused}

@@ -26,15 +26,15 @@ type Outcome struct {
 	// Reason is one sentence: what the verdict is based on or, if undecided, what a person
 	// should look at.
 	Reason string `json:"reason"`
-	// User is the sub-user of CreateUser, or the buyer of PurchasePackage;
-	// nil when not looked for or not found. Read from a response that arrived in
-	// part, it holds the fields that arrived.
+	// User is the sub-user of CreateUser, or the buyer of PurchasePackage; nil if there
+	// was no search or no match. From a truncated response it has the fields that
+	// arrived.
 	User *User `json:"user,omitempty"`
-	// Transactions are the entries of the history that may be the call's own; the
-	// only one when the history says "applied".
+	// Transactions are the entries of the history that may be the call's own. There is
+	// exactly one if the history decides "applied".
 	Transactions []Transaction `json:"transactions,omitempty"`
 	// Package is the package bought or extended, from a response that was received; nil
-	// without a response that reports success, or without any of its fields.
+	// without a response that reports success, or if that has none of its fields.
 	Package *Package `json:"package,omitempty"`
 	// Change is the same for AddBalance and DeductBalance.
 	Change *BalanceChange `json:"change,omitempty"`
@@ -42,8 +42,8 @@ type Outcome struct {
 	Webhook *Webhook `json:"webhook,omitempty"`
 	// APIKey is the same for RegenerateKey; empty if it was not received.
 	APIKey Secret `json:"api_key,omitempty"`
-	// NotBefore is set if it is only too early for "not applied": call Reconcile again
-	// then. By the local clock.
+	// NotBefore is when to call Reconcile again, by the local clock. It is set if only the
+	// time is missing for "not applied".
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
 
@@ -62,26 +62,25 @@ func (o Outcome) Format(f fmt.State, verb rune) {
 //   - CreateUser: by the email, among all sub-users.
 //   - AddBalance, DeductBalance, AddGB: by the note, among all transactions.
 //     Without a note the outcome is undecided.
-//   - PurchasePackage: not applied when no transaction since can be the purchase
-//     and the user has as many packages as PackagesBefore, or none if it is not set.
-//     Applied only if it is set, the user has one package more, and just one
-//     transaction since can be the purchase. The package's id comes with the
-//     package.created webhook, see [EventPackageCreated].
-//   - CreateWebhook, RegenerateKey, [Client.Do]: nothing in the API shows them.
+//   - PurchasePackage: not applied if no transaction after the call can be the
+//     purchase, and the user has PackagesBefore packages, or none if it is not set.
+//     Applied only if PackagesBefore is set, the user has one package more, and exactly
+//     one transaction after the call can be the purchase. The package's id comes with
+//     the package.created webhook, see [EventPackageCreated].
+//   - CreateWebhook, RegenerateKey, [Client.Do]: the API has no evidence.
 //
-// A response that was received, even in part, and reports success decides any of them.
+// For every operation, a response that was received, even in part, and reports success
+// means "applied".
 //
-// "Applied" and "not applied" are never guesses. docs/reconcile.md lists, for each
-// operation, what must be true for either to follow; what can be checked of that
-// is checked, and the outcome is undecided where a check fails: a list that cannot
-// be read whole (10,000 items at most), an entry with a field that is not
-// understood, times that do not agree. What cannot be checked stands there first:
-// the email or note must be used for this one call alone, the client be of the same
-// account, and no request be carried out later than [WithGrace] after it can last have
-// been on its way. Before that nothing is "not applied", and NotBefore says when to ask
-// again.
+// "Applied" and "not applied" are never guesses. docs/reconcile.md lists the premises of
+// both for each operation. Reconcile checks those that it can, and the outcome is
+// undecided if a check fails: a list cannot be read completely (10,000 items at most), an
+// entry has an unknown field, times do not agree. You have to ensure the others: the email
+// or note is used for this call only, the client is of the same account, and no request
+// is carried out later than [WithGrace] after its attempt ended. Before that time nothing
+// is "not applied", and NotBefore is when to call Reconcile again.
 //
-// The error is that of a read that failed; the outcome is undecided then.
+// If a read fails, Reconcile returns its error, and the outcome is undecided.
 //
 // GET /users and GET /account/transactions
 func (c *Client) Reconcile(ctx context.Context, unknown *OutcomeUnknownError) (Outcome, error) {

@@ -11,15 +11,15 @@ const (
 	// clockSlack is how far two readings of one clock may differ, by the latency of a
 	// response and the whole seconds of a Date.
 	clockSlack = 5 * time.Second
-	// farSlack is what must lie between the call and something "too old" to be
+	// sameKindSlack is how much older than the call an item must be to be too old to be
 	// the call's: a local time marked as UTC jumps by an hour twice a year.
 	sameKindSlack = 2 * time.Hour
-	// zoneSlack is the same if only items of another kind show the clock: two
-	// kinds may be stored in two time zones, at most 26 hours apart.
+	// otherKindSlack is the same if only items of another kind show the clock: two kinds
+	// may be stored in two time zones, at most 26 hours apart.
 	otherKindSlack = 28 * time.Hour
-	// dateError is what two Dates, in whole seconds, may be wrong by together.
+	// dateError is the largest error of the difference of two Dates, in whole seconds.
 	dateError = 2 * time.Second
-	// slowResponse is the longest way of a response by which a clock is read.
+	// slowResponse is the longest duration of a response whose Date is used.
 	slowResponse = 30 * time.Second
 )
 
@@ -42,7 +42,7 @@ func (s *serverClock) observe(sent time.Time, header http.Header) {
 }
 
 // at returns the latest server time at the local time t: the Date is from between request
-// and response. It is zero without a Date, or if the local clock was set or stood still
+// and response. It is zero without a Date, or if the local clock was set or suspended
 // since.
 func (s *serverClock) at(t time.Time) time.Time {
 	s.mu.Lock()
@@ -200,4 +200,14 @@ func latest(at time.Time) time.Time {
 		return at.Add(24 * time.Hour)
 	}
 	return at
+}
+
+// elapsed returns the time since t, see between.
+func elapsed(t time.Time) time.Duration { return between(t, time.Now()) }
+
+// between returns the time from one to the other by the clock that shows more: the
+// monotonic clock stops while the machine is suspended, and the wall clock may be set
+// back.
+func between(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }

@@ -158,7 +158,7 @@ func (e entry) mentions(text string) bool {
 // truncates reports whether any text of the entry may be text truncated, alone or after
 // words of the server.
 func (e entry) truncates(text string) bool {
-	const least = 3 // letters that do not meet by chance
+	const least = 3 // letters that do not match by chance
 	wanted := canonical(text)
 	for _, t := range e.texts() {
 		got := canonical(t)
@@ -178,7 +178,7 @@ func (e entry) truncates(text string) bool {
 }
 
 // hasLettersOf reports whether any text of the entry contains the letters and digits of
-// text in order, with anything in between: a blank may have become "%20" or "&nbsp;".
+// text in order, with anything in between: a space may have become "%20" or "&nbsp;".
 func (e entry) hasLettersOf(text string) bool {
 	wanted := []rune(canonical(text))
 	for _, t := range e.texts() {

@@ -16,7 +16,7 @@ import (
 const (
 	// readPages limits how many pages of a list are read for one unknown outcome.
 	readPages = 100
-	// readPasses bounds how often that is done until two readings agree.
+	// readPasses limits how often the list is read until two readings agree.
 	readPasses = 4
 )
 
@@ -28,12 +28,12 @@ type listing struct {
 
 	// Of the first response.
 	received time.Time     // by the local clock
-	took     time.Duration // from asking to receiving
+	took     time.Duration // from request to response
 	date     time.Time     // the Date; zero when there is none that can be trusted
-	now      time.Time     // the time of the envelope, else the Date
+	now      time.Time     // the time in the envelope, otherwise the Date
 
-	latest time.Time // as now, of the last response
-	total  int       // as the last response states it; -1 when it does not
+	latest time.Time // now, but of the last response
+	total  int       // in the last response; -1 if it has none
 	ids    map[string]bool
 }
 
@@ -65,7 +65,7 @@ func (c *Client) readWhole(ctx context.Context, op Operation, route string) (*li
 	}
 }
 
-// within reports whether all that was read is among ids.
+// within reports whether every item read is among ids.
 func (l *listing) within(ids map[string]bool) bool {
 	for id := range l.ids {
 		if !ids[id] {
@@ -75,14 +75,13 @@ func (l *listing) within(ids map[string]bool) bool {
 	return true
 }
 
-// readPass reads a list once and returns the ids that it has shown. It looks
-// behind the page that the server calls the last, since a server may count one
-// page as the whole.
+// readPass reads a list once and returns the ids in it. It reads one page beyond the last
+// one that the server reports, since a server may report one page as the whole list.
 func (c *Client) readPass(ctx context.Context, op Operation, route string, l *listing) (ids map[string]bool, err error) {
 	l.items, l.total = nil, -1
 	ids = map[string]bool{}
 	texts := map[string]bool{}
-	ending := false // all that is missing is a look behind the last page
+	ending := false // only the page beyond the last is missing
 	for page := 1; page <= readPages; page++ {
 		items, paging, err := c.readPage(ctx, op, route, page, l)
 		if refusal, ok := errors.AsType[*Error](err); ok && ending && refusal.StatusCode/100 == 4 && refusal.StatusCode != http.StatusTooManyRequests {
@@ -166,7 +165,7 @@ func itemID(item json.RawMessage) string {
 	return string(item)
 }
 
-// paging is a page's pagination; nil for what it does not state.
+// paging is a page's pagination; nil for missing fields.
 type paging struct {
 	total, pages *int
 	hasNext      *bool
@@ -176,7 +175,7 @@ func (p paging) hasMore(page int) bool {
 	return p.pages != nil && *p.pages > page || p.hasNext != nil && *p.hasNext
 }
 
-// parsePage reads the data of a list's page. gap is what cannot be understood.
+// parsePage parses a page of a list. gap is the reason if it cannot.
 func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap string) {
 	lists, empty := 0, false
 	whole := readObject(data, func(name string, value json.RawMessage, _ []byte) {
@@ -189,7 +188,7 @@ func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap str
 			lists++
 			_ = json.Unmarshal(value, &items)
 		case string(value) == "null":
-			empty = true // a list of nothing, if it is the only one; the total must agree
+			empty = true // an empty list, if there is no other; the total must agree
 		case bytes.HasPrefix(value, []byte("{")):
 			gap = "the page holds more than a list: look for it there"
 		}

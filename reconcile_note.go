@@ -61,7 +61,7 @@ func (h *history) noteAbsent(asked callDetails) Outcome {
 		return undecided("no transaction has the note, but it is one that a server may store in another form: look at the latest")
 	}
 	for _, e := range h.entries {
-		// A description may be the server's own text, in place of a note that is not shown.
+		// A description may be the server's own text, instead of a note that is not shown.
 		lost := canonical(textOf(e.field("note"))) == "" && (e.Type == kind || !e.known()) || e.truncates(asked.Note) || e.hasLettersOf(asked.Note)
 		if lost && !h.ages.tooOld(string(e.Type), e.CreatedAt, h.window) {
 			return Outcome{
@@ -76,7 +76,7 @@ func (h *history) noteAbsent(asked callDetails) Outcome {
 // canonicalNote reports whether no server has a reason to trim, truncate or escape the
 // note, or to read it as a number.
 func canonicalNote(note string) bool {
-	const exact = 15 // digits that a number of any language holds
+	const exact = 15 // digits that a float64 has
 	number, err := decimal.NewFromString(note)
 	return (err != nil || number.String() == note && len(note) <= exact) &&
 		len(note) <= 100 && canonical(note) != "" && strings.TrimSpace(note) == note && !strings.Contains(note, "  ") &&

@@ -296,7 +296,7 @@ func TestReconcile_ServerClock(t *testing.T) {
 	}
 }
 
-// TestReconcile_AnyOrder serves histories that are not as the sandbox's.
+// TestReconcile_AnyOrder serves histories in other orders than the sandbox's.
 func TestReconcile_AnyOrder(t *testing.T) {
 	now := time.Now()
 	item := func(i int, at time.Time) string {
@@ -305,18 +305,18 @@ func TestReconcile_AnyOrder(t *testing.T) {
 	ascending := func(i int) time.Time { return now.Add(time.Duration(i-150) * time.Minute) }
 	tests := []struct {
 		name    string
-		at      func(i int) time.Time // of the i-th of 150 items, told in order
+		at      func(i int) time.Time // of the i-th of 150 items
 		total   int
 		note    string
 		verdict whozex.Verdict
 	}{
-		{"oldest first, on the second page", ascending, 150, "note-149", whozex.OutcomeApplied},
-		{"oldest first, nowhere", ascending, 150, "absent", whozex.OutcomeNotApplied},
-		{"all at the same time", func(int) time.Time { return now }, 150, "note-149", whozex.OutcomeApplied},
-		{"all old, at the same time", func(int) time.Time { return now.Add(-time.Hour) }, 150, "absent", whozex.OutcomeUndecided},
-		{"in no order", func(i int) time.Time { return now.Add(-time.Duration(i%149%50) * time.Minute) }, 150, "note-149", whozex.OutcomeApplied},
-		{"fewer than the total", ascending, 151, "absent", whozex.OutcomeUndecided},
-		{"fewer than the total, with the note", ascending, 151, "note-149", whozex.OutcomeUndecided},
+		{name: "oldest first, on the second page", at: ascending, total: 150, note: "note-149", verdict: whozex.OutcomeApplied},
+		{name: "oldest first, nowhere", at: ascending, total: 150, note: "absent", verdict: whozex.OutcomeNotApplied},
+		{name: "all at the same time", at: func(int) time.Time { return now }, total: 150, note: "note-149", verdict: whozex.OutcomeApplied},
+		{name: "all old, at the same time", at: func(int) time.Time { return now.Add(-time.Hour) }, total: 150, note: "absent", verdict: whozex.OutcomeUndecided},
+		{name: "in no order", at: func(i int) time.Time { return now.Add(-time.Duration(i%149%50) * time.Minute) }, total: 150, note: "note-149", verdict: whozex.OutcomeApplied},
+		{name: "fewer than the total", at: ascending, total: 151, note: "absent", verdict: whozex.OutcomeUndecided},
+		{name: "fewer than the total, with the note", at: ascending, total: 151, note: "note-149", verdict: whozex.OutcomeUndecided},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -340,8 +340,8 @@ func TestReconcile_AnyOrder(t *testing.T) {
 	}
 }
 
-// TestReconcile_MovingList serves lists whose items change their places, or go, between
-// any two pages.
+// TestReconcile_MovingList serves lists whose items move or disappear between any two
+// pages.
 func TestReconcile_MovingList(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -11,7 +11,7 @@ import (
 // subUser is a sub-user with all its fields.
 type subUser struct {
 	User
-	packages *int // nil when not stated
+	packages *int // nil if missing
 	fields   []field
 }
 

@@ -73,22 +73,6 @@ func (s *callState) repeatable() bool {
 	return a.status >= http.StatusInternalServerError
 }
 
-// definite reports whether a status outside 2xx means that a mutating call did nothing.
-// A registered status from 400 to 499 does, except 408: gateways send 408, and the
-// unregistered 499 and 460, while the server behind them continues. A documented code
-// always does. A body that claims success never does, nor one that is too long to read.
-func (s *callState) definite() bool {
-	body, status := s.last.body, s.last.status
-	env := readEnvelope(body)
-	if s.last.tooLong || env.claimsSuccess() {
-		return false
-	}
-	if sentinelByCode[env.code] != nil {
-		return true
-	}
-	return status/100 == 4 && status != http.StatusRequestTimeout && http.StatusText(status) != ""
-}
-
 // permanent reports whether a retry would end in the same error: no such host, a
 // certificate that does not verify, a server without TLS, faulty middleware.
 func permanent(err error) bool {

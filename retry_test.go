@@ -49,13 +49,13 @@ func truncateResponse(w http.ResponseWriter) {
 var faults = []struct {
 	name    string
 	handle  http.HandlerFunc
-	read    bool // sent again on a read
-	write   bool // sent again on a mutating call
+	read    bool // retried for a read
+	write   bool // retried for a mutating call
 	unknown bool // leaves the outcome of a mutating call unknown
 }{
 	{name: "connection cut", handle: func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, read: true, unknown: true},
 	{name: "body cut", handle: func(w http.ResponseWriter, _ *http.Request) { truncateResponse(w) }, read: true, unknown: true},
-	{name: "no answer in time", handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, read: true, unknown: true},
+	{name: "no response in time", handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, read: true, unknown: true},
 	{name: "500", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, "") }, read: true, unknown: true},
 	{name: "502 HTML", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "<html>") }, read: true, unknown: true},
 	{name: "503", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 503, "") }, read: true, unknown: true},
@@ -99,7 +99,7 @@ func TestRetry_EveryFault(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
-			// All at once: they wait more than they work, for pauses and time-outs.
+			// All at once: they mostly wait for pauses and timeouts.
 			var group sync.WaitGroup
 			for _, tt := range operations {
 				var seen atomic.Int32
@@ -124,10 +124,10 @@ func TestRetry_EveryFault(t *testing.T) {
 	}
 }
 
-// timeoutFor keeps the one fault that needs the time-out short and the others
-// safe from a slow machine.
+// timeoutFor returns a short timeout for the one fault that needs it, and a long one for
+// the others, so that a slow machine does not fail them.
 func timeoutFor(fault string) time.Duration {
-	if fault == "no answer in time" {
+	if fault == "no response in time" {
 		return 500 * time.Millisecond
 	}
 	return 30 * time.Second
@@ -175,9 +175,8 @@ func TestRetry_UntrustedCertificate(t *testing.T) {
 	assert.Equal(t, 1, resp.Attempts)
 }
 
-// TestRetry_HTTP2 has each kind of transport send a call to a server of
-// HTTP/2 that handles it and resets the stream, after which net/http would send
-// it again.
+// TestRetry_HTTP2 sends a call with each kind of transport to an HTTP/2 server that
+// handles it and resets the stream; net/http would retry it by itself.
 func TestRetry_HTTP2(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -225,8 +224,8 @@ func TestRetry_HTTP2(t *testing.T) {
 	}
 }
 
-// TestRetry_IdempotencyHeader: net/http sends a request with an idempotency
-// header again if a reused connection breaks.
+// TestRetry_IdempotencyHeader checks that idempotency headers are removed: net/http
+// retries a request that has one if a reused connection breaks.
 func TestRetry_IdempotencyHeader(t *testing.T) {
 	for _, name := range []string{"Idempotency-Key", "idempotency-key", "X-Idempotency-Key"} {
 		t.Run(name, func(t *testing.T) {
@@ -254,8 +253,8 @@ func TestRetry_IdempotencyHeader(t *testing.T) {
 	}
 }
 
-// TestRetry_ForeignTransport: it may have sent the request elsewhere
-// before it says that it could not dial.
+// TestRetry_ForeignTransport checks that a dial error of a foreign transport proves
+// nothing: it may have sent the request elsewhere before.
 func TestRetry_ForeignTransport(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -19,10 +19,10 @@ const redacted = "[redacted]"
 // else uses [encoding.TextMarshaler], alone or inside any struct, slice or map. Use
 // [Secret.Reveal] to store or forward the value. Decoding sets the value unchanged.
 //
-// What fmt calls no method for prints as it is. That is an unexported field of a struct
-// of yours, also in slog's TextHandler, and a value whose verb does not fit, which go
-// vet reports: %w where nothing is wrapped, %p for what is no pointer, and verbs such as
-// %s for a pointer to a struct of yours within a slice or map.
+// fmt prints a Secret in two cases, because it does not call its methods: in an unexported
+// field of your own struct, also in slog's TextHandler; and for a verb that does not fit
+// the value, which go vet reports: %w outside fmt.Errorf, %p for a value that is not a
+// pointer, and verbs such as %s for a pointer to your own struct in a slice or map.
 type Secret string
 
 // Reveal returns the value, as string(s) does.
@@ -75,8 +75,8 @@ func (b *SecretBytes) UnmarshalText(text []byte) (err error) {
 // LogValue implements [slog.LogValuer].
 func (SecretBytes) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// formatText prints text in the place of a value whatever the verb: a verb that does
-// not fit would print the value's fields.
+// formatText prints text instead of a value, whatever the verb: a verb that does not fit
+// would print the value's fields.
 func formatText(f fmt.State, verb rune, text string) {
 	if verb == 'v' {
 		_, _ = io.WriteString(f, text)
@@ -85,8 +85,8 @@ func formatText(f fmt.State, verb rune, text string) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), text)
 }
 
-// logGroup is v, a struct, as a group of its exported fields by their JSON names,
-// without those that are nil.
+// logGroup returns v, a struct, as a group of its exported fields by JSON name, without
+// those that are nil.
 func logGroup(v any) slog.Value {
 	value := reflect.ValueOf(v)
 	var attrs []slog.Attr

@@ -27,15 +27,15 @@ import (
 
 const secretValue = "hush-hush"
 
-// secretive are the types that hold a secret, or a body that may hold one.
+// secretive are the types with a secret, or with a body that may contain one.
 var typesWithSecrets = []any{
 	whozex.Package{}, whozex.Credentials{}, whozex.ProxyEndpoint{}, whozex.Webhook{}, whozex.RegeneratedKey{},
 	whozex.Outcome{}, whozex.Response{}, whozex.Error{}, whozex.ResponseError{}, whozex.OutcomeUnknownError{},
 	whozex.Secret(""), whozex.SecretBytes(nil),
 }
 
-// TestSecret_AllTypes finds them by the sources: all exported types with an
-// exported field of a type that is secret, or holds one that is.
+// TestSecret_AllTypes finds these types in the source: all exported types with an exported
+// field of a secret type, or of a type that contains one.
 func TestSecret_AllTypes(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestSecret_AllTypes(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// fillSecrets puts a secret into all of v that may hold one.
+// fillSecrets sets every field of v that may contain a secret.
 func fillSecrets(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[whozex.Secret]():
@@ -103,7 +103,7 @@ func fillSecrets(v reflect.Value) {
 	}
 }
 
-// shapes are the ways in which programs come to hand a value to a log.
+// shapes are the ways in which a program may pass a value to a log.
 func shapes(v any) map[string]any {
 	of := reflect.TypeOf(v)
 	pointer := reflect.New(of)
@@ -129,7 +129,7 @@ func shapes(v any) map[string]any {
 	}
 }
 
-// received are results with secrets that calls have returned: they have the response too.
+// received are results with secrets from calls, which also have the response.
 func received(t *testing.T) []any {
 	client := mocked(t, map[string]string{
 		"/users/u/packages":       `{"id":"p","evomi_password":"` + secretValue + `"}`,
@@ -148,7 +148,7 @@ func received(t *testing.T) []any {
 	return []any{*pkg, *credentials, *webhook, *key}
 }
 
-// verbs are all letters with all flags that change more than the width. See [Secret]
+// verbs are all letters, with all flags that change more than the width. See [Secret]
 // for %p and %w.
 func verbs() (all []string) {
 	for verb := 'A'; verb <= 'z'; verb++ {
@@ -196,7 +196,7 @@ func TestSecret_NeverLogged(t *testing.T) {
 		for shape, holder := range shapes(v) {
 			for sink, write := range sinks {
 				if shape == "group" && strings.HasPrefix(sink, "%") {
-					continue // made for handlers alone
+					continue // only for handlers
 				}
 				text := write(holder)
 				if texts++; leak.MatchString(text) && leaks < 10 {
@@ -209,7 +209,7 @@ func TestSecret_NeverLogged(t *testing.T) {
 	t.Logf("%d texts of %d types", texts, len(typesWithSecrets))
 }
 
-// TestSecret_Limits holds what [whozex.Secret] says of fmt.
+// TestSecret_Limits checks the exceptions that the documentation of [whozex.Secret] lists.
 func TestSecret_Limits(t *testing.T) {
 	type order struct{ Password whozex.Secret }
 	for _, tt := range []struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// roundTrip makes a function a transport; for tests whose clock is virtual.
+// roundTrip is a function as a transport, for tests with a virtual clock.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -51,25 +51,25 @@ func TestRetry_RetryAfter(t *testing.T) {
 		header   func() string
 		min, max time.Duration
 	}{
-		{"seconds", 429, is("3"), 3 * time.Second, 3 * time.Second},
-		{"seconds of a read that failed", 503, is("3"), 3 * time.Second, 3 * time.Second},
-		{"date", 429, in(5 * time.Second), 5 * time.Second, 5 * time.Second},
-		{"date past", 429, in(-5 * time.Second), 0, backoff},
-		{"zero", 429, is("0"), 0, backoff},
-		{"absent", 429, is(""), 0, backoff},
-		{"negative", 429, is("-5"), 0, backoff},
-		{"a fraction", 429, is("1.5"), 1500 * time.Millisecond, 1500 * time.Millisecond},
-		{"a fraction of a read that failed", 503, is("1.5"), 1500 * time.Millisecond, 1500 * time.Millisecond},
-		{"seconds since 1970", 429, func() string { return strconv.FormatInt(time.Now().Add(5*time.Second).Unix(), 10) }, 5 * time.Second, 5 * time.Second},
-		{"milliseconds since 1970", 503, func() string { return strconv.FormatInt(time.Now().Add(5*time.Second).UnixMilli(), 10) }, 5 * time.Second, 5 * time.Second},
-		{"infinite", 429, is("Inf"), 0, backoff},
-		{"no number", 429, is("NaN"), 0, backoff},
-		{"text", 429, is("soon"), 0, backoff},
-		{"above the cap", 429, is("999999999"), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
-		{"above the cap after 503", 503, is("999999999"), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
-		{"overflow", 429, is("9223372036854775807"), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
-		{"longer than any number", 429, is(strings.Repeat("9", 300)), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
-		{"date in a century", 429, is("Fri, 01 Jan 2100 00:00:00 GMT"), whozex.DefaultMaxRetryAfter, whozex.DefaultMaxRetryAfter},
+		{name: "seconds", status: 429, header: is("3"), min: 3 * time.Second, max: 3 * time.Second},
+		{name: "seconds of a read that failed", status: 503, header: is("3"), min: 3 * time.Second, max: 3 * time.Second},
+		{name: "date", status: 429, header: in(5 * time.Second), min: 5 * time.Second, max: 5 * time.Second},
+		{name: "date past", status: 429, header: in(-5 * time.Second), max: backoff},
+		{name: "zero", status: 429, header: is("0"), max: backoff},
+		{name: "absent", status: 429, header: is(""), max: backoff},
+		{name: "negative", status: 429, header: is("-5"), max: backoff},
+		{name: "a fraction", status: 429, header: is("1.5"), min: 1500 * time.Millisecond, max: 1500 * time.Millisecond},
+		{name: "a fraction of a read that failed", status: 503, header: is("1.5"), min: 1500 * time.Millisecond, max: 1500 * time.Millisecond},
+		{name: "seconds since 1970", status: 429, header: func() string { return strconv.FormatInt(time.Now().Add(5*time.Second).Unix(), 10) }, min: 5 * time.Second, max: 5 * time.Second},
+		{name: "milliseconds since 1970", status: 503, header: func() string { return strconv.FormatInt(time.Now().Add(5*time.Second).UnixMilli(), 10) }, min: 5 * time.Second, max: 5 * time.Second},
+		{name: "infinite", status: 429, header: is("Inf"), max: backoff},
+		{name: "no number", status: 429, header: is("NaN"), max: backoff},
+		{name: "text", status: 429, header: is("soon"), max: backoff},
+		{name: "above the cap", status: 429, header: is("999999999"), min: whozex.DefaultMaxRetryAfter, max: whozex.DefaultMaxRetryAfter},
+		{name: "above the cap after 503", status: 503, header: is("999999999"), min: whozex.DefaultMaxRetryAfter, max: whozex.DefaultMaxRetryAfter},
+		{name: "overflow", status: 429, header: is("9223372036854775807"), min: whozex.DefaultMaxRetryAfter, max: whozex.DefaultMaxRetryAfter},
+		{name: "longer than any number", status: 429, header: is(strings.Repeat("9", 300)), min: whozex.DefaultMaxRetryAfter, max: whozex.DefaultMaxRetryAfter},
+		{name: "date in a century", status: 429, header: is("Fri, 01 Jan 2100 00:00:00 GMT"), min: whozex.DefaultMaxRetryAfter, max: whozex.DefaultMaxRetryAfter},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

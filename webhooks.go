@@ -9,8 +9,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The event names that the API's page still shows; there are more. Only the
-// data of [EventPackageCreated] is documented, see [PackageCreated].
+// The documented event names; the API may send others. Only the data of
+// [EventPackageCreated] is documented, see [PackageCreated].
 const (
 	EventPackageCreated = "package.created"
 	EventPackageLowGB   = "package.low_gb"

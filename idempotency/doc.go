@@ -14,7 +14,7 @@
 //	pending         returns [ErrInProgress] while the process that sent it is
 //	                alive; after that, as for indeterminate
 //	indeterminate   asks [whozex.Client.Reconcile] whether the call was carried
-//	                out. If it cannot tell, returns an [IndeterminateError]
+//	                out. If it cannot decide, returns an [IndeterminateError]
 //
 // A request is never sent again while its outcome is unknown. [Once.Settle]
 // resolves all open keys, [Once.HandleEvent] resolves purchases from their events,

@@ -55,7 +55,7 @@ type Record struct {
 	ResultID string
 	// Reason explains why the call failed or why its outcome is unknown.
 	Reason string
-	// NotBefore is when Reconcile may be able to tell. It is zero if waiting does
+	// NotBefore is when Reconcile may be able to decide. It is zero if waiting does
 	// not help.
 	NotBefore time.Time
 	// Unknown is the parameter of [whozex.Client.Reconcile]. Its SentAt uses the

@@ -23,7 +23,7 @@ type Report struct {
 
 // Settle resolves the open rows as far as possible. It does not repeat any call.
 // Run it when the program starts, and then about every 30 seconds: Reconcile can
-// often tell once the client's grace period is over, see [whozex.WithGrace].
+// often decide once the client's grace period is over, see [whozex.WithGrace].
 // Several processes may run it at the same time.
 //
 // An error in one row does not stop the others. Settle returns all errors joined.
@@ -159,7 +159,7 @@ func (o *Once) findOutcome(ctx context.Context, r *Record) (*outcome, error) {
 		return &outcome{state: state, source: r.Source, reason: fmt.Sprintf("events named more than one package: %v", r.eventPackages)}, nil
 	}
 	if r.State == Succeeded {
-		return nil, nil // only an event or a person can tell which package it is
+		return nil, nil // only an event or a person can name the package
 	}
 	found, err := o.client.Reconcile(ctx, r.Unknown)
 	if err != nil {

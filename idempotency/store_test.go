@@ -165,7 +165,7 @@ func TestWithEncryption(t *testing.T) {
 	require.ErrorContains(t, err, "unseal", "a sealed value is bound to its row")
 }
 
-func TestARecordMayBeLogged(t *testing.T) {
+func TestRecord_MayBeLogged(t *testing.T) {
 	w := newWorld(t)
 	once := w.open()
 	webhook, err := once.CreateWebhook(t.Context(), "k", whozex.CreateWebhookParams{URL: "https://example.com", Events: []string{"package.created"}})

@@ -189,7 +189,7 @@ func TestMetrics(t *testing.T) {
 			case "whozex.client.calls":
 				for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
 					labels := attributes(p.Attributes.ToSlice())
-					calls = append(calls, point{labels["whozex.operation"].(string), labels["whozex.outcome"].(string), labels["http.response.status_code"], p.Value})
+					calls = append(calls, point{operation: labels["whozex.operation"].(string), outcome: labels["whozex.outcome"].(string), status: labels["http.response.status_code"], value: p.Value})
 				}
 			case "http.client.request.duration":
 				assert.Equal(t, "s", m.Unit)
@@ -199,11 +199,11 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	}
-	assert.ElementsMatch(t, []point{{"GetAccount", "ok", int64(200), 2}, {"CreateUser", "unknown", nil, 1}}, calls)
+	assert.ElementsMatch(t, []point{{operation: "GetAccount", outcome: "ok", status: int64(200), value: 2}, {operation: "CreateUser", outcome: "unknown", value: 1}}, calls)
 	assert.EqualValues(t, 3, attempts)
 }
 
-func TestTheOtherModulesReport(t *testing.T) {
+func TestReports(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meters := otelwhozex.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 	type counts struct{ Pending, Succeeded int64 } // as the Counts of idempotency

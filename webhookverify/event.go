@@ -10,10 +10,10 @@ import (
 
 // Event is an event whose signature was verified.
 type Event struct {
-	// ID tells events apart for a [ReplayStore]: v2: and the hex of the body's
-	// SHA-256, or what [WithEventID] makes of it. It depends on no secret, so it
-	// is the same at each replica, before and after a rotation, and for each
-	// webhook that gets the event. The API documents no id.
+	// ID identifies the event for a [ReplayStore]: v2: and the hex of the body's
+	// SHA-256, or the result of [WithEventID]. It depends on no secret, so it is the
+	// same on each replica, before and after a key rotation, and for each webhook
+	// that receives the event. The API documents no id.
 	ID string `json:"id"`
 	// Webhook is the name of the secret that signed the event, see
 	// [WithSecrets]; empty for the secret of [New].
@@ -49,8 +49,8 @@ func parseEvent(body []byte) (*Event, error) {
 	return event, nil
 }
 
-// exactFields returns the fields of a JSON object that have one of names; each
-// may stand there once.
+// exactFields returns the fields of a JSON object whose keys are in names. A
+// duplicate of one of them is an error.
 func exactFields(body []byte, names ...string) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {

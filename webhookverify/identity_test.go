@@ -78,9 +78,8 @@ func deliver(t require.TestingT, v *webhookverify.Verifier, body, signer string,
 	})
 }
 
-// TestReplayStore_MixedVersions draws replicas with the secrets that
-// each may hold in the middle of a rotation, among them such of a former version,
-// and delivers events to them in any order.
+// TestReplayStore_MixedVersions delivers events in random order to replicas that hold
+// the secrets of any step of a rotation, some of them of a former version.
 func TestReplayStore_MixedVersions(t *testing.T) {
 	secrets := []string{"wxsec_1", "wxsec_2", "wxsec_3"}
 	rapid.Check(t, func(t *rapid.T) {

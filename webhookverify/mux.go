@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Mux hands each event to the function for its name. The zero value is ready for
-// use; [Mux.Handle] is what [Verifier.Handler] and [Verifier.Once] take. Register
-// all functions before the first event.
+// Mux passes each event to the function for its name. The zero value is ready to
+// use; pass [Mux.Handle] to [Verifier.Handler] or [Verifier.Once]. Register all
+// functions before the first event.
 //
 //	var mux webhookverify.Mux
 //	mux.On(whozex.EventPackageCreated, webhookverify.Decoded(

@@ -26,15 +26,15 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Once handles an event of [Verifier.ParseEvent] or [Verifier.ReadRequest], unless
-// the store of [WithReplayStore] holds that it was handled; then it returns nil.
-// Without a store it handles each.
+// Once passes an event of [Verifier.ParseEvent] or [Verifier.ReadRequest] to handle,
+// unless the store of [WithReplayStore] says that it was handled; then it returns
+// nil. Without a store it handles every event.
 //
-// The error is that of handle, a [PanicError], [ErrInProgress] while the same
-// event is being handled, or that of the store; in all of these the event should
-// be delivered again. When handle succeeded and the store could not learn of it,
-// the error goes to [WithErrorHandler] and Once returns nil: what is done must not
-// be asked for again. [Status] has the response to each error.
+// The error is that of handle, a [PanicError], [ErrInProgress] while the same event
+// is being handled, or that of the store. After any of these the sender should
+// redeliver the event. If handle succeeds but the store's Commit fails, the error
+// goes to [WithErrorHandler] and Once returns nil: an error here would cause
+// redelivery and handle the event twice. [Status] gives the response to each error.
 func (v *Verifier) Once(ctx context.Context, event *Event, handle func(context.Context, *Event) error) error {
 	return v.once(ctx, event, handle, func(err error) {
 		v.report(new(http.Request).WithContext(ctx), err)

@@ -24,14 +24,13 @@ func WithPreviousSecret(secret string) Option {
 	}
 }
 
-// WithSecrets accepts the events of several webhooks at one address: secrets by a
-// name of your choice, such as the webhook's id, which [Event.Webhook] then
-// carries. It may be given more than once, and a name that is in two of the maps
-// has two secrets, which is how one is rotated:
+// WithSecrets accepts the events of several webhooks at one URL. The map's keys are
+// names of your choice, such as the webhook's id; [Event.Webhook] is the one that
+// matched. To rotate secrets give the option twice, so that a name has two:
 //
 //	webhookverify.New("", webhookverify.WithSecrets(current), webhookverify.WithSecrets(previous))
 //
-// The cost of a forged request is one HMAC for each secret.
+// A forged request costs one HMAC for each secret.
 func WithSecrets(secrets map[string]string) Option {
 	return func(s *settings) error {
 		if len(secrets) == 0 {
@@ -87,13 +86,13 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithReplayStore lets [Verifier.Handler] and [Verifier.Once] handle each event
-// once, as far as the store remembers. Deliveries with the same [Event.ID] are the
-// same event.
+// once, as long as the store remembers it. Deliveries with the same [Event.ID] are
+// the same event.
 //
-// Versions before 0.2.0 derived the ID from the secret. So that what they left in
-// a shared store stays valid, and a replica of theirs can run beside this one, an
-// event is claimed by its former ID too, which takes the store twice the calls.
-// [WithoutFormerIDs] ends that. A [MemoryReplayStore] holds no former IDs.
+// Versions before 0.2.0 derived the ID from the secret. Events are claimed by that
+// former ID too, so that entries in a shared store stay valid and a replica of such
+// a version can run beside this one. This doubles the calls to the store;
+// [WithoutFormerIDs] turns it off. A [MemoryReplayStore] needs no former IDs.
 func WithReplayStore(store ReplayStore) Option {
 	return func(s *settings) error {
 		if store == nil {

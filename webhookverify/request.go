@@ -15,7 +15,7 @@ import (
 //
 // Errors are [ErrMethod], [ErrMissingSignature], [ErrMalformedSignature],
 // [ErrBodyTooLarge], [ErrBodyConsumed], [ErrSignatureMismatch],
-// [ErrMalformedEvent], [ErrStale], and that of reading the body. [Status] has the
+// [ErrMalformedEvent], [ErrStale], and that of reading the body. [Status] gives the
 // response to each.
 func (v *Verifier) ReadRequest(r *http.Request) (*Event, error) {
 	if r.Method != http.MethodPost {
@@ -32,13 +32,13 @@ func (v *Verifier) ReadRequest(r *http.Request) (*Event, error) {
 	return v.read(body, claimed, r)
 }
 
-// ParseEvent is [Verifier.ReadRequest] where there is no [http.Request], as in a
-// queue, in AWS Lambda or with fiber. signature is the value of
-// [SignatureHeader]; body has to be the bytes as they arrived, neither
-// decompressed nor re-encoded. The event has a copy of it.
+// ParseEvent is [Verifier.ReadRequest] without an [http.Request], for example for a
+// queue, AWS Lambda or fiber. signature is the value of [SignatureHeader]; body must
+// be the bytes as they arrived, neither decompressed nor re-encoded. The event holds
+// a copy of body.
 //
 // Errors are [ErrMissingSignature], [ErrMalformedSignature], [ErrBodyTooLarge],
-// [ErrSignatureMismatch], [ErrMalformedEvent] and [ErrStale]. [Status] has the
+// [ErrSignatureMismatch], [ErrMalformedEvent] and [ErrStale]. [Status] gives the
 // response to each.
 func (v *Verifier) ParseEvent(body []byte, signature string) (*Event, error) {
 	claimed, err := parseSignature(signature)

@@ -12,7 +12,7 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// refuses checks each way in which a secret gets into the package.
+// refuses checks every function and option that takes a secret.
 func refuses(t require.TestingT, bad, says string) {
 	body := []byte("{}")
 	_, alone := webhookverify.New(bad)

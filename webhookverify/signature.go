@@ -23,13 +23,12 @@ func Sign(body []byte, secret string) string {
 	return prefix + hex.EncodeToString(sum[:])
 }
 
-// Verify checks the signature, the value of [SignatureHeader], of a body as it
-// arrived. It takes the same time wherever two signatures begin to differ. The
-// error is [ErrInvalidSecret], [ErrMissingSignature], [ErrMalformedSignature] or
-// [ErrSignatureMismatch].
+// Verify checks signature, the value of [SignatureHeader], against a body as it
+// arrived. It compares in constant time. The error is [ErrInvalidSecret],
+// [ErrMissingSignature], [ErrMalformedSignature] or [ErrSignatureMismatch].
 //
-// It sets up an HMAC for each call. A [Verifier] does so once, and then
-// allocates nothing.
+// It sets up an HMAC in each call. A [Verifier] reuses its HMACs and allocates
+// nothing.
 func Verify(body []byte, signature, secret string) error {
 	if err := checkSecret(secret); err != nil {
 		return err
@@ -91,8 +90,8 @@ type key struct {
 	states  sync.Pool
 }
 
-// state is an HMAC with room for its sum. What goes through the interface
-// hash.Hash escapes, so that room on the stack would be allocated each time.
+// state is an HMAC and a buffer for its sum. A buffer on the stack would escape
+// through the interface hash.Hash and be allocated in each call.
 type state struct {
 	hash.Hash
 	sum digest

@@ -18,13 +18,13 @@ const (
 	maxAmount = 1_000_000_000_000
 )
 
-// call is a request as the handlers see it.
+// call is a parsed request.
 type call struct {
 	seq    int
 	id     string // of the path
 	query  url.Values
 	fields map[string]json.RawMessage // of the body
-	broken *failure                   // a body that cannot be read as fields
+	broken *failure                   // set if the body has no fields
 }
 
 func newCall(r *http.Request, id string, body []byte) *call {
@@ -49,7 +49,7 @@ func (c *call) has(name string) bool {
 	return len(raw) > 0 && string(raw) != "null"
 }
 
-// text reads a text field; empty when it is not there.
+// text returns a string field; empty if it is missing.
 func (c *call) text(name string) (string, *failure) {
 	if c.broken != nil || !c.has(name) {
 		return "", c.broken
@@ -61,7 +61,7 @@ func (c *call) text(name string) (string, *failure) {
 	return text, nil
 }
 
-// requiredText reads a text field that must hold more than blanks.
+// requiredText returns a string field that must not be blank.
 func (c *call) requiredText(name string) (string, *failure) {
 	text, failed := c.text(name)
 	if failed == nil && strings.TrimSpace(text) == "" {
@@ -70,7 +70,7 @@ func (c *call) requiredText(name string) (string, *failure) {
 	return text, failed
 }
 
-// amount reads a required sum of money above zero.
+// amount returns a required amount of money above zero.
 func (c *call) amount(name string) (decimal.Decimal, *failure) {
 	if c.broken != nil {
 		return decimal.Decimal{}, c.broken
@@ -85,7 +85,7 @@ func (c *call) amount(name string) (decimal.Decimal, *failure) {
 	return d, nil
 }
 
-// gigabytes reads a required whole number of GB.
+// gigabytes returns a required whole number of GB.
 func (c *call) gigabytes() (decimal.Decimal, *failure) {
 	if c.broken != nil {
 		return decimal.Decimal{}, c.broken
@@ -104,7 +104,7 @@ func wholeGB(text string) (decimal.Decimal, *failure) {
 	return d, nil
 }
 
-// parseNumber reads a JSON number that is short in every way of writing it.
+// parseNumber parses a JSON number of bounded length and exponent.
 func parseNumber(text string) (decimal.Decimal, bool) {
 	if text == "" || len(text) > 64 || !strings.ContainsRune("-0123456789", rune(text[0])) {
 		return decimal.Decimal{}, false

@@ -72,7 +72,7 @@ func trimQuotes(raw []byte) []byte {
 	return raw[1 : len(raw)-1]
 }
 
-func TestMoneyIsConserved(t *testing.T) {
+func TestLedger_MoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := NewServer()
 		defer s.Close()
@@ -85,7 +85,7 @@ func TestMoneyIsConserved(t *testing.T) {
 	})
 }
 
-func TestMoneyIsConservedConcurrently(t *testing.T) {
+func TestLedger_MoneyIsConservedConcurrently(t *testing.T) {
 	s := start(t, WithBalance(usd("1000")))
 	user := addUser(t, s, "a@example.com", "20")
 	var group sync.WaitGroup

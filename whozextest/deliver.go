@@ -92,8 +92,8 @@ func (s *Server) deliver(hook *webhook, e event) error {
 	return errors.Join(err, res.Body.Close())
 }
 
-// WaitDeliveries waits until every event so far was delivered or given up, or
-// ctx ends, whose error it then returns.
+// WaitDeliveries waits until every event so far was delivered or has failed, or until ctx
+// ends; then it returns the error of ctx.
 func (s *Server) WaitDeliveries(ctx context.Context) error {
 	s.mu.Lock()
 	idle := s.idle

@@ -6,7 +6,7 @@
 //	defer srv.Close()
 //	client := srv.Client()
 //
-// It spends no real money and sells no real proxies.
+// No real money moves.
 //
 // # Documented behaviour
 //
@@ -19,8 +19,8 @@
 //
 // # The fake server's own choices
 //
-// Where the documentation says nothing, or its text is lost, the fake server had to
-// choose. The live API may differ in each of these:
+// Where the documentation says nothing, the fake server had to choose. The live API may
+// differ in each of these:
 //
 //   - Statuses: INSUFFICIENT_BALANCE is a 402. A wrong method is a 405 with an
 //     Allow header; that, the 429 of [WithRateLimit] and the injected 5xx carry
@@ -49,9 +49,8 @@
 //   - Packages stay active, also when used up or past expires_at, which is 30
 //     days after the purchase. AddGB returns the cost of this addition,
 //     a read with all that the package has cost, without a balance.
-//   - Targeting: a city follows the country as _city-Name with its blanks as
-//     hyphens. Without a country, or with any, nothing is appended and the
-//     response says any.
+//   - Targeting: a city follows the country as _city-Name, with hyphens for spaces.
+//     Without a country, or with any, nothing is appended and the response says any.
 //   - Usage has a point for each period, up to 1,000 of them; beyond that only
 //     for periods with usage.
 //   - last_used_at is the key's use before this one, null at first.

@@ -21,17 +21,17 @@ func TestFaults(t *testing.T) {
 		status    int // 0 for no whole response
 		committed bool
 	}{
-		{DropBeforeCommit(), 0, false},
-		{CommitThenDrop(), 0, true},
-		{TruncateBody(), 0, true},
-		{ServerErrorBeforeCommit(503), 503, false},
-		{ServerErrorAfterCommit(500), 500, true},
-		{HTMLErrorBeforeCommit(502), 502, false},
-		{HTMLErrorAfterCommit(502), 502, true},
-		{TooManyRequests("7"), 429, false},
-		{TooManyRequests(""), 429, false},
-		{Garbage(), 200, true},
-		{LateCommit(20 * time.Millisecond), 200, true},
+		{fault: DropBeforeCommit()},
+		{fault: CommitThenDrop(), committed: true},
+		{fault: TruncateBody(), committed: true},
+		{fault: ServerErrorBeforeCommit(503), status: 503},
+		{fault: ServerErrorAfterCommit(500), status: 500, committed: true},
+		{fault: HTMLErrorBeforeCommit(502), status: 502},
+		{fault: HTMLErrorAfterCommit(502), status: 502, committed: true},
+		{fault: TooManyRequests("7"), status: 429},
+		{fault: TooManyRequests(""), status: 429},
+		{fault: Garbage(), status: 200, committed: true},
+		{fault: LateCommit(20 * time.Millisecond), status: 200, committed: true},
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			s := start(t)
@@ -107,7 +107,7 @@ func TestInjectEvery(t *testing.T) {
 	assert.Zero(t, s.Commits(whozex.OpGetAccount))
 }
 
-func TestAddAndDeductAreToldApart(t *testing.T) {
+func TestInject_AddAndDeduct(t *testing.T) {
 	s := start(t)
 	user := addUser(t, s, "a@example.com", "50")
 	s.Inject(whozex.OpDeductBalance, ServerErrorBeforeCommit(500), 1)
@@ -117,7 +117,7 @@ func TestAddAndDeductAreToldApart(t *testing.T) {
 	assert.Equal(t, 0, s.Commits(whozex.OpDeductBalance))
 }
 
-func TestCloseEndsEverything(t *testing.T) {
+func TestClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	s := NewServer(WithUsers(1))
 	s.Inject(whozex.OpCreateUser, StallAfterCommit(), 1)

@@ -9,12 +9,12 @@ import (
 
 // The accounts of the ledger that are not a sub-user's id.
 const (
-	// LedgerOutside is where money comes from that a test puts in, and where it
-	// goes when a test takes it out.
+	// LedgerOutside is the source of money that a test adds, and the destination of
+	// money that a test removes.
 	LedgerOutside = "outside"
 	// LedgerReseller is the reseller's balance.
 	LedgerReseller = "reseller"
-	// LedgerSpent is where the cost of packages and GB goes.
+	// LedgerSpent receives the cost of packages and GB.
 	LedgerSpent = "spent"
 )
 
@@ -36,11 +36,11 @@ type Entry struct {
 	Note      string
 }
 
-// Totals sums the money up. Reseller, Users and Spent together are always what
-// was put in from outside.
+// Totals are the sums of the ledger. Reseller, Users and Spent together always equal
+// Outside.
 type Totals struct {
 	Reseller, Users, Spent decimal.Decimal
-	// Outside is what was put in, less what was taken out.
+	// Outside is the money added by tests, less the money removed.
 	Outside decimal.Decimal
 }
 
@@ -49,8 +49,8 @@ type ledger struct {
 	users, spent, outside decimal.Decimal
 }
 
-// move moves money between two accounts and notes it; nothing for nothing. It is
-// the only place where a balance changes.
+// move moves money between two accounts and records it, unless the amount is 0. It is the
+// only place where a balance changes.
 func (s *Server) move(e Entry) {
 	if e.Amount.IsZero() {
 		return
@@ -76,7 +76,7 @@ func (s *Server) book(name string, change decimal.Decimal) {
 	}
 }
 
-// adjust brings a balance to a figure with money from or to the outside.
+// adjust sets a balance with money from or to the outside.
 func (s *Server) adjust(name string, from, to decimal.Decimal) {
 	if change := to.Sub(from); change.IsNegative() {
 		s.move(Entry{From: name, To: LedgerOutside, Amount: change.Neg()})

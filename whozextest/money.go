@@ -20,7 +20,7 @@ func (m money) String() string {
 // MarshalJSON implements json.Marshaler.
 func (m money) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }
 
-// quantity is encoded as a JSON number as short as it goes.
+// quantity is encoded as the shortest JSON number.
 type quantity decimal.Decimal
 
 // MarshalJSON implements json.Marshaler.

@@ -9,8 +9,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Option changes a default of [Start] and [NewServer]. A value that makes no sense
-// is an error of Start.
+// Option changes a default of [Start] and [NewServer]. For an invalid value Start returns
+// an error, and NewServer panics.
 type Option func(*settings) error
 
 type settings struct {
@@ -47,7 +47,7 @@ func WithBalance(balance decimal.Decimal) Option {
 	}
 }
 
-// WithVIP says whether the reseller pays the VIP prices, true if not given.
+// WithVIP sets whether the reseller pays the VIP prices, true by default.
 func WithVIP(vip bool) Option {
 	return func(s *settings) error {
 		s.vip = vip
@@ -64,7 +64,7 @@ func WithCustomPrice(perGB decimal.Decimal) Option {
 	}
 }
 
-// WithoutCustomPrice leaves the standard or VIP prices in force.
+// WithoutCustomPrice removes the custom price, so that standard or VIP prices apply.
 func WithoutCustomPrice() Option {
 	return func(s *settings) error {
 		s.custom = decimal.NullDecimal{}
@@ -82,7 +82,7 @@ func WithAPIKey(key string) Option {
 }
 
 // WithAddr sets the address to listen on, such as "127.0.0.1:8787"; a free port
-// of 127.0.0.1 if not given. Only loopback addresses are taken.
+// of 127.0.0.1 by default. Only loopback addresses are accepted.
 func WithAddr(addr string) Option {
 	return func(s *settings) error {
 		s.addr = addr
@@ -110,7 +110,7 @@ func WithUsers(n int) Option {
 	}
 }
 
-// WithLatency holds every request for d before it is handled.
+// WithLatency delays every request by d before it is handled.
 func WithLatency(d time.Duration) Option {
 	return func(s *settings) error {
 		s.latency = d
@@ -119,8 +119,7 @@ func WithLatency(d time.Duration) Option {
 }
 
 // WithRateLimit responds with 429 with a Retry-After in whole seconds, at least 1, to
-// requests above perSecond once burst of them are spent. Without it there is no
-// limit.
+// requests above perSecond after a burst. Without it there is no limit.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(s *settings) error {
 		s.perSecond, s.burst = perSecond, burst
@@ -128,11 +127,10 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	}
 }
 
-// WithRateLimitHeaders reports the state of the rate limit with every response
-// that the limit was asked for, in the form given. It needs [WithRateLimit]. The
-// limit reported is that of the shortest window of whole seconds that has room
-// for a burst; what remains is what the bucket holds, and the reset is when the
-// bucket is full.
+// WithRateLimitHeaders reports the state of the rate limit in the headers of every response
+// to which the limit applies, in the given form. It needs [WithRateLimit]. The reported
+// limit is that of the shortest window of whole seconds that fits a burst; remaining is
+// the number of tokens in the bucket, and reset is when the bucket is full.
 func WithRateLimitHeaders(form RateLimitHeaders) Option {
 	return func(s *settings) error {
 		s.headers = form
@@ -151,7 +149,7 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithDeliveriesAnywhere sends events to any host that a webhook names, and accepts
-// webhooks over plain http. Without it only loopback is sent to, and events for
+// webhooks over plain http. Without it events are sent to loopback only, and those for
 // other hosts are dropped.
 func WithDeliveriesAnywhere() Option {
 	return func(s *settings) error {

@@ -16,7 +16,7 @@ type pkg struct {
 	owner              *user
 	username, password string
 	total, used        decimal.Decimal
-	cost, price        decimal.Decimal // all it cost, and the first price
+	cost, price        decimal.Decimal // total cost, and the price of the purchase
 	created            time.Time
 	usage              []usedGB
 }
@@ -56,7 +56,7 @@ func (p *pkg) view() packageView {
 	}
 }
 
-// bought is the package in the response to a purchase.
+// bought returns the package in the response to a purchase.
 func (p *pkg) bought(cost, price decimal.Decimal) packageView {
 	v := p.view()
 	after := money(p.owner.balance)
@@ -128,7 +128,7 @@ func (s *Server) addGB(c *call) (any, *failure) {
 	return p.bought(cost, price), nil
 }
 
-// sell adds gb to p and takes their cost from its owner.
+// sell adds gb to p and charges its user.
 func (s *Server) sell(c *call, kind string, p *pkg, gb, price decimal.Decimal, note string) (decimal.Decimal, *failure) {
 	cost := price.Mul(gb)
 	if p.owner.balance.LessThan(cost) {

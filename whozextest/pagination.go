@@ -9,8 +9,8 @@ type pagination struct {
 	HasPrev bool `json:"has_prev"`
 }
 
-// paginate shows one page of items, newest first, which are kept oldest first.
-// It touches no item outside the page.
+// paginate returns one page, newest first, of items that are stored oldest first. It reads
+// only the items of the page.
 func paginate[T, V any](items []T, page, limit int, show func(T) V) ([]V, pagination) {
 	p := pagination{Total: len(items), Page: page, Limit: limit}
 	p.Pages = (p.Total + limit - 1) / limit

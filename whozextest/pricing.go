@@ -8,7 +8,7 @@ type tier struct {
 	standard, vip decimal.Decimal
 }
 
-// tiers are sorted by size; each holds up to the next.
+// tiers are sorted by size; each applies up to the next.
 var tiers = []tier{
 	{10, "10 GB", decimal.New(200, -2), decimal.New(160, -2)},
 	{100, "100 GB", decimal.New(100, -2), decimal.New(80, -2)},
@@ -24,7 +24,7 @@ func (s *Server) price(t tier) decimal.Decimal {
 	return t.standard
 }
 
-// priceOf is the reseller's price for one GB of gb.
+// priceOf returns the reseller's price per GB for gb GB.
 func (s *Server) priceOf(gb decimal.Decimal) decimal.Decimal {
 	found := tiers[0]
 	for _, t := range tiers[1:] {

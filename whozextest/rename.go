@@ -8,9 +8,9 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// Rename gives fields of the data that op responds with other names, at any
-// depth: where the documentation lost the names, the live API may use any. An
-// empty name leaves the field out. A second call for op replaces the first.
+// Rename renames fields, at any depth, in the data of op's responses, since the live API
+// may use other names where they are not documented. An empty name removes the field. A
+// second call for op replaces the first.
 func (s *Server) Rename(op whozex.Operation, names map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,13 +14,13 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-// ErrNoWebhook means that no webhook of the server gets events of a name.
+// ErrNoWebhook means that no webhook of the server is registered for the event.
 var ErrNoWebhook = errors.New("whozextest: no webhook for the event")
 
-// NewEventRequest returns a request as the API sends it, a POST to /webhooks that
-// is signed with secret, to be handed to a handler or, with another URL, to be
-// sent. data is what encoding/json makes of it, a [whozex.PackageCreated] as the
-// API writes it. The event's time is now. It panics if data has no JSON.
+// NewEventRequest returns a request as the API sends it: a POST to /webhooks, signed with
+// secret. Pass it to a handler or, with another URL, send it. data is encoded with
+// encoding/json, a [whozex.PackageCreated] in the API's form. The event's time is now. It
+// panics if data cannot be encoded.
 //
 //	w := httptest.NewRecorder()
 //	handler.ServeHTTP(w, whozextest.NewEventRequest("wxsec_example", whozex.EventPackageCreated,
@@ -32,7 +32,7 @@ func NewEventRequest(secret, name string, data any) *http.Request {
 	}
 	req, err := newEventRequest(context.Background(), "http://example.com/webhooks", secret, body)
 	if err != nil {
-		panic(err) // the address is ours
+		panic(err) // impossible: the URL is constant
 	}
 	req.RemoteAddr = "192.0.2.1:1234"
 	return req
@@ -48,7 +48,7 @@ func newEventRequest(ctx context.Context, url, secret string, body []byte) (*htt
 	return req, nil
 }
 
-// newEvent takes a [whozex.PackageCreated] apart: its decimals would become
+// newEvent encodes a [whozex.PackageCreated] by field, since its decimals would become
 // strings.
 func newEvent(name string, data any, at time.Time) event {
 	if created, ok := data.(*whozex.PackageCreated); ok && created != nil {
@@ -62,11 +62,11 @@ func newEvent(name string, data any, at time.Time) event {
 	return event{Event: name, Data: data, Timestamp: stamp(at)}
 }
 
-// SendEvent sends an event of any name and data, see [NewEventRequest], to each
-// webhook that is registered for the name, after the events that are queued, and waits for
-// the responses. The error is [ErrNoWebhook], that of data without JSON, that of
-// ctx, or says which webhook was not reached or responded with another status than
-// 2xx.
+// SendEvent sends an event with any name and data, see [NewEventRequest], to each webhook
+// that is registered for the name, after the events already queued, and waits for the
+// responses. It returns [ErrNoWebhook], an error if data cannot be encoded, the error of
+// ctx, or an error for each webhook that could not be reached or responded with a status
+// other than 2xx.
 func (s *Server) SendEvent(ctx context.Context, name string, data any) error {
 	raw, err := json.Marshal(newEvent(name, data, time.Time{}).Data)
 	if err != nil {

@@ -49,8 +49,8 @@ func (j *requestLog) open(r Request) *Request {
 	return &r
 }
 
-// RequestLog returns a copy of the requests so far, oldest first; of very many, the
-// latest 100,000 at least.
+// RequestLog returns a copy of the requests so far, oldest first. It has at least the
+// latest 100,000.
 func (s *Server) RequestLog() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/whozex/whozex-go/webhookverify"
 )
 
-func TestAnEventRequestIsAsTheAPISendsIt(t *testing.T) {
+func TestNewEventRequest(t *testing.T) {
 	created := whozex.PackageCreated{UserID: "u", PackageID: "PKG-1", GB: usd("20"), Cost: usd("30")}
 	const written = `{"user_id":"u","package_id":"PKG-1","gb":20,"cost":30.00}`
 	for _, tt := range []struct {
@@ -42,7 +42,7 @@ func TestAnEventRequestIsAsTheAPISendsIt(t *testing.T) {
 	assert.Panics(t, func() { NewEventRequest("wxsec_example", "x", func() {}) })
 }
 
-func TestAnEventRequestCanBeSent(t *testing.T) {
+func TestNewEventRequest_Sent(t *testing.T) {
 	in := newReceiver(t)
 	req := NewEventRequest("wxsec_example", "x", nil)
 	var err error
@@ -80,7 +80,7 @@ func TestSendEvent(t *testing.T) {
 	require.ErrorContains(t, s.SendEvent(t.Context(), "user.created", nil), failing.text(t, "id"))
 }
 
-func TestSendEventEndsWithItsContextAndWithTheServer(t *testing.T) {
+func TestSendEvent_ContextAndClose(t *testing.T) {
 	s := start(t)
 	entered, release := make(chan struct{}, 2), make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -10,8 +10,8 @@ import (
 
 const apiPrefix = "/v1"
 
-// handler handles one operation with the server's lock held. What it returns
-// shares nothing with the server's state.
+// handler handles one operation with the server's lock held. Its result shares no memory
+// with the server's state.
 type handler func(*Server, *call) (any, *failure)
 
 type route struct {

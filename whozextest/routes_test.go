@@ -68,7 +68,7 @@ func TestPrices(t *testing.T) {
 	for _, c := range []struct {
 		vip       bool
 		gb, price string
-	}{{true, "1", "1.60"}, {true, "99", "1.60"}, {true, "100", "0.80"}, {false, "10", "2.00"}, {false, "500", "1.00"}} {
+	}{{vip: true, gb: "1", price: "1.60"}, {vip: true, gb: "99", price: "1.60"}, {vip: true, gb: "100", price: "0.80"}, {vip: false, gb: "10", price: "2.00"}, {vip: false, gb: "500", price: "1.00"}} {
 		s := start(t, WithVIP(c.vip), WithoutCustomPrice())
 		r := ok(t, s, "GET", "/pricing/calculate?gb="+c.gb, "")
 		assert.Equal(t, c.price, r.data("price_per_gb"))

@@ -51,7 +51,7 @@ func (s *Server) open(r *http.Request, op whozex.Operation, body []byte) *Reques
 	})
 }
 
-// admit checks everything before the operation itself, and picks its fault.
+// admit makes all checks before the operation, and selects its fault.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, found *route, allowed []string, entry *Request) (*failure, *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *Server) authenticate(r *http.Request) *failure {
 	return nil
 }
 
-// commit does what the request asks for, and encodes the response outside the lock.
+// commit handles the request under the lock, and encodes the response outside it.
 func (s *Server) commit(found *route, c *call, entry *Request) response {
 	data, failed, at := s.handle(found, c, entry)
 	return newResponse(s.rename(found.op, data), failed, at)
@@ -124,7 +124,7 @@ func (s *Server) handle(found *route, c *call, entry *Request) (any, *failure, t
 	return data, failed, at
 }
 
-// finish notes the status and writes the response.
+// finish records the status and writes the response.
 func (s *Server) finish(w http.ResponseWriter, entry *Request, a response) {
 	s.setStatus(entry, a.status)
 	for name, values := range a.header {

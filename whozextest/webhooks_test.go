@@ -71,7 +71,7 @@ func TestDeliveries(t *testing.T) {
 		`"timestamp":"2025-01-01T12:00:00.000Z"}`, user, id), in.got[2].body)
 }
 
-func TestAtMostTenWebhooks(t *testing.T) {
+func TestCreateWebhook_AtMostTen(t *testing.T) {
 	s := start(t)
 	const body = `{"url":"https://bot.example.com/webhook","events":["user.created"]}`
 	for range 10 {

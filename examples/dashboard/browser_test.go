@@ -235,7 +235,7 @@ func TestBrowser_EveryPage(t *testing.T) {
 		name          string
 		width, height int64
 		phone         bool
-	}{{"phone", 390, 844, true}, {"desktop", 1440, 900, false}} {
+	}{{name: "phone", width: 390, height: 844, phone: true}, {name: "desktop", width: 1440, height: 900}} {
 		t.Run(size.name, func(t *testing.T) {
 			d, home := launch(t)
 			for email, name := range map[string]string{

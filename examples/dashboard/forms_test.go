@@ -185,10 +185,10 @@ func TestConfirm_LostResponse(t *testing.T) {
 		fault      whozextest.Fault
 		want       []string
 	}{
-		{"top-up that was made", "top-up", url.Values{"amount": {"5"}, "note": {"cash"}}, whozex.OpAddBalance, whozextest.CommitThenDrop(), []string{"Top-up made", "No response came to the call itself", "cash</code>"}},
-		{"top-up that was not", "top-up", url.Values{"amount": {"5"}}, whozex.OpAddBalance, whozextest.DropBeforeCommit(), []string{"Outcome unknown", "no transaction has the note", "It can be told for sure from", "Ask again"}},
-		{"purchase that was made", "purchase", twenty, whozex.OpPurchasePackage, whozextest.CommitThenDrop(), []string{"Package bought", "No response came to the call itself"}},
-		{"purchase that was not", "purchase", twenty, whozex.OpPurchasePackage, whozextest.ServerErrorBeforeCommit(502), []string{"Outcome unknown", "Ask again", "Do not repeat it"}},
+		{name: "top-up that was made", path: "top-up", form: url.Values{"amount": {"5"}, "note": {"cash"}}, op: whozex.OpAddBalance, fault: whozextest.CommitThenDrop(), want: []string{"Top-up made", "No response came to the call itself", "cash</code>"}},
+		{name: "top-up that was not", path: "top-up", form: url.Values{"amount": {"5"}}, op: whozex.OpAddBalance, fault: whozextest.DropBeforeCommit(), want: []string{"Outcome unknown", "no transaction has the note", "It can be told for sure from", "Ask again"}},
+		{name: "purchase that was made", path: "purchase", form: twenty, op: whozex.OpPurchasePackage, fault: whozextest.CommitThenDrop(), want: []string{"Package bought", "No response came to the call itself"}},
+		{name: "purchase that was not", path: "purchase", form: twenty, op: whozex.OpPurchasePackage, fault: whozextest.ServerErrorBeforeCommit(502), want: []string{"Outcome unknown", "Ask again", "Do not repeat it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, v, id := newBuyer(t)

@@ -18,7 +18,7 @@ var sizes = []struct {
 	name          string
 	width, height int64
 	phone         bool
-}{{"phone", 390, 844, true}, {"desktop", 1440, 900, false}}
+}{{name: "phone", width: 390, height: 844, phone: true}, {name: "desktop", width: 1440, height: 900}}
 
 // tops is a script that lists the vertical positions of a page's parts.
 const tops = `[...document.querySelectorAll("#summary, #low, #users, #charts, #packages")].sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).map((e) => e.id)`

@@ -194,14 +194,14 @@ func TestRun_InvalidArguments(t *testing.T) {
 		code     int
 		reported string
 	}{
-		{"help", []string{"-help"}, 0, "-sandbox"},
-		{"an unknown flag", []string{"-nothing"}, 2, "nothing"},
-		{"an argument", []string{"left"}, 2, `"left"`},
-		{"no secret", database, 1, "WHOZEX_WEBHOOK_SECRET"},
-		{"no address", []string{"-sandbox", "-addr", "nowhere"}, 1, "nowhere"},
-		{"an address that is not loopback", []string{"-sandbox", "-addr", "0.0.0.0:0"}, 1, "https"},
-		{"no database", []string{"-database", "nowhere"}, 1, "-database"},
-		{"a password in a broken URL", []string{"-database", "postgres://app:hunter2/@localhost:x/db"}, 1, "-database"},
+		{name: "help", args: []string{"-help"}, reported: "-sandbox"},
+		{name: "an unknown flag", args: []string{"-nothing"}, code: 2, reported: "nothing"},
+		{name: "an argument", args: []string{"left"}, code: 2, reported: `"left"`},
+		{name: "no secret", args: database, code: 1, reported: "WHOZEX_WEBHOOK_SECRET"},
+		{name: "no address", args: []string{"-sandbox", "-addr", "nowhere"}, code: 1, reported: "nowhere"},
+		{name: "an address that is not loopback", args: []string{"-sandbox", "-addr", "0.0.0.0:0"}, code: 1, reported: "https"},
+		{name: "no database", args: []string{"-database", "nowhere"}, code: 1, reported: "-database"},
+		{name: "a password in a broken URL", args: []string{"-database", "postgres://app:hunter2/@localhost:x/db"}, code: 1, reported: "-database"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -6,13 +6,13 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// maxExponent bounds a decimal's exponent: written out, a larger one would fill
-// the memory.
+// maxExponent bounds a decimal's exponent: a larger one would need too much memory when
+// the number is written out.
 const maxExponent = 64
 
-// Complete reports whether v, a pointer to a struct that encoding/json has filled,
-// holds each amount, id and text that the documentation promises for operation. Texts
-// of items may be empty: a list of many such must not be read twice.
+// Complete reports whether v, a pointer to a struct that encoding/json has filled, has
+// every documented amount, id and text of operation. Texts of list items may be empty, so
+// that a long list with empty texts is not decoded twice.
 func Complete(v any, operation string) bool {
 	value := reflect.ValueOf(v).Elem()
 	return complete(value, fieldsFor(value.Type(), operation))
@@ -53,8 +53,8 @@ func (f *field) filled(v reflect.Value) bool {
 	return true
 }
 
-// bounded reports whether d was decoded, which shows in its bits even if it is 0,
-// and can be written out.
+// bounded reports whether d was decoded and can be written out. A decoded 0 differs from
+// the zero Decimal.
 func bounded(d decimal.Decimal, needed bool) bool {
 	if d == (decimal.Decimal{}) {
 		return !needed
@@ -62,10 +62,10 @@ func bounded(d decimal.Decimal, needed bool) bool {
 	return d.Exponent() <= maxExponent && d.Exponent() >= -maxExponent
 }
 
-// amount reports whether the documentation promises USD or GB in the field.
+// amount reports whether the field is a documented amount of USD or GB.
 func (f *field) amount() bool { return f.documented && (f.kind == money || f.name == "gb") }
 
-// holdsAmounts reports whether it promises them in the field or within it.
+// holdsAmounts reports whether the field is such an amount or contains one.
 func (f *field) holdsAmounts() bool {
 	for i := range f.fields {
 		if f.documented && f.fields[i].holdsAmounts() {
@@ -75,5 +75,5 @@ func (f *field) holdsAmounts() bool {
 	return f.amount()
 }
 
-// identifies reports whether a result without the field is of no use.
+// identifies reports whether a result without the field is useless.
 func (f *field) identifies() bool { return f.path || f.name == "id" && f.documented }

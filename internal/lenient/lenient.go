@@ -1,6 +1,6 @@
-// Package lenient reads JSON that is not quite what its type expects, field by
-// field, and reports what it could not read. It converts only where nothing is
-// lost and never guesses at an amount: "1,220.00" has two meanings.
+// Package lenient decodes JSON that differs from its type, field by field, and reports
+// the differences. It converts a value only if nothing is lost, and never guesses an
+// amount: "1,220.00" has two meanings.
 package lenient
 
 import (
@@ -17,25 +17,23 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Report is what a reading met beside values. Its paths are those of the JSON, such
-// as plans[2].gb, at most MaxPaths of a kind.
+// Report lists the differences by path, such as plans[2].gb, at most MaxPaths of a kind.
 type Report struct {
-	// Unread are there, and no value of their field.
+	// Unread are present but cannot be decoded.
 	Unread []string
 	// Missing are absent and not optional, documented or not.
 	Missing []string
-	// Converted were read from another type or form.
+	// Converted were decoded from another type or form.
 	Converted []string
-	// Amounts are those of Unread and Missing that the documentation promises in
-	// USD or GB.
+	// Amounts are those of Unread and Missing that are documented amounts of USD or GB.
 	Amounts []string
-	// IDs are those of Unread and Missing without which the result says nothing.
+	// IDs are those of Unread and Missing without which the result is useless.
 	IDs []string
-	// Filled counts the fields that were read.
+	// Filled counts the fields that were decoded.
 	Filled int
 }
 
-// Add adds what was found at path.
+// Add adds the report of the value at path.
 func (r *Report) Add(path string, other Report) {
 	for _, both := range []struct{ to, from *[]string }{
 		{&r.Unread, &other.Unread}, {&r.Missing, &other.Missing}, {&r.Converted, &other.Converted},
@@ -48,8 +46,8 @@ func (r *Report) Add(path string, other Report) {
 	r.Filled += other.Filled
 }
 
-// MaxPaths bounds each list of a [Report]: a megabyte of {},{},… would fill it with
-// fifty.
+// MaxPaths bounds each list of a [Report]: without it the paths for a megabyte of
+// {},{},… take fifty megabytes.
 const MaxPaths = 1000
 
 func add(to *[]string, path string) {
@@ -58,24 +56,24 @@ func add(to *[]string, path string) {
 	}
 }
 
-// Source says where an object comes from.
+// Source is the origin of an object.
 type Source struct {
 	Operation string
 	// PathValue is the id in the path of the request, for fields that repeat it.
 	PathValue string
-	// Wrappers are names of an object that may stand around the one asked for, as
-	// in {"user": {…}}.
+	// Wrappers are names of an object that may contain the expected one, as in
+	// {"user": {…}}.
 	Wrappers []string
 }
 
-var errNoObject = errors.New("it is no object")
+var errNoObject = errors.New("it is not an object")
 
-// Decode reads data, an object, into the struct that into points to.
+// Decode decodes data, an object, into the struct that into points to.
 func Decode(data []byte, into any, from Source) (Report, error) {
 	r := reading{Source: from}
 	objects := [][]byte{data}
 	ok := Each(data, func(name string, value json.RawMessage) {
-		// What stands beside the wrapper is read too, for fields that it lacks.
+		// Fields beside the wrapper are decoded too, if the wrapper lacks them.
 		if slices.Contains(from.Wrappers, name) && bytes.HasPrefix(value, []byte("{")) {
 			objects = [][]byte{data, value}
 		}
@@ -87,21 +85,20 @@ func Decode(data []byte, into any, from Source) (Report, error) {
 	return r.Report, nil
 }
 
-// Each calls f with the members of an object in their order, which decides where a
-// name stands twice. The values are parts of data. It reports whether data is an
-// object.
+// Each calls f with the members of an object in order, so that the last of two equal
+// names wins. The values are slices of data. It reports whether data is an object.
 func Each(data []byte, f func(name string, value json.RawMessage)) bool {
 	return each(data, '{', f)
 }
 
-// Array returns the items of an array, as parts of data.
+// Array returns the items of an array, as slices of data.
 func Array(data []byte) (items []json.RawMessage, ok bool) {
 	items = []json.RawMessage{}
 	ok = each(data, '[', func(_ string, item json.RawMessage) { items = append(items, item) })
 	return items, ok
 }
 
-// each calls f with the values of an object or array, which begins with open.
+// each calls f with the values of an object or array; open is its first token.
 func each(data []byte, open json.Delim, f func(name string, value json.RawMessage)) bool {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if first, err := dec.Token(); err != nil || first != open {
@@ -111,7 +108,7 @@ func each(data []byte, open json.Delim, f func(name string, value json.RawMessag
 	var value json.RawMessage
 	for dec.More() {
 		if open == '{' {
-			name, _ = dec.Token() // an error stays for Decode to return
+			name, _ = dec.Token() // Decode returns the same error
 		}
 		if dec.Decode(&value) != nil {
 			return false
@@ -130,7 +127,7 @@ func IsEmpty(data []byte) bool {
 	return Each(data, func(string, json.RawMessage) { members++ }) && members == 0
 }
 
-// result is what became of one value.
+// result is the result of decoding one value.
 type result int
 
 const (
@@ -146,7 +143,7 @@ type reading struct {
 	Source
 }
 
-// object reads the members of one object, or of several as if they were one.
+// object decodes the members of one object, or of several as if they were one.
 func (r *reading) object(path string, v reflect.Value, objects ...[]byte) {
 	fields := fieldsFor(v.Type(), r.Operation)
 	got := make([]result, len(fields))
@@ -178,7 +175,7 @@ func (r *reading) member(at string, value json.RawMessage, v reflect.Value, f fi
 	}
 }
 
-// isBlank reports whether data is a text of nothing but white space.
+// isBlank reports whether data is a string of whitespace only.
 func isBlank(data json.RawMessage) bool {
 	text, quoted, _ := scalar(data)
 	return quoted && strings.TrimSpace(text) == ""
@@ -209,7 +206,7 @@ func (r *reading) note(at string, got result, f field, v reflect.Value) {
 	}
 }
 
-// value reads data into v, and leaves v as it is if there is none.
+// value decodes data into v. It does not change v if there is no data.
 func (r *reading) value(path string, data json.RawMessage, v reflect.Value) result {
 	if string(data) == "null" {
 		return null
@@ -243,7 +240,7 @@ func (r *reading) value(path string, data json.RawMessage, v reflect.Value) resu
 func (r *reading) nested(path string, data json.RawMessage, v reflect.Value) result {
 	got := read
 	if !bytes.HasPrefix(data, []byte("{")) {
-		// An empty array is how some servers write an object without members.
+		// Some servers encode an empty object as an empty array.
 		if items, isArray := Array(data); !isArray || len(items) > 0 {
 			return unread
 		}
@@ -275,7 +272,7 @@ func (r *reading) list(path string, data json.RawMessage, v reflect.Value) resul
 	return read
 }
 
-// scalar is the text of a string, or a literal as it stands.
+// scalar returns the text of a string, or a literal verbatim.
 func scalar(data json.RawMessage) (value string, quoted, ok bool) {
 	if len(data) == 0 || data[0] == '{' || data[0] == '[' {
 		return "", false, false
@@ -294,7 +291,7 @@ func text(data json.RawMessage, v reflect.Value) result {
 	value, quoted, ok := scalar(data)
 	switch {
 	case ok && quoted:
-		// encoding/json replaces what is not UTF-8.
+		// encoding/json would replace invalid UTF-8.
 		if !utf8.Valid(data) || json.Unmarshal(data, v.Addr().Interface()) != nil {
 			return unread
 		}
@@ -322,11 +319,11 @@ func boolean(data json.RawMessage, v reflect.Value) result {
 	return read
 }
 
-// MaxDigits bounds the text of a number: longer ones take minutes to become a
-// decimal.
+// MaxDigits bounds the length of a number: parsing a megabyte of digits as a decimal takes
+// minutes.
 const MaxDigits = 64
 
-// number reads a JSON number, or a text that is one.
+// number decodes a JSON number, or a string that contains one.
 func number(data json.RawMessage, d *decimal.Decimal) result {
 	value, quoted, ok := scalar(data)
 	trimmed := strings.TrimSpace(value)

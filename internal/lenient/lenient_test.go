@@ -38,7 +38,7 @@ type outer struct {
 	Note    string              `json:"note" api:"inferred,alias=description"`
 }
 
-func TestDecodeReports(t *testing.T) {
+func TestDecode_Report(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		data string
@@ -87,7 +87,7 @@ func TestDecodeReports(t *testing.T) {
 	}
 }
 
-func TestAnotherNameCountsOnlyWithoutTheFirst(t *testing.T) {
+func TestDecode_Alias(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"description":"b"}`:            "b",
 		`{"note":"a","description":"b"}`: "a",
@@ -116,7 +116,7 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// memory is what f allocates, most of which is not held for long.
+// memory returns the bytes that f allocates, most of them only for a short time.
 func memory(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -125,8 +125,8 @@ func memory(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// peak is the most memory that f holds at a time, as the garbage collector finds it when
-// it runs as often as it can.
+// peak returns the most memory that f holds at a time, measured with the garbage collector
+// running as often as possible.
 func peak(f func()) uint64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	live := func() uint64 {
@@ -150,9 +150,9 @@ func peak(f func()) uint64 {
 	}
 }
 
-// TestDecodeHoldsAFewTimesItsInput beside the items that it decodes: each {} is forty
-// bytes in Go, and its raw JSON as many.
-func TestDecodeHoldsAFewTimesItsInput(t *testing.T) {
+// TestDecode_PeakMemory checks that Decode holds at most a few times its input. Decoded
+// items take more: each {} is forty bytes in Go, and its raw JSON as many.
+func TestDecode_PeakMemory(t *testing.T) {
 	const size = 1 << 18
 	for _, test := range []struct {
 		name, data string
@@ -168,7 +168,7 @@ func TestDecodeHoldsAFewTimesItsInput(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			held := uint64(math.MaxUint64)
-			for range 3 { // what is allocated while the collector runs counts as held
+			for range 3 { // what is allocated while the collector runs counts as live
 				held = min(held, peak(func() { _, _ = lenient.Decode([]byte(test.data), new(outer), lenient.Source{}) }))
 			}
 			t.Logf("%.1f times the input", float64(held)/float64(len(test.data)))
@@ -177,9 +177,9 @@ func TestDecodeHoldsAFewTimesItsInput(t *testing.T) {
 	}
 }
 
-// TestDecodeAllocatesInProportion counts all that is allocated; of that little is held
-// at a time.
-func TestDecodeAllocatesInProportion(t *testing.T) {
+// TestDecode_Allocations checks that all allocations are proportional to the input. Few of
+// them are live at a time.
+func TestDecode_Allocations(t *testing.T) {
 	const size = 1 << 20
 	for name, data := range map[string]string{
 		"a long text":     `{"id":"` + strings.Repeat("x", size) + `"}`,
@@ -198,8 +198,8 @@ func TestDecodeAllocatesInProportion(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds the lenient pass against encoding/json: where that succeeds,
-// both agree.
+// FuzzDecode compares the lenient pass with encoding/json: if that succeeds, both must
+// agree.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"id":"1","balance":"1.50","custom":null,"count":1,"live":true,"at":"2025-01-01T12:00:00Z","names":["a"],"inner":{"count":1,"price":1e3},"plans":[{},null]}`,
@@ -216,18 +216,18 @@ func FuzzDecode(f *testing.F) {
 		}
 		took := memory(func() { _, _ = lenient.Decode(data, &loose, lenient.Source{}) })
 		assert.Less(t, took, uint64(200*len(data)+1<<16))
-		if !utf8.Valid(data) { // encoding/json replaces letters, the lenient pass does not
+		if !utf8.Valid(data) { // encoding/json replaces invalid UTF-8, the lenient pass does not
 			return
 		}
-		strict.Note, loose.Note = "", "" // which has another name in the lenient pass
+		strict.Note, loose.Note = "", "" // the lenient pass also reads this field's alias
 		if err != nil || !lenient.Complete(&strict, "") || longest(strict) > lenient.MaxDigits {
 			return
 		}
-		assert.Equal(t, plain(strict), plain(loose), "%s", data)
+		assert.Equal(t, formatted(strict), formatted(loose), "%s", data)
 	})
 }
 
-// longest is the length of the longest number.
+// longest returns the length of the longest number.
 func longest(v outer) (n int) {
 	for _, d := range append([]inner{v.Inner, {Price: v.Balance}, {Price: v.Custom.Decimal}}, v.Plans...) {
 		n = max(n, d.Price.NumDigits())
@@ -235,8 +235,8 @@ func longest(v outer) (n int) {
 	return n
 }
 
-// plain is v in a form that shows values and not how they are held.
-func plain(v outer) string {
+// formatted returns v as text, which does not depend on the representation of decimals.
+func formatted(v outer) string {
 	if len(v.Names) == 0 {
 		v.Names = nil
 	}

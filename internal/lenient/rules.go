@@ -11,7 +11,7 @@ import (
 	"github.com/whozex/whozex-go/internal/apitag"
 )
 
-// field is what the struct tags json and api say of one field, for one operation.
+// field holds the rules of one field from its tags json and api, for one operation.
 type field struct {
 	index      int
 	name       string
@@ -24,12 +24,12 @@ type field struct {
 	fields     []field // of an object, or of the items of a list
 }
 
-// A kind says what must be there for a field to be complete.
+// A kind determines when a field is complete.
 type kind int
 
 const (
 	anything kind = iota
-	words         // that must not be empty
+	words         // a string that must not be empty
 	count         // of GB
 	money         // or GB
 	nullableMoney
@@ -37,8 +37,8 @@ const (
 	list
 )
 
-// plans holds the fields of each type, by operation. They are looked up for each
-// response, so the key is one that needs no memory.
+// plans holds the fields of each type, by operation. A lookup allocates nothing, since
+// each response needs one.
 var plans sync.Map // *plan by reflect.Type
 
 type plan struct {
@@ -65,7 +65,7 @@ func fieldsFor(t reflect.Type, operation string) []field {
 	return fields
 }
 
-// newFields returns the fields of a t that is, or is part of, an item of a list, or not.
+// newFields returns the fields of t. item means that t is within an item of a list.
 func newFields(t reflect.Type, operation string, item bool) []field {
 	var fields []field
 	for i := range t.NumField() {
@@ -121,8 +121,8 @@ func newField(index int, name string, f reflect.StructField, operation string, i
 	return made
 }
 
-// matches reports whether a member of this name is the field's, of which so far it
-// is known what got says.
+// matches reports whether a member called name is the field. got is the field's result so
+// far: an alias counts only if the first name was not read.
 func (f *field) matches(name string, got result) bool {
 	return strings.EqualFold(name, f.name) || f.alias != "" && name == f.alias && got != read
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// layouts are those of RFC 3339 and its relatives. A time without a zone is UTC.
+// layouts are RFC 3339 and similar formats. A time without a zone is UTC.
 var layouts = []string{
 	time.RFC3339Nano,
 	"2006-01-02T15:04:05.999999999Z0700",
@@ -24,8 +24,8 @@ var layouts = []string{
 	time.RFC1123Z,
 }
 
-// Time reads a time in any of its usual forms: RFC 3339, the same with a space or
-// without a zone, a date, a date of HTTP, or seconds or milliseconds since 1970.
+// Time parses a time in any usual format: RFC 3339, also with a space or without a zone,
+// a date, an HTTP date, or seconds or milliseconds since 1970.
 func Time(text string) (time.Time, bool) {
 	text = strings.TrimSpace(text)
 	for _, layout := range layouts {
@@ -36,8 +36,8 @@ func Time(text string) (time.Time, bool) {
 	return epoch(text)
 }
 
-// epoch reads seconds from 1973 to 5138, or milliseconds from 1973 on: no number
-// is both.
+// epoch parses seconds from 1973 to 5138, or milliseconds from 1973 on. These ranges do
+// not overlap.
 func epoch(text string) (time.Time, bool) {
 	const least, most = 1e8, 1e11
 	n, err := strconv.ParseFloat(text, 64)

@@ -13,7 +13,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// past are entries from before the call, so that a history is known to reach back.
+// past are entries from before the call, so that the history provably reaches back to it.
 func past(n int, kind whozex.TransactionType, ago time.Duration) (entries []booking) {
 	for i := range n {
 		entries = append(entries, booking{Ago: ago + time.Duration(i)*time.Minute, Kind: kind, Amount: "20", Note: "payment"})
@@ -29,17 +29,17 @@ func since(n int, after time.Duration, kind whozex.TransactionType) (entries []b
 	return entries
 }
 
-// TestReconcile_NamedWorlds asks in single worlds. The reason says
-// which premise fails, so that no case is undecided by another's.
+// TestReconcile_NamedWorlds runs Reconcile in single worlds. The expected reason names the
+// premise that fails, so that no case passes because of another premise.
 func TestReconcile_NamedWorlds(t *testing.T) {
 	const add, deduct, buy, create = whozex.OpAddBalance, whozex.OpDeductBalance, whozex.OpPurchasePackage, whozex.OpCreateUser
 	tests := []struct {
 		name    string
 		world   world
 		later   time.Duration // two minutes if not given
-		stored  bool          // asked by another process
+		stored  bool          // Reconcile runs in another process
 		verdict whozex.Verdict
-		reason  string // holds this
+		reason  string // contains this
 	}{
 		{
 			name:    "a purchase whose package is not provisioned yet",
@@ -135,7 +135,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			verdict: whozex.OutcomeUndecided, reason: "stored the email as",
 		},
 		{
-			// The third is dropped, and another comes to the end, between the two pages.
+			// Between the two pages the third item is dropped and one is added at the end.
 			name: "an entry moved onto a page already read",
 			world: world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 5, Latency: 2 * time.Second, Drops: true,
 				Others: slices.Concat(past(5, whozex.TransactionDeposit, 3*hour), since(4, time.Second, whozex.TransactionDeposit), since(1, 121*time.Second, whozex.TransactionDeposit))},
@@ -160,7 +160,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 		{name: "a note with its blank escaped", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "order&nbsp;5", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "another form"},
 		{name: "a note left out, and another amount", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "-", OwnAmount: "0", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{
-			// Sent at 23:59 and shown as of 00:00; the newest is of the next midnight.
+			// Sent at 23:59 and dated 00:00; the newest entry is dated the next midnight.
 			name: "a purchase by the day, with another after midnight",
 			world: world{Op: buy, Fate: counts, Grain: day, Commit: time.Second,
 				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Minute, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},
@@ -182,7 +182,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			verdict: whozex.OutcomeUndecided, reason: "may not reach back",
 		},
 		{
-			// What was sent at 23:59 of one day is shown as of its first second.
+			// A call sent at 23:59 is dated the first second of that day.
 			name: "a purchase whose time was cut to its date later",
 			world: world{Op: buy, Fate: counts, Provisioned: 30 * day, OldGrain: day, Had: 1, Counted: true,
 				Others: append(past(3, whozex.TransactionDeposit, 9*day), booking{Ago: -2 * time.Hour, Kind: whozex.TransactionPurchase, Amount: "-18", Fields: `,"user_id":"other-0"`}), Users: []string{"a@example.com"}},

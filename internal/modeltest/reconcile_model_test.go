@@ -30,8 +30,8 @@ func (t tally) add(row string, v whozex.Verdict) {
 	t[row][v]++
 }
 
-// ask asks Reconcile at once, later, and from a stored record in a new process.
-// Every verdict must be true.
+// ask calls Reconcile at once, later, and with a stored record in a new process. Every
+// verdict must be true.
 func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
 	client, err := w.client()
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func (w *world) mayBeReversed() bool {
 	})
 }
 
-// explore asks in so many random worlds.
+// explore checks number random worlds.
 func explore(t *testing.T, number int, draw func(*rapid.T, *world), laters ...time.Duration) (counted tally) {
 	t.Helper()
 	counted = tally{}
@@ -107,10 +107,10 @@ func one[T any](t *rapid.T, name string, values ...T) T {
 	return rapid.SampledFrom(values).Draw(t, name)
 }
 
-// drawCall draws what is lost, and what else happened at a server like the sandbox.
+// drawCall draws the lost call, and other events on a server like the sandbox.
 func drawCall(t *rapid.T, w *world) {
 	w.Op = one(t, "op", lost...)
-	if w.Op != whozex.OpPurchasePackage { // which carries none
+	if w.Op != whozex.OpPurchasePackage { // which has none
 		w.Note = "order 5"
 	}
 	w.Email = one(t, "email", "john@example.com", "jane.doe@example.org")
@@ -120,7 +120,7 @@ func drawCall(t *rapid.T, w *world) {
 	others(t, w, "payment", "top-up", "for Ann", "invoice 7")
 }
 
-// others draws the rest of the history, and users.
+// others draws the other entries of the history, and users.
 func others(t *rapid.T, w *world, notes ...string) {
 	chance := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "others"), 0))
 	pick := func(values ...string) string { return values[chance.IntN(len(values))] }
@@ -211,7 +211,7 @@ var (
 		func(t *rapid.T, w *world) { w.LocalAhead = offset(t) },
 	}
 	quirksOfHistories = []func(*rapid.T, *world){
-		func(t *rapid.T, w *world) { // a reversal of its own
+		func(t *rapid.T, w *world) { // an own reversal
 			if w.Fate == counts {
 				w.Fate = reversed
 				w.Others = append(w.Others, booking{
@@ -260,7 +260,7 @@ var (
 		func(t *rapid.T, w *world) { w.Had = one(t, "had", 1, 3) },
 		func(_ *rapid.T, w *world) { w.Elsewhere = true },
 		func(t *rapid.T, w *world) { w.OwnFields += one(t, "own user", `,"user_id":"reseller"`, `,"gb":5`) },
-		func(t *rapid.T, w *world) { // others buy, too
+		func(t *rapid.T, w *world) { // others buy too
 			for range one(t, "sold", 1, 2) {
 				w.Others = append(w.Others, booking{Ago: offset(t), Kind: whozex.TransactionPurchase, Amount: "-18", Fields: one(t, "to", "", `,"user_id":"other-0"`)})
 			}
@@ -281,7 +281,7 @@ var (
 	}
 )
 
-// drawQuirks makes the server another than the sandbox, in some ways at a time.
+// drawQuirks makes the server differ from the sandbox in some ways at a time.
 func drawQuirks(t *rapid.T, w *world) {
 	drawCall(t, w)
 	apt := [][]func(*rapid.T, *world){quirks, quirksOfHistories, quirksOfNotes}
@@ -296,13 +296,13 @@ func drawQuirks(t *rapid.T, w *world) {
 		of[rapid.IntRange(0, len(of)-1).Draw(t, "quirk")](t, w)
 	}
 	if w.SoldAs == "free" {
-		w.Provisioned = 0 // else nothing at all shows it within the grace
+		w.Provisioned = 0 // otherwise nothing shows it within the grace
 		if w.Fate != neverDone {
-			w.Fate = counts // no entry says anything else
+			w.Fate = counts // no entry shows anything else
 		}
 	}
 	if !w.Aged && (w.Fate == reversed || w.Unmet || w.NoDate) {
-		w.Cached = 0 // else nothing shows the reversal, or that a response is old
+		w.Cached = 0 // otherwise nothing shows the reversal, or that a response is old
 	}
 	w.Provisioned += w.Shows
 	if w.Op == whozex.OpCreateUser && w.There != 0 {
@@ -319,7 +319,7 @@ func TestReconcile_WorldsLikeTheSandbox(t *testing.T) {
 	for _, op := range lost {
 		for of, least := range map[fate]float64{counts: 1, neverDone: 0.8} {
 			if op == whozex.OpPurchasePackage {
-				least = 0.1 // others buy, and the packages are not always counted
+				least = 0.1 // others buy, and PackagesBefore is not always set
 			}
 			n := counted[fmt.Sprintf("%-15s %-10s later", op, of)]
 			decided := float64(n[whozex.OutcomeApplied] + n[whozex.OutcomeNotApplied])

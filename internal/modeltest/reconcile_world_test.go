@@ -17,21 +17,21 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// fate is what became of a world's call.
+// fate is the true outcome of a world's call.
 type fate string
 
 const (
 	neverDone fate = "never done"
 	counts    fate = "counts"
 	undone    fate = "undone"   // refused, so that no verdict is right
-	reversed  fate = "reversed" // counts until one of the others takes it back
+	reversed  fate = "reversed" // counts until another entry reverses it
 )
 
-// booking is an entry of a world's history that is not the call's.
+// booking is an entry of a world's history other than that of the call.
 type booking struct {
 	Ago          time.Duration // before the call; negative: after it
 	Kind         whozex.TransactionType
-	Amount, Note string        // no amount: what takes the call's back, so long after it counted
+	Amount, Note string        // no amount: reverses the call's entry, Ago after it counted
 	Fields       string        // more fields, such as `,"a":1`
 	Dated        bool          // its created_at is a date without a time
 	Ahead        time.Duration // of the other entries' clock
@@ -44,8 +44,8 @@ func (b booking) at(w *world) time.Time {
 	return w.sent.Add(-b.Ago)
 }
 
-// world is a server, the clocks around it, and one call whose response is lost:
-// what Reconcile cannot see. Its zero value behaves as the sandbox does.
+// world is a server, the clocks around it, and one call whose response is lost: everything
+// that Reconcile cannot see. Its zero value behaves as the sandbox does.
 type world struct {
 	Op          whozex.Operation
 	Note, Email string
@@ -53,53 +53,53 @@ type world struct {
 	Commit      time.Duration // after sending
 	Shows       time.Duration // in the lists, after Commit
 	Provisioned time.Duration // the package, after Commit
-	Hangs       bool          // until the time-out, rather than breaking off
+	Hangs       bool          // until the timeout, instead of a reset
 	Counted     bool          // PackagesBefore is set
-	Unmet       bool          // no response came before the call
+	Unmet       bool          // no response was received before the call
 
 	Had    int    // packages of the buyer before
-	SoldAs string // a purchase adds GB to a package there was, or is free: no entry
+	SoldAs string // a purchase adds GB to an existing package, or is free and has no entry
 
 	OwnFields   string // more fields of the call's entry or user
-	OwnAmount   string // other than asked for
+	OwnAmount   string // if other than requested
 	OwnKind     whozex.TransactionType
 	StoredNote  string // as the server stores the note; "" is as it is, "-" leaves it out
 	StoredEmail string
 
 	Order    string // newest (default), oldest, grouped, mixed
-	PageSize int    // at most so many a page
-	Deepest  int    // no page shows what comes after so many items
-	Keeps    int    // the latest entries only
+	PageSize int    // maximum, whatever is requested
+	Deepest  int    // the number of items that pages can show
+	Keeps    int    // the number of latest entries that are kept
 	Paging   string // the pagination, with verbs for total, page and pages, and has_next
 	Fields   string // more fields of all entries
 	ID       string // of all entries; # is their number, and - is none
-	Memo     string // the name of the note's field
-	Loose    bool   // amounts as texts
+	Memo     string // name of the note's field
+	Loose    bool   // amounts are strings
 
 	Latency      time.Duration // of each response
-	Node         time.Duration // every other response is by a node whose clock is so far ahead
-	Drops        bool          // the third of the other entries as soon as a page was read
-	Moves        bool          // the last item comes first, and back, between any two reads
-	Cached       time.Duration // by something in between
-	Aged         bool          // which says so
-	Elsewhere    bool          // Reconcile asks another account, which holds nothing
-	DateAhead    time.Duration // of true time
+	Node         time.Duration // every other response is from a node whose clock is ahead by this
+	Drops        bool          // the third of the other entries disappears once a page was read
+	Moves        bool          // the last item moves to the front, and back, between any two reads
+	Cached       time.Duration // responses, by a cache in between
+	Aged         bool          // the cache sends Age
+	Elsewhere    bool          // Reconcile uses another account, which is empty
+	DateAhead    time.Duration // relative to true time
 	DateSet      time.Duration // how far the clock of responses is set forward after the call
 	MetaAhead    time.Duration
 	NoMeta       bool
 	NoDate       bool
 	CreatedAhead time.Duration
 	KindAhead    map[whozex.TransactionType]time.Duration // further
-	Jump         time.Duration                            // how far created_at jumps, so long after the call
+	Jump         time.Duration                            // how far created_at jumps, JumpAfter the call
 	JumpAfter    time.Duration
 	Grain        time.Duration // of created_at
-	OldGrain     time.Duration // the same of what is older than an hour
+	OldGrain     time.Duration // the same for entries older than an hour
 	LocalAhead   time.Duration // of the local clock when the call was sent; right later
 
 	Others []booking
 	Users  []string      // emails of other users, created long ago
-	There  time.Duration // the email was there so long before the call; 0: it was not
-	Touch  bool          // that user changed since, and created_at with it
+	There  time.Duration // how long before the call the email was registered; 0: it was not
+	Touch  bool          // that user has changed since, which changed created_at
 
 	began, sent time.Time
 	reads       int
@@ -153,7 +153,7 @@ func (w *world) lose(t interface{ Fatalf(string, ...any) }, client *whozex.Clien
 		_, _ = client.ListUsers(ctx, whozex.ListUsersParams{Page: page, Limit: 100})
 		_, _ = client.ListTransactions(ctx, whozex.ListTransactionsParams{Page: page, Limit: 100})
 	}
-	// Times of a synctest bubble lack the monotonic reading of a time in its process.
+	// In a synctest bubble times have no monotonic reading.
 	unknown.SentAt = monotonic.Add(unknown.SentAt.Sub(monotonic.Round(0)))
 	if w.Counted {
 		unknown.PackagesBefore = new(w.Had)
@@ -161,7 +161,7 @@ func (w *world) lose(t interface{ Fatalf(string, ...any) }, client *whozex.Clien
 	return unknown
 }
 
-// stored is the record as another process reads it.
+// stored returns the record as another process decodes it.
 func (w *world) stored(unknown *whozex.OutcomeUnknownError) *whozex.OutcomeUnknownError {
 	text, _ := unknown.Reveal()
 	var record whozex.OutcomeUnknownError
@@ -170,13 +170,13 @@ func (w *world) stored(unknown *whozex.OutcomeUnknownError) *whozex.OutcomeUnkno
 	return &record
 }
 
-// promised reports whether the call shows within the grace, as a user of
+// promised reports whether the call is visible within the grace, as the caller of
 // Reconcile promises.
 func (w *world) promised(unknown *whozex.OutcomeUnknownError) bool {
 	return w.Commit+w.Shows <= unknown.Until.Sub(unknown.SentAt)+worldGrace
 }
 
-// right reports whether a verdict is true, asked for at some time and given now.
+// right reports whether the verdict of a Reconcile that began at some time is true.
 func (w *world) right(v whozex.Verdict, asked time.Time) bool {
 	switch v {
 	case whozex.OutcomeApplied:
@@ -261,7 +261,7 @@ func (w *world) page(name string, items []string, req *http.Request) string {
 	return fmt.Sprintf(`{%q:[%s],"pagination":%s}`, name, strings.Join(shown[from:to], ","), paging)
 }
 
-// created is created_at of something of a kind that truly began at the time at.
+// created returns created_at of an item of a kind that was truly created at the time at.
 func (w *world) created(kind whozex.TransactionType, at time.Time) string {
 	shown := at.Add(w.CreatedAhead + w.KindAhead[kind])
 	if w.Jump != 0 && !at.Before(w.sent.Add(w.JumpAfter)) {
@@ -356,7 +356,7 @@ func (w *world) history(now time.Time) []string {
 	return items
 }
 
-// text is a JSON string, or null for the empty one.
+// text returns a JSON string, or null for an empty one.
 func text(s string) string {
 	if s == "" {
 		return "null"
