@@ -10,7 +10,7 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-func TestReconcileTakesAResponseInHandForWhatItSays(t *testing.T) {
+func TestReconcile_ReceivedResponse(t *testing.T) {
 	client := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("there was a request") })
 	ask := func(t *testing.T, op whozex.Operation, body string) whozex.Outcome {
 		t.Helper()

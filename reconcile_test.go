@@ -494,7 +494,7 @@ func TestBeforeSend_Cancel(t *testing.T) {
 	assert.Zero(t, s.server.Requests(whozex.OpAddBalance))
 }
 
-func TestAGraceShorterThanTheTimeoutIsRefused(t *testing.T) {
+func TestNew_GraceBelowTimeout(t *testing.T) {
 	for _, test := range []struct {
 		name           string
 		grace, timeout time.Duration

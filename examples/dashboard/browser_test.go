@@ -231,11 +231,7 @@ func browser(t *testing.T, width, height int64, phone bool, host string) (*watch
 }
 
 func TestBrowser_EveryPage(t *testing.T) {
-	for _, size := range []struct {
-		name          string
-		width, height int64
-		phone         bool
-	}{{name: "phone", width: 390, height: 844, phone: true}, {name: "desktop", width: 1440, height: 900}} {
+	for _, size := range sizes {
 		t.Run(size.name, func(t *testing.T) {
 			d, home := launch(t)
 			for email, name := range map[string]string{
@@ -361,16 +357,16 @@ func useEveryPage(t *testing.T, d *dashboard, home, size string, w, h int64, ope
 	}
 	b.screenshot(size + "-bought")
 	assert.Equal(t, purchases+2, d.sandbox.Requests(whozex.OpPurchasePackage), "one request each")
-	var applyPackage []string
+	var bought []string
 	for _, e := range d.sandbox.Ledger() {
 		if e.From == id && e.To == whozextest.LedgerSpent && (e.Amount.String() == "18" || e.Amount.String() == "18.9") && time.Since(e.At) < time.Minute {
-			applyPackage = append(applyPackage, e.PackageID)
+			bought = append(bought, e.PackageID)
 		}
 	}
-	require.Len(t, applyPackage, 2, "the ledger has each purchase once")
+	require.Len(t, bought, 2, "the ledger has each purchase once")
 
 	// The other tab, open all the time, shows both events.
-	for _, pkg := range applyPackage {
+	for _, pkg := range bought {
 		desk.waitFor(fmt.Sprintf("document.querySelector('#events').textContent.includes(%q)", pkg))
 		desk.waitFor(fmt.Sprintf("document.querySelector('#package-list').textContent.includes(%q)", pkg))
 	}
@@ -379,7 +375,7 @@ func useEveryPage(t *testing.T, d *dashboard, home, size string, w, h int64, ope
 	// Credentials appear only on request.
 	b.do(chromedp.Navigate(home + "/users/" + id))
 	assert.Zero(t, d.sandbox.Requests(whozex.OpGetCredentials))
-	secret := "#secret-" + applyPackage[0]
+	secret := "#secret-" + bought[0]
 	assert.Contains(t, b.text(secret), "••••")
 	b.do(click(secret+" button"), see(secret+" [data-copy]"))
 	assert.Regexp(t, `:[0-9]+:\S+:\S+`, b.text(secret+" code"))

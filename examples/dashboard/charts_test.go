@@ -53,20 +53,20 @@ func launchWithData(t *testing.T, data map[string]string) (*dashboard, visitor, 
 	require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(500)))
 	client := api.Client()
 	t.Cleanup(client.CloseIdleConnections)
-	var applyPackage []*whozex.Package
+	var bought []*whozex.Package
 	for i, kind := range proxyTypes {
 		pkg, err := client.PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 10, ProxyType: kind})
 		require.NoError(t, err)
 		require.NoError(t, api.UseGB(pkg.ID, decimal.NewFromInt(int64(i+1))))
-		applyPackage = append(applyPackage, pkg)
+		bought = append(bought, pkg)
 	}
-	last := applyPackage[len(applyPackage)-1]
+	last := bought[len(bought)-1]
 	filled := map[string]string{}
 	for path, body := range data {
 		filled[path] = strings.NewReplacer("USER", id, "PKG", last.ID, "BOUGHT", last.CreatedAt.Format(time.RFC3339)).Replace(body)
 	}
 	d, home := launchOver(t, api, filled)
-	for _, pkg := range applyPackage {
+	for _, pkg := range bought {
 		require.NoError(t, d.catalog.add(knownPackage{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: pkg.CreatedAt}))
 	}
 	return d, newVisitor(t, home), id

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whozex/whozex-go"
-	"github.com/whozex/whozex-go/whozextest"
 )
 
 // terms reads the rows of an operation's table.
@@ -70,22 +69,6 @@ func TestDeduction_BalanceTooLow(t *testing.T) {
 	assert.Contains(t, body, "No money was moved.")
 	balance, _ := d.sandbox.UserBalance(id)
 	assert.Equal(t, "5", balance.String())
-}
-
-func TestDeduction_LostResponse(t *testing.T) {
-	for _, tt := range []struct {
-		name, want string
-		fault      whozextest.Fault
-	}{
-		{name: "made", fault: whozextest.CommitThenDrop(), want: "Deduction made"},
-		{name: "not made", fault: whozextest.DropBeforeCommit(), want: "Outcome unknown"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			d, v, id := newBuyer(t)
-			body := afterLoss(t, d, v, whozex.OpDeductBalance, tt.fault, "/users/"+id+"/deduct", url.Values{"amount": {"5"}})
-			assert.Contains(t, body, tt.want)
-		})
-	}
 }
 
 func TestDeduction_Restart(t *testing.T) {

@@ -35,7 +35,7 @@ type business struct {
 // demoPackage is a package that its user uses up at a constant rate.
 type demoPackage struct {
 	id           string
-	newOwner     *whozex.User
+	owner        *whozex.User
 	left, perDay float64 // GB
 }
 
@@ -82,7 +82,7 @@ func (d *dashboard) demo(ctx context.Context, webhooks string, pace time.Duratio
 }
 
 // day simulates new customers and sales: more on weekdays, and more with time.
-func (b *business) day(ctx context.Context, ago int, names []string, usersRead *userCache) error {
+func (b *business) day(ctx context.Context, ago int, names []string, cache *userCache) error {
 	sales := 2 + (29-ago)/8 + b.random.IntN(3)
 	if weekday := time.Now().UTC().AddDate(0, 0, -ago).Weekday(); weekday == time.Saturday || weekday == time.Sunday {
 		sales = max(1, sales/2)
@@ -100,7 +100,7 @@ func (b *business) day(ctx context.Context, ago int, names []string, usersRead *
 			return err
 		}
 		b.users = append(b.users, user)
-		usersRead.add(*user) // so that events of these days show names
+		cache.add(*user) // so that events of these days show names
 		if b.random.IntN(4) > 0 {
 			if err := b.pay(ctx, user, int64(10+5*b.random.IntN(7))); err != nil {
 				return err
@@ -155,7 +155,7 @@ func (b *business) sale(ctx context.Context) error {
 		return err
 	}
 	user.Balance = pkg.UserBalanceAfter
-	p := &demoPackage{id: pkg.ID, newOwner: user, left: float64(gb), perDay: float64(gb) * (0.02 + 0.1*b.random.Float64())}
+	p := &demoPackage{id: pkg.ID, owner: user, left: float64(gb), perDay: float64(gb) * (0.02 + 0.1*b.random.Float64())}
 	b.stock = append(b.stock, p)
 	return b.use(p, p.left*0.9*b.random.Float64())
 }
@@ -191,7 +191,7 @@ func (b *business) live(ctx context.Context, pace time.Duration) {
 		if n%2 == 0 {
 			_ = b.pay(ctx, b.users[b.random.IntN(len(b.users))], int64(5+5*b.random.IntN(6)))
 		}
-		if p := newest[b.random.IntN(len(newest))]; n%3 == 0 && p.left < 3 && b.pay(ctx, p.newOwner, 10) == nil {
+		if p := newest[b.random.IntN(len(newest))]; n%3 == 0 && p.left < 3 && b.pay(ctx, p.owner, 10) == nil {
 			if _, err := b.client.AddGB(ctx, p.id, whozex.AddGBParams{GB: 10, Note: fmt.Sprintf("extension %d", n)}); err == nil {
 				p.left += 10
 			}

@@ -92,8 +92,8 @@ func (d *dashboard) stream(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		last, _ = strconv.Atoi(r.FormValue("since"))
 	}
-	viewer, navigate := d.hub.join()
-	defer navigate()
+	viewer, leave := d.hub.join()
+	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	send := func(text string) bool {

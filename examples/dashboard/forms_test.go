@@ -186,7 +186,9 @@ func TestConfirm_LostResponse(t *testing.T) {
 		want       []string
 	}{
 		{name: "top-up that was made", path: "top-up", form: url.Values{"amount": {"5"}, "note": {"cash"}}, op: whozex.OpAddBalance, fault: whozextest.CommitThenDrop(), want: []string{"Top-up made", "No response came to the call itself", "cash</code>"}},
-		{name: "top-up that was not", path: "top-up", form: url.Values{"amount": {"5"}}, op: whozex.OpAddBalance, fault: whozextest.DropBeforeCommit(), want: []string{"Outcome unknown", "no transaction has the note", "It can be told for sure from", "Ask again"}},
+		{name: "top-up that was not", path: "top-up", form: url.Values{"amount": {"5"}}, op: whozex.OpAddBalance, fault: whozextest.DropBeforeCommit(), want: []string{"Outcome unknown", "no transaction has the note", "It can be decided from", "Ask again"}},
+		{name: "deduction that was made", path: "deduct", form: url.Values{"amount": {"5"}}, op: whozex.OpDeductBalance, fault: whozextest.CommitThenDrop(), want: []string{"Deduction made"}},
+		{name: "deduction that was not", path: "deduct", form: url.Values{"amount": {"5"}}, op: whozex.OpDeductBalance, fault: whozextest.DropBeforeCommit(), want: []string{"Outcome unknown"}},
 		{name: "purchase that was made", path: "purchase", form: twenty, op: whozex.OpPurchasePackage, fault: whozextest.CommitThenDrop(), want: []string{"Package bought", "No response came to the call itself"}},
 		{name: "purchase that was not", path: "purchase", form: twenty, op: whozex.OpPurchasePackage, fault: whozextest.ServerErrorBeforeCommit(502), want: []string{"Outcome unknown", "Ask again", "Do not repeat it"}},
 	} {

@@ -117,8 +117,8 @@ func (d *dashboard) ledgerOf(ctx context.Context, user whozex.User, packages []k
 					listed[name] = true
 				}
 			}
-			if applyPackage := purchaseOf(t, found, packages, listed); applyPackage != "" {
-				listed[lower(applyPackage)] = true
+			if bought := purchaseOf(t, found, packages, listed); bought != "" {
+				listed[lower(bought)] = true
 			}
 		}
 		if len(list.Items) == 0 || !list.Pagination.HasNext {

@@ -90,7 +90,7 @@ func TestLedger_OperationsMadeHere(t *testing.T) {
 	}
 	do("top-up", url.Values{"amount": {"12.50"}, "note": {"cash"}})
 	do("deduct", url.Values{"amount": {"2.50"}})
-	applyPackage := do("purchase", twenty)
+	bought := do("purchase", twenty)
 	d.sandbox.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	lost := do("top-up", url.Values{"amount": {"3"}})
 	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.NewFromInt(1)))
@@ -98,7 +98,7 @@ func TestLedger_OperationsMadeHere(t *testing.T) {
 	_, body := v.get("/users/" + id)
 	table := part(body, "ledger")
 	assert.Equal(t, 4, strings.Count(table, `<th scope="row">`), table)
-	for _, want := range []string{"$12.50", "$512.50", "cash", "−$2.50", "−$18.00", applyPackage, lost, "outcome unknown"} {
+	for _, want := range []string{"$12.50", "$512.50", "cash", "−$2.50", "−$18.00", bought, lost, "outcome unknown"} {
 		assert.Contains(t, table, want)
 	}
 	assert.Contains(t, part(body, "happenings"), "20 GB for $18.00")

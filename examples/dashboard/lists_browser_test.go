@@ -89,10 +89,10 @@ func lists(t *testing.T, d *dashboard, home string, phone bool, b tab) {
 	b.check("packages that ask for attention")
 
 	// Packages by user, with the search box and the selects.
-	newOwner := d.userCache.get(list[0].UserID)
-	b.do(chromedp.SetValue(css("#q"), newOwner.Name), chromedp.SetValue(css("[name=sort]"), "newest"), chromedp.SetValue(css("[name=state]"), ""))
+	owner := d.userCache.get(list[0].UserID)
+	b.do(chromedp.SetValue(css("#q"), owner.Name), chromedp.SetValue(css("[name=sort]"), "newest"), chromedp.SetValue(css("[name=state]"), ""))
 	b.navigate("form:has(#q) button")
-	mine := d.catalog.list(func(k knownPackage) bool { return k.UserID == newOwner.ID })
+	mine := d.catalog.list(func(k knownPackage) bool { return k.UserID == owner.ID })
 	assert.Equal(t, min(maxPackages, len(mine)), get(b, chromedp.Evaluate[int](`document.querySelectorAll(".package").length`)))
 	assert.Equal(t, "newest", get(b, chromedp.Evaluate[string](`document.querySelector("[name=sort]").value`)))
 	b.check("packages of a user")

@@ -78,14 +78,14 @@ func preparePages(t *testing.T, d *dashboard, home string) []scenePage {
 	require.NoError(t, d.sandbox.SetUserBalance(low.UserID, decimal.NewFromInt(60)))
 	v := newVisitor(t, home)
 	quote, _, _ := v.quote("/packages/"+low.ID+"/add-gb", url.Values{"gb": {"20"}})
-	applyPackage, form, _ := v.quote("/users/"+low.UserID+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"mobile"}})
-	v.post(applyPackage, form)
+	bought, form, _ := v.quote("/users/"+low.UserID+"/purchase", url.Values{"gb": {"10"}, "proxy_type": {"mobile"}})
+	v.post(bought, form)
 	d.sandbox.Inject(whozex.OpAddBalance, whozextest.DropBeforeCommit(), 1)
 	unknown, form, _ := v.quote("/users/"+low.UserID+"/top-up", url.Values{"amount": {"25"}})
 	v.post(unknown, form)
 	return []scenePage{
 		{"user", "/users/" + low.UserID}, {"users-by-balance", "/?sort=balance&rows=25"}, {"packages", "/packages"},
-		{"packages-low", "/packages?state=low"}, {"charts", "/charts"}, {"quote", quote}, {"done", applyPackage}, {"unknown", unknown},
+		{"packages-low", "/packages?state=low"}, {"charts", "/charts"}, {"quote", quote}, {"done", bought}, {"unknown", unknown},
 		{"open", "/operations"}, {"missing", "/nothing"}, {"overview", "/"},
 	}
 }

@@ -42,7 +42,7 @@ func launchWithUsers(t *testing.T) (*dashboard, visitor, *whozextest.Server, []k
 	d, home, api := launchOn(t, config{write: true, ttl: time.Nanosecond}, whozextest.WithClock(func() time.Time {
 		return clock.Add(time.Duration(hours.Load()) * time.Hour)
 	}))
-	var applyPackage []knownPackage
+	var bought []knownPackage
 	for i := range 30 {
 		hours.Add(1)
 		id, err := api.AddUser(fmt.Sprintf("u%02d@example.com", i), fmt.Sprintf("User %02d", i))
@@ -51,15 +51,15 @@ func launchWithUsers(t *testing.T) (*dashboard, visitor, *whozextest.Server, []k
 		for range max(0, 3-i) {
 			pkg, err := api.Client().PurchasePackage(t.Context(), id, whozex.PurchasePackageParams{GB: 10})
 			require.NoError(t, err)
-			k := knownPackage{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: time.Now().Add(time.Duration(len(applyPackage)) * time.Second)}
+			k := knownPackage{ID: pkg.ID, UserID: id, GB: pkg.TotalGB, Cost: pkg.Cost, CreatedAt: time.Now().Add(time.Duration(len(bought)) * time.Second)}
 			require.NoError(t, d.catalog.add(k))
-			applyPackage = append(applyPackage, k)
+			bought = append(bought, k)
 		}
 		require.NoError(t, api.SetUserBalance(id, decimal.NewFromInt(int64(i*7%30))))
 	}
 	_, err := d.find(t.Context(), "-", whozex.Fresh())
 	require.ErrorIs(t, err, errNoUser)
-	return d, newVisitor(t, home), api, applyPackage
+	return d, newVisitor(t, home), api, bought
 }
 
 func TestUsers_Orders(t *testing.T) {
@@ -139,16 +139,16 @@ func TestParams_Invalid(t *testing.T) {
 }
 
 func TestPackages_Filters(t *testing.T) {
-	d, v, api, applyPackage := launchWithUsers(t)
-	require.NoError(t, api.UseGB(applyPackage[0].ID, decimal.RequireFromString("9.5")))
-	require.NoError(t, api.UseGB(applyPackage[1].ID, decimal.NewFromInt(10)))
-	for _, k := range applyPackage[:3] {
+	d, v, api, bought := launchWithUsers(t)
+	require.NoError(t, api.UseGB(bought[0].ID, decimal.RequireFromString("9.5")))
+	require.NoError(t, api.UseGB(bought[1].ID, decimal.NewFromInt(10)))
+	for _, k := range bought[:3] {
 		_, err := d.read(t.Context(), k)
 		require.NoError(t, err)
 	}
 	id := func(i ...int) (ids []string) {
 		for _, n := range i {
-			ids = append(ids, applyPackage[n].ID)
+			ids = append(ids, bought[n].ID)
 		}
 		return ids
 	}
@@ -164,16 +164,16 @@ func TestPackages_Filters(t *testing.T) {
 		{name: "enough", query: "state=enough", want: id(2)},
 		{name: "not read yet", query: "state=unread", want: id(5, 4, 3)},
 		{name: "gone", query: "state=gone"},
-		{name: "by id", query: "q=" + applyPackage[3].ID, want: id(3)},
-		{name: "by id in small letters", query: "q=" + url.QueryEscape(regexp.MustCompile("PKG").ReplaceAllString(applyPackage[3].ID, "pkg")), want: id(3)},
-		{name: "by user's id", query: "q=" + applyPackage[3].UserID, want: id(4, 3)},
+		{name: "by id", query: "q=" + bought[3].ID, want: id(3)},
+		{name: "by id in small letters", query: "q=" + url.QueryEscape(regexp.MustCompile("PKG").ReplaceAllString(bought[3].ID, "pkg")), want: id(3)},
+		{name: "by user's id", query: "q=" + bought[3].UserID, want: id(4, 3)},
 		{name: "by name", query: "q=user+01", want: id(4, 3)},
 		{name: "by email", query: "q=u02@example.com", want: id(5)},
 		{name: "by user and state", query: "q=user+00&state=used-up", want: id(1)},
 		{name: "nobody's", query: "q=nobody"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			unread(d, applyPackage[3:]) // a page reads the packages it shows
+			unread(d, bought[3:]) // a page reads the packages it shows
 			status, body := v.get("/packages?" + tt.query)
 			require.Equal(t, http.StatusOK, status)
 			assert.Equal(t, tt.want, all(cardNames, body))
@@ -193,45 +193,45 @@ func unread(d *dashboard, list []knownPackage) {
 }
 
 func TestIndex_LowPackages(t *testing.T) {
-	d, v, api, applyPackage := launchWithUsers(t)
+	d, v, api, bought := launchWithUsers(t)
 	_, body := v.get("/")
 	assert.Contains(t, body, "0 low, 0 used up</dd>")
 	assert.NotContains(t, body, `id="low-title"`)
-	require.NoError(t, api.UseGB(applyPackage[0].ID, decimal.NewFromInt(10)))
-	require.NoError(t, api.UseGB(applyPackage[1].ID, decimal.NewFromInt(9)))
-	for _, k := range applyPackage {
+	require.NoError(t, api.UseGB(bought[0].ID, decimal.NewFromInt(10)))
+	require.NoError(t, api.UseGB(bought[1].ID, decimal.NewFromInt(9)))
+	for _, k := range bought {
 		_, err := d.read(t.Context(), k, whozex.Fresh())
 		require.NoError(t, err)
 	}
 	_, body = v.get("/")
 	assert.Contains(t, body, "1 low, 1 used up</dd>")
-	assert.Contains(t, body, `action="/packages/`+applyPackage[1].ID+`/add-gb"`)
+	assert.Contains(t, body, `action="/packages/`+bought[1].ID+`/add-gb"`)
 	// After adding GB it is no longer low.
-	require.NoError(t, api.SetUserBalance(applyPackage[1].UserID, decimal.NewFromInt(50)))
-	path, form, _ := v.quote("/packages/"+applyPackage[1].ID+"/add-gb", url.Values{"gb": {"20"}})
+	require.NoError(t, api.SetUserBalance(bought[1].UserID, decimal.NewFromInt(50)))
+	path, form, _ := v.quote("/packages/"+bought[1].ID+"/add-gb", url.Values{"gb": {"20"}})
 	v.post(path, form)
 	_, body = v.get("/")
 	assert.Contains(t, body, "0 low, 1 used up</dd>")
 }
 
 func TestLevels_LowGBEvent(t *testing.T) {
-	d, _, _, applyPackage := launchWithUsers(t)
+	d, _, _, bought := launchWithUsers(t)
 	event := func(data string, at time.Time) {
 		require.NoError(t, d.receive(t.Context(), &webhookverify.Event{Name: whozex.EventPackageLowGB, Timestamp: at, Data: json.RawMessage(data)}))
 	}
 	state := func(i int) string {
-		k, _ := d.catalog.get(applyPackage[i].ID)
+		k, _ := d.catalog.get(bought[i].ID)
 		return k.Level.State
 	}
 	now := time.Now()
-	event(`{"package_id":"`+applyPackage[0].ID+`","remaining_gb":0.5,"total_gb":10}`, now)
-	event(`{"package_id":"`+applyPackage[1].ID+`"}`, now)
-	event(`{"package_id":"`+applyPackage[2].ID+`","remaining_gb":0,"total_gb":10}`, now)
+	event(`{"package_id":"`+bought[0].ID+`","remaining_gb":0.5,"total_gb":10}`, now)
+	event(`{"package_id":"`+bought[1].ID+`"}`, now)
+	event(`{"package_id":"`+bought[2].ID+`","remaining_gb":0,"total_gb":10}`, now)
 	event(`{"package_id":"PKG-OTHER"}`, now)
 	event(`{"package_id":7}`, now)
 	assert.Equal(t, []string{stateLow, stateLow, stateUsedUp}, []string{state(0), state(1), state(2)})
-	require.NoError(t, d.catalog.setLevel(applyPackage[0].ID, levelOf(decimal.NewFromInt(10), decimal.NewFromInt(20), now.Add(time.Second))))
-	event(`{"package_id":"`+applyPackage[0].ID+`","remaining_gb":0.5,"total_gb":10}`, now)
+	require.NoError(t, d.catalog.setLevel(bought[0].ID, levelOf(decimal.NewFromInt(10), decimal.NewFromInt(20), now.Add(time.Second))))
+	event(`{"package_id":"`+bought[0].ID+`","remaining_gb":0.5,"total_gb":10}`, now)
 	assert.Equal(t, stateEnough, state(0), "a late event changes nothing")
 	assert.Equal(t, levels{Low: 1, UsedUp: 1, Unread: 3, All: 6}, d.catalog.levels())
 }
@@ -239,17 +239,17 @@ func TestLevels_LowGBEvent(t *testing.T) {
 // TestSurvey_ReadsEveryPackage checks that the survey finds low packages without a
 // viewer.
 func TestSurvey_ReadsEveryPackage(t *testing.T) {
-	d, _, api, applyPackage := launchWithUsers(t)
-	require.NoError(t, api.UseGB(applyPackage[4].ID, decimal.RequireFromString("9.9")))
-	require.NoError(t, api.RemoveUser(applyPackage[5].UserID))
+	d, _, api, bought := launchWithUsers(t)
+	require.NoError(t, api.UseGB(bought[4].ID, decimal.RequireFromString("9.9")))
+	require.NoError(t, api.RemoveUser(bought[5].UserID))
 	d.running.Go(func() { d.survey(t.Context(), time.Millisecond) })
 	require.Eventually(t, func() bool { return d.catalog.levels().Unread == 0 }, 30*time.Second, time.Millisecond)
 	assert.Equal(t, levels{Low: 1, All: 6}, d.catalog.levels())
-	k, _ := d.catalog.get(applyPackage[5].ID)
+	k, _ := d.catalog.get(bought[5].ID)
 	assert.Equal(t, stateGone, k.Level.State)
 	again := k.Level.ReadAt
 	require.Eventually(t, func() bool {
-		k, _ := d.catalog.get(applyPackage[5].ID)
+		k, _ := d.catalog.get(bought[5].ID)
 		return k.Level.ReadAt.After(again)
 	}, 30*time.Second, time.Millisecond, "it starts again after the last")
 }

@@ -16,24 +16,20 @@ import (
 
 // inBrowsers runs look in a phone and a desktop window, and fails the test on script
 // errors and requests to other hosts.
-func inBrowsers(t *testing.T, lookUp func(t *testing.T, d *dashboard, home, size string, b tab)) {
+func inBrowsers(t *testing.T, look func(t *testing.T, d *dashboard, home, size string, b tab)) {
 	t.Helper()
-	inBrowsersOn(t, launch, lookUp)
+	inBrowsersOn(t, launch, look)
 }
 
 // inBrowsersOn is inBrowsers with another dashboard than the example business.
-func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), lookUp func(t *testing.T, d *dashboard, home, size string, b tab)) {
-	for _, size := range []struct {
-		name          string
-		width, height int64
-		phone         bool
-	}{{name: "phone", width: 390, height: 844, phone: true}, {name: "desktop", width: 1440, height: 900}} {
+func inBrowsersOn(t *testing.T, launch func(*testing.T) (*dashboard, string), look func(t *testing.T, d *dashboard, home, size string, b tab)) {
+	for _, size := range sizes {
 		t.Run(size.name, func(t *testing.T) {
 			d, home := launch(t)
 			u, err := url.Parse(home)
 			require.NoError(t, err)
 			watch, open := browser(t, size.width, size.height, size.phone, u.Host)
-			lookUp(t, d, home, size.name, open())
+			look(t, d, home, size.name, open())
 			watch.mu.Lock()
 			defer watch.mu.Unlock()
 			assert.Empty(t, watch.problems)
