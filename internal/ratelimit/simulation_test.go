@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -44,6 +45,30 @@ var kinds = map[string]func(rate float64, burst int, now time.Time) counter{
 	"sliding window": func(r float64, b int, now time.Time) counter { return newSliding(r, b, now) },
 }
 
+// client makes requests with one key.
+type client interface {
+	request(ctx context.Context, send func() Outcome) error
+}
+
+type limited struct{ *Limiter }
+
+func (l limited) request(ctx context.Context, send func() Outcome) error {
+	pass, err := l.Wait(ctx)
+	if err == nil {
+		l.Done(pass, send())
+	}
+	return err
+}
+
+// by returns clients that keep to a law.
+func by(newLaw func() law) func() client {
+	return func() client { return limited{newLimiter(System{}, time.Minute, newLaw)} }
+}
+
+var byCubic = by(newCubic)
+
+func newCubic() law { return new(cubic) }
+
 // result is what came of a run.
 type result struct {
 	goodput  float64 // admitted, of what was possible
@@ -65,7 +90,7 @@ func (w world) ideal() time.Duration {
 	return time.Duration(float64(w.requests) / w.possible(w.rate, time.Second) * float64(time.Second))
 }
 
-func (w world) run(t *testing.T, newLaw func() law) (r result) {
+func (w world) run(t *testing.T, newClient func() client) (r result) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		began := time.Now()
@@ -85,7 +110,9 @@ func (w world) run(t *testing.T, newLaw func() law) (r result) {
 			}
 			return false
 		}
-		send := func(client int) Outcome {
+		send := func(number int) Outcome {
+			time.Sleep(w.latency / 2)                 // of a virtual clock
+			defer time.Sleep(w.latency - w.latency/2) // of a virtual clock
 			mu.Lock()
 			defer mu.Unlock()
 			now := time.Now()
@@ -96,7 +123,7 @@ func (w world) run(t *testing.T, newLaw func() law) (r result) {
 			var o Outcome
 			ok, left := server.admit(now)
 			if ok {
-				admitted[client]++
+				admitted[number]++
 				total++
 			} else {
 				refused++
@@ -121,20 +148,15 @@ func (w world) run(t *testing.T, newLaw func() law) (r result) {
 			return o
 		}
 		var group sync.WaitGroup
-		for client := range w.clients {
-			limiter := newLimiter(System{}, time.Minute, newLaw)
+		for number := range w.clients {
+			c := newClient()
 			for range w.callers {
 				group.Go(func() {
 					for !done() {
-						pass, err := limiter.Wait(t.Context())
-						if err != nil {
+						if err := c.request(t.Context(), func() Outcome { return send(number) }); err != nil {
 							t.Error(err)
 							return
 						}
-						time.Sleep(w.latency / 2) // of a virtual clock
-						o := send(client)
-						time.Sleep(w.latency - w.latency/2) // of a virtual clock
-						limiter.Done(pass, o)
 					}
 				})
 			}
@@ -173,7 +195,7 @@ func eight() world {
 }
 
 func TestEightClientsShareALimit(t *testing.T) {
-	r := eight().run(t, newCubic)
+	r := eight().run(t, byCubic)
 	t.Logf("goodput %.2f, %.3f refused, slowest %.2f of the fastest", r.goodput, r.refusals, r.slowest)
 	assert.GreaterOrEqual(t, r.goodput, 0.80)
 	assert.GreaterOrEqual(t, r.slowest, 0.50)
@@ -182,7 +204,7 @@ func TestEightClientsShareALimit(t *testing.T) {
 func TestARateThatIsReportedIsKeptTo(t *testing.T) {
 	w := sandbox(1500)
 	w.reports, w.window = true, true
-	r := w.run(t, newCubic)
+	r := w.run(t, byCubic)
 	t.Logf("goodput %.3f, %.4f refused", r.goodput, r.refusals)
 	assert.GreaterOrEqual(t, r.goodput, 0.95)
 	assert.LessOrEqual(t, r.refusals, 0.001)
@@ -198,7 +220,7 @@ func TestARateIsLearnedFromRefusals(t *testing.T) {
 		{requests: 5000, goodput: 0.92, refusals: 0.005},
 	}
 	for _, test := range tests {
-		r := sandbox(test.requests).run(t, newCubic)
+		r := sandbox(test.requests).run(t, byCubic)
 		t.Logf("%d requests: goodput %.3f, %.4f refused", test.requests, r.goodput, r.refusals)
 		assert.GreaterOrEqual(t, r.goodput, test.goodput)
 		assert.LessOrEqual(t, r.refusals, test.refusals)
@@ -212,7 +234,7 @@ func TestARateOfShortWindowsIsLearned(t *testing.T) {
 		kind: "fixed window", rate: 36, burst: 1, retryAfter: asCounted,
 		clients: 1, callers: 8, latency: time.Millisecond, requests: 1500, least: time.Minute,
 	}
-	r := w.run(t, newCubic)
+	r := w.run(t, byCubic)
 	t.Logf("goodput %.3f, %.4f refused", r.goodput, r.refusals)
 	assert.GreaterOrEqual(t, r.goodput, 0.70)
 	assert.LessOrEqual(t, r.refusals, 0.02)
