@@ -16,19 +16,19 @@
 // then looks for more, slowly at first. It is, of a request rate, a curve of the
 // logarithm: at the time u, -1 at the end of the pause, 0 at the plateau,
 //
-//	rate = plateau * 0.95^(-u^3) before it, plateau * growth^(u^3) after it
+//	rate = plateau * 0.97^(-u^3) before it, plateau * growth^(u^3) after it
 //
 // so a limit four times as high is found as soon at 5 requests a second as at 500.
 // Four things differ from TCP's, because a rate limit differs from a full queue:
 //
-//   - The plateau is not the rate that was sent but 98% of the rate that was
+//   - The plateau is not the rate that was sent but 99% of the rate that was
 //     allowed. A server admits bursts, so what was sent says little; but in any
 //     stretch of time it admits at most a burst and what it has refilled meanwhile,
 //     which bounds the refill from below, exactly if the burst was whole at the
 //     beginning of the stretch and spent at its end. A server that counts in windows
 //     allows more than that: the plateau is at least halfway to half of the rate
 //     that was sent.
-//   - A refusal costs a pause, so the way to the plateau is 9 pauses.
+//   - A refusal costs a pause, so the way to the plateau is 8 pauses.
 //   - A refusal on the way to the plateau means that the limit is lower than it
 //     was or that others use it too. The rate then falls to half and its square
 //     root, but by a tenth at least and by three tenths, as in RFC 9438, at most,
@@ -38,7 +38,7 @@
 //     Balakrishnan, Binomial Congestion Control Algorithms, INFOCOM 2001).
 //
 // After the first refusal the rate is sought as in TCP's slow start: it doubles
-// every half second until the next one, or ten times in a pause where that is
+// every 0.4 seconds until the next one, or ten times in a pause where that is
 // longer. A limit whose rate has grown 65,536 times without a refusal is gone, and
 // nothing is spaced any more.
 //

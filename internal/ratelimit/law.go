@@ -20,13 +20,13 @@ type law interface {
 }
 
 const (
-	doubling     = 500 * time.Millisecond // of the rate in slow start, at least
+	doubling     = 400 * time.Millisecond // of the rate in slow start, at least
 	doublings    = 10                     // in a pause, at most
-	pauses       = 9                      // on the way to the plateau
+	pauses       = 8                      // on the way to the plateau
 	sharedPauses = 4                      // the same, after a refusal on it
 	minWay       = 2 * time.Second
-	margin       = 0.98 // of the rate allowed, at the plateau
-	lowered      = 0.95 // of the plateau, after the pause
+	margin       = 0.99 // of the rate allowed, at the plateau
+	lowered      = 0.97 // of the plateau, after the pause
 	leastRate    = 1.0 / 60
 )
 

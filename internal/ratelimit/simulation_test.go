@@ -115,6 +115,9 @@ func (w world) run(t *testing.T, newClient func() client) (r result) {
 			defer time.Sleep(w.latency - w.latency/2) // of a virtual clock
 			mu.Lock()
 			defer mu.Unlock()
+			if !end.IsZero() {
+				return Outcome{} // counts no more
+			}
 			now := time.Now()
 			if w.change > 0 && changed.IsZero() && total >= w.requests/2 && now.Sub(began) >= w.least/2 {
 				changed = now
