@@ -85,7 +85,8 @@ func (c *cache) read(ctx context.Context, s *callState, shape string, ask func(c
 				return kept, nil
 			}
 			first.Store(true)
-			shared := &callState{request: s.request, options: s.options, last: noAttempt}
+			shared := newCallState(s.request)
+			shared.options = s.options
 			err := ask(ctx, shared)
 			return c.store(ctx, key, shared, err), nil
 		})

@@ -135,23 +135,24 @@ type callState struct {
 	observer *callObserver   // nil for none
 	encoded  json.RawMessage // the body to send
 
-	last    *attempt
+	last    *attempt      // number 0 until there is one
 	stopped error         // why no further attempt was made, though one was allowed
 	onWire  time.Duration // of all attempts
 
 	cached *cachedResponse // where the response comes from, nil if from the network
 
-	first     attempt
-	ctx       wire.Context // these four are here to be allocated with the rest
+	first     attempt // these five are here to be allocated with the rest
+	ctx       wire.Context
 	url       url.URL
 	plain     http.Request
 	retryable retryablehttp.Request
 }
 
-// noAttempt stands for the last attempt until there is one.
-var noAttempt = new(attempt)
-
-func newCallState(req request) *callState { return &callState{request: req, last: noAttempt} }
+func newCallState(req request) *callState {
+	s := &callState{request: req}
+	s.last = &s.first
+	return s
+}
 
 func (s *callState) response() Response {
 	return Response{

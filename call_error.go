@@ -15,7 +15,7 @@ import (
 // finalError returns the error of the call after retryablehttp has returned err. It is
 // nil if the last response is 2xx.
 func (c *Client) finalError(ctx context.Context, s *callState, err error) error {
-	if s.last == noAttempt {
+	if s.last.Number == 0 {
 		if s.stopped != nil {
 			return s.transportError(s.stopped)
 		}

@@ -99,7 +99,7 @@ type attempt struct {
 
 func (s *callState) newAttempt(key *wire.Key) *attempt {
 	a := &s.first
-	if s.last != noAttempt {
+	if s.first.Number > 0 {
 		a = new(attempt)
 	}
 	a.Operation, a.Number, a.Mutating, a.Key, a.Payload = string(s.op), s.last.Number+1, s.mutating(), key, s.encoded
