@@ -137,7 +137,7 @@ type callState struct {
 
 	last    *attempt      // number 0 until there is one
 	stopped error         // why no further attempt was made, though one was allowed
-	onWire  time.Duration // of all attempts
+	onWire  time.Duration // of all attempts, see attempt.endedAt
 
 	cached *cachedResponse // where the response comes from, nil if from the network
 

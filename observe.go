@@ -88,9 +88,12 @@ type callObserver struct {
 	ends   []func(CallInfo)
 }
 
+// observed reports whether anything wants to know how long a call took.
+func (s *settings) observed() bool { return s.hooks != nil || s.log != nil }
+
 // observe begins the observation of a call.
 func (c *Client) observe(ctx context.Context, s *callState) context.Context {
-	if c.hooks == nil && c.log == nil || ctx == nil {
+	if !c.observed() || ctx == nil {
 		return ctx
 	}
 	w := &callObserver{client: c, info: CallInfo{Operation: s.op, Method: s.method, Route: s.route, Start: time.Now()}}

@@ -70,12 +70,15 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.serverTime = t.clock.at(a.sentAt)
 	}
 	resp, err := t.attempt(ctx, s, a, req)
-	a.err, a.endedAt = err, time.Now()
+	a.err = err
+	if a.Mutating || t.observed() { // for any other, the clock would be 2% of a call in process
+		a.endedAt = time.Now()
+		s.onWire += a.endedAt.Sub(a.sentAt)
+	}
 	if a.status != 0 {
 		t.clock.observe(a.sentAt, a.header)
 	}
 	t.limiter.observe(pass, a.status, a.header)
-	s.onWire += a.endedAt.Sub(a.sentAt)
 	if t.log != nil {
 		t.log.attempt(ctx, a, a.sentAt.Sub(began))
 	}
@@ -87,7 +90,7 @@ type attempt struct {
 	wire.Attempt
 
 	sentAt     time.Time
-	endedAt    time.Time
+	endedAt    time.Time   // of a mutating or observed call
 	serverTime time.Time   // at sentAt, zero if not known
 	status     int         // 0 without a response
 	header     http.Header // of the response
