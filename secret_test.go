@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -183,8 +182,14 @@ func TestSecret_NeverLogged(t *testing.T) {
 	for _, verb := range verbs() {
 		sinks[verb] = func(v any) string { return fmt.Sprintf(verb, v) }
 	}
-	// Encoded as encoding/json and fmt encode bytes.
-	leak := regexp.MustCompile(`(?i)hush-hush|aHVzaC1odXNo|104[, ]+117[, ]+115|68 ?75 ?73 ?68|0x68, ?0x75|0150 0165|1101000 1110101|U\+0068`)
+	// Encoded as encoding/json and fmt encode bytes, in lower case, without what separates
+	// them. A regular expression takes ten times as long.
+	forms := []string{"hush-hush", "ahvzac1odxno", "104117115", "68757368", "0x680x75", "01500165", "11010001110101", "u+0068"}
+	separators := strings.NewReplacer(",", "", " ", "")
+	leaksIn := func(text string) bool {
+		text = separators.Replace(strings.ToLower(text))
+		return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+	}
 	texts, leaks := 0, 0
 	values := received(t)
 	for _, kind := range typesWithSecrets {
@@ -199,7 +204,7 @@ func TestSecret_NeverLogged(t *testing.T) {
 					continue // only for handlers
 				}
 				text := write(holder)
-				if texts++; leak.MatchString(text) && leaks < 10 {
+				if texts++; leaksIn(text) && leaks < 10 {
 					leaks++
 					t.Errorf("%T, %s, %s: %s", v, shape, sink, text)
 				}
