@@ -188,7 +188,9 @@ func TestFaultInjection(t *testing.T) {
 		}
 	}
 	t.Logf("%d calls, %d unknown, %s", len(s.calls), len(unknown), time.Since(began))
+	began = time.Now()
 	verdicts := s.reconcile(unknown)
+	t.Logf("reconciled, %s", time.Since(began))
 	committed := s.commits()
 	var succeeded, failed int
 	for _, call := range s.calls {
@@ -241,6 +243,10 @@ func TestFaultInjection(t *testing.T) {
 
 // reconcile waits until Reconcile can decide and returns the outcomes.
 func (s *faultTest) reconcile(unknown []markedCall) []whozex.Outcome {
+	// Of its own client: the other's short time-out is too short for all of a history on a
+	// busy machine, and it calls as slowly as the injected 429s have made it.
+	client := s.server.Client(whozex.WithTimeout(2*lateCommit), whozex.WithMaxRetries(10), whozex.WithGrace(2*lateCommit))
+	defer client.CloseIdleConnections()
 	outcomes := make([]whozex.Outcome, len(unknown))
 	work := make(chan int)
 	var group sync.WaitGroup
@@ -249,7 +255,7 @@ func (s *faultTest) reconcile(unknown []markedCall) []whozex.Outcome {
 			for i := range work {
 				cause, _ := errors.AsType[*whozex.OutcomeUnknownError](unknown[i].err)
 				for {
-					outcome, err := s.client.Reconcile(s.t.Context(), cause)
+					outcome, err := client.Reconcile(s.t.Context(), cause)
 					if !assert.NoError(s.t, err) || outcome.NotBefore.IsZero() {
 						outcomes[i] = outcome
 						break
