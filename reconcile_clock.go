@@ -93,7 +93,7 @@ func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *l
 	if c.grace == 0 {
 		return "", time.Time{}
 	}
-	passed := began.Sub(unknown.SentAt)
+	passed, set := began.Sub(unknown.SentAt), false
 	byServer := seen.date.Sub(unknown.ServerTime) - seen.took - dateError
 	switch {
 	case sameProcess(unknown.SentAt):
@@ -105,14 +105,18 @@ func (c *Client) tooEarly(unknown *OutcomeUnknownError, began time.Time, seen *l
 	case seen.date.IsZero():
 		return "the server does not say its time, and the local clock may have been set since: make sure that the call is over, then look again;", time.Time{}
 	default:
-		// Either clock may have been set, so both must agree.
+		// Either clock may have been set. If they disagree, both may have been.
+		set = (passed - byServer).Abs() > 2*clockSlack+seen.took
 		passed = min(passed, byServer)
 	}
 	needed := c.timeToCommit(unknown)
-	if passed >= needed {
-		return "", time.Time{}
+	switch {
+	case passed < needed:
+		return "not yet:", began.Add(needed).Add(-passed)
+	case set:
+		return "the local clock or the server's was set since the call: make sure that the call is over;", time.Time{}
 	}
-	return "not yet:", began.Add(needed).Add(-passed)
+	return "", time.Time{}
 }
 
 // window is the time in which the call can have created an item, by the clock of the

@@ -85,6 +85,11 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			verdict: whozex.OutcomeUndecided, reason: "not yet",
 		},
 		{
+			name:  "both clocks set forward since, asked at once",
+			world: world{Op: create, Email: "john@example.com", Fate: counts, Commit: time.Second, LocalAhead: -12 * time.Hour, DateSet: time.Hour}, later: time.Millisecond, stored: true,
+			verdict: whozex.OutcomeUndecided, reason: "was set since the call",
+		},
+		{
 			name:    "pages alone say how long the list is",
 			world:   world{Op: add, Note: "order 5", Fate: counts, Order: "oldest", PageSize: 10, Paging: `{"pages":%[3]d}`, Others: past(40, whozex.TransactionDeposit, time.Hour)},
 			verdict: whozex.OutcomeUndecided, reason: "how long the list is",
