@@ -123,10 +123,9 @@ func WithLocalStore(local webhookverify.ReplayStore) Option {
 	}
 }
 
-// WithOnOutage has changed called with the error when Redis is found to be away, which
-// matches [ErrUnavailable], and with nil when it is back: for a log or a metric, such as
-// that of otelwhozex.ReportOutages. A call waits for it; it must not use the limiter or
-// the store itself.
+// WithOnOutage calls changed with an error that matches [ErrUnavailable] when Redis goes
+// down, and with nil when it is back. Use it for a log or a metric, such as that of
+// otelwhozex.ReportOutages. A call waits for it; it must not use the limiter or the store.
 func WithOnOutage(changed func(error)) Option {
 	return func(s *settings) error {
 		if changed == nil {

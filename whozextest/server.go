@@ -150,10 +150,10 @@ func (s *Server) Client(opts ...whozex.Option) *whozex.Client {
 	return client
 }
 
-// Close ends the server: open connections are cut, stalled and late requests
-// end without being committed, and deliveries that have not arrived are
-// dropped. When it returns nothing of the server is running. What happened can
-// still be read. Calling it again does nothing.
+// Close stops the server: it drops open connections, ends stalled and late requests
+// without a commit, and drops pending deliveries. When it returns no goroutine of the
+// server is running. The request log and ledger can still be read. A second call has no
+// effect.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		s.mu.Lock()

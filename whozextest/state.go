@@ -13,7 +13,7 @@ import (
 var (
 	// ErrUnknown is a user or package that the server does not have.
 	ErrUnknown = errors.New("whozextest: unknown id")
-	// ErrEmail is an email that is not one, or taken already.
+	// ErrEmail is an invalid email, or one that is taken.
 	ErrEmail = errors.New("whozextest: email invalid or taken")
 	// ErrAmount is a negative balance, or GB that a package cannot use.
 	ErrAmount = errors.New("whozextest: amount out of range")
