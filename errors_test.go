@@ -185,7 +185,7 @@ func TestParamError_NothingIsSent(t *testing.T) {
 		{name: "path with a query", field: "path", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			return client.Do(ctx, "GET", "/x?y=z", nil, nil, nil)
 		}},
-		{name: "path that climbs", field: "path", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
+		{name: "path above the base URL", field: "path", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error {
 			return client.Do(ctx, "GET", "/users/%2e%2e/account", nil, nil, nil)
 		}},
 		{name: "method", field: "method", want: whozex.ErrInvalidParams, call: func(ctx context.Context) error { return client.Do(ctx, "GE T", "/x", nil, nil, nil) }},

@@ -67,7 +67,8 @@ func newFaultTest(t *testing.T, opts ...whozex.Option) *faultTest {
 	for i := range 4 {
 		s.users = append(s.users, s.user(fmt.Sprintf("shared%d@example.com", i)))
 	}
-	pkg, err := client.PurchasePackage(t.Context(), s.users[0], whozex.PurchasePackageParams{GB: 1})
+	// No fault here: a slow machine must not exceed the short timeout.
+	pkg, err := client.PurchasePackage(t.Context(), s.users[0], whozex.PurchasePackageParams{GB: 1}, whozex.AttemptTimeout(2*lateCommit))
 	require.NoError(t, err)
 	s.pkg = pkg.ID
 	return s

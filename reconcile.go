@@ -130,7 +130,7 @@ func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (o
 		return Outcome{}, nil, missing("sent_at")
 	}
 	outcome, seen, err = look(ctx, unknown, asked)
-	// "Applied" rests on what is not there, too: no second entry, no reversal.
+	// "Applied" also depends on missing items: no second entry, no reversal.
 	byAbsence := outcome.Verdict == OutcomeNotApplied || outcome.Verdict == OutcomeApplied && unknown.Operation != OpCreateUser
 	if err != nil || !byAbsence {
 		return outcome, seen, err

@@ -60,7 +60,7 @@ func WithLease(d time.Duration) Option {
 // WithOnSettled sets a function that is called when the outcome of an open key
 // becomes known, or the missing result of a purchase, through [Once.Settle],
 // [Once.HandleEvent], [Once.Resolve] or another purchase for the user. Use it to
-// notify whoever waits for the result. The process that resolved the key calls it
+// notify those who wait for the result. The process that resolved the key calls it
 // once, after the commit. If the process crashes in between, the call is lost.
 func WithOnSettled(settled func(context.Context, *Record)) Option {
 	return func(o *Once) { o.onSettled = settled }

@@ -19,7 +19,7 @@ import (
 	"github.com/whozex/whozex-go/whozextest"
 )
 
-// patient keeps a busy machine from being taken for an outage of Redis.
+// patient is a long timeout, so that a busy machine does not look like an outage of Redis.
 var patient = redisguard.WithTimeout(5 * time.Second)
 
 var highLimit = redis_rate.Limit{Rate: 1000, Burst: 100, Period: time.Second}

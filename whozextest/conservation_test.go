@@ -11,8 +11,8 @@ import (
 	"github.com/whozex/whozex-go"
 )
 
-// wander makes one random operation, straight on the handlers' HTTP surface.
-type wander struct {
+// randomCall makes one random call, directly to the HTTP handler.
+type randomCall struct {
 	t        *testing.T
 	s        *Server
 	users    []string
@@ -23,7 +23,7 @@ var wanderFaults = []Fault{
 	CommitThenDrop(), DropBeforeCommit(), TruncateBody(), ServerErrorBeforeCommit(500), ServerErrorAfterCommit(500), Garbage(),
 }
 
-func (w *wander) step(pick func(n int) int) {
+func (w *randomCall) step(pick func(n int) int) {
 	one := func(ids []string) string {
 		if len(ids) == 0 {
 			return "nobody"
@@ -76,7 +76,7 @@ func TestLedger_MoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := NewServer()
 		defer s.Close()
-		w := &wander{t: t, s: s}
+		w := &randomCall{t: t, s: s}
 		pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "pick") }
 		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 			w.step(pick)

@@ -13,7 +13,7 @@ import (
 // rate limit are checked.
 type Fault struct {
 	name   string
-	before bool          // strikes instead of the operation
+	before bool          // takes effect instead of the operation
 	delay  time.Duration // before the operation
 	act    func(*Server, http.ResponseWriter, *http.Request, *Request, response)
 }

@@ -17,7 +17,7 @@ const account = `{"id":"r1","name":"Reseller","email":"reseller@example.com","ba
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// roundTrip makes a function a transport, so that the clock can be virtual.
+// roundTrip is a function as a transport, so that the clock can be virtual.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

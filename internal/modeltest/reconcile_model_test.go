@@ -67,8 +67,8 @@ func (w *world) ask(t *rapid.T, later time.Duration, counted tally) {
 	restart("stored later")
 }
 
-// mayBeReversed reports whether another entry takes the call's amount back and is not
-// certainly from before the call: only then may an entry that counts stay undecided.
+// mayBeReversed reports whether another entry has the opposite amount and may be from after
+// the call: only then may a call that counts stay undecided.
 func (w *world) mayBeReversed() bool {
 	own := map[whozex.Operation]string{whozex.OpAddBalance: "50", whozex.OpDeductBalance: "-50"}[w.Op]
 	return own != "" && slices.ContainsFunc(w.Others, func(e booking) bool {

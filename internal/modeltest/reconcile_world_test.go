@@ -255,7 +255,7 @@ func (w *world) page(name string, items []string, req *http.Request) string {
 	from, to := min((page-1)*limit, len(shown)), min(page*limit, len(shown))
 	paging := cmp.Or(w.Paging, fullPaging)
 	if strings.Contains(paging, "%") {
-		// Sprintf reports arguments that a format leaves out unless it names one.
+		// With an explicit argument index Sprintf does not report unused arguments.
 		paging = fmt.Sprintf(paging+"%[5]s", len(items), page, pages, page < pages, "")
 	}
 	return fmt.Sprintf(`{%q:[%s],"pagination":%s}`, name, strings.Join(shown[from:to], ","), paging)
