@@ -19,56 +19,72 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 	if gap := cmp.Or(l.gap, h.whyIncomplete()); gap != "" {
 		return Outcome{Reason: gap}, h.listing, nil
 	}
-	var outcome Outcome
-	var packages *int
+	p := purchase{before: unknown.PackagesBefore}
 	others := map[string]bool{}
 	for i, u := range users {
 		if u.ID == unknown.ID {
-			outcome.User, packages = &users[i].User, u.packages
+			p.buyer, p.packages = &users[i].User, u.packages
 		} else if u.ID != "" {
 			others[u.ID] = true
 		}
 	}
-	var candidates []*entry
-	added := false
 	for i := range h.entries {
 		e := &h.entries[i]
 		switch {
 		case others[textOf(e.field("user_id"))] || h.ages.tooOld(string(e.Type), e.CreatedAt, h.window):
 		case e.Type == TransactionPurchase || !e.known():
-			candidates = append(candidates, e)
-			outcome.Transactions = append(outcome.Transactions, e.Transaction)
+			p.candidates = append(p.candidates, e)
 		case e.Type == TransactionAddGB:
-			added = true
+			p.added = true
 		}
 	}
-	before := 0
-	if unknown.PackagesBefore != nil {
-		before = *unknown.PackagesBefore
+	return p.outcome(h, asked), h.listing, nil
+}
+
+// purchase is what shows whether a package was bought.
+type purchase struct {
+	buyer      *User
+	packages   *int     // of the buyer; nil if not known
+	before     *int     // before the call; nil if not known
+	candidates []*entry // since the call, of which one may be the purchase
+	added      bool     // whether GB were added to a package since
+}
+
+func (p *purchase) outcome(h *history, asked callDetails) Outcome {
+	outcome := Outcome{User: p.buyer}
+	for _, e := range p.candidates {
+		outcome.Transactions = append(outcome.Transactions, e.Transaction)
 	}
 	switch {
-	case packages == nil:
+	case p.packages == nil:
 		outcome.Reason = "the user is not among the account's users, or without a number of packages: look at the list of users"
-	case len(candidates) > 1:
+	case len(p.candidates) > 1:
 		outcome.Reason = "more than one transaction may be the purchase: look whether one is this user's"
-	case len(candidates) == 1 && unknown.PackagesBefore == nil:
-		outcome.Reason = "a transaction may be the purchase, and it is not known how many packages the user had before: look whether it is this user's"
-	case len(candidates) == 1 && *packages != before+1:
-		outcome.Reason = "a transaction may be the purchase, and the user has not exactly one package more: look whether it is this user's"
-	case len(candidates) == 1:
-		if wrong := h.mismatch(candidates[0], asked); wrong != "" {
-			outcome.Reason = "a transaction may be the purchase, but " + wrong + ": look at it"
-			break
+	case len(p.candidates) == 1:
+		if outcome.Reason = p.whyNot(h, asked); outcome.Reason == "" {
+			outcome.Verdict, outcome.Reason = OutcomeApplied, "the user has one package more, and there was one purchase since"
 		}
-		outcome.Verdict, outcome.Reason = OutcomeApplied, "the user has one package more, and there was one purchase since"
-	case *packages != before && unknown.PackagesBefore == nil:
+	case p.before == nil && *p.packages != 0:
 		outcome.Reason = "there was no purchase since, but it is not known how many packages the user had before: look at the user"
-	case *packages != before:
+	case p.before != nil && *p.packages != *p.before:
 		outcome.Reason = "there was no purchase since, but the number of the user's packages has changed: look at the user"
-	case added:
+	case p.added:
 		outcome.Reason = "there was no purchase since, but GB were added to a package, which may be how the server sold them: look at the history"
 	default:
 		outcome.Verdict, outcome.Reason = OutcomeNotApplied, "there was no purchase since"
 	}
-	return outcome, h.listing, nil
+	return outcome
+}
+
+// whyNot returns why the one candidate does not prove the purchase; empty if it does.
+func (p *purchase) whyNot(h *history, asked callDetails) string {
+	switch wrong := h.mismatch(p.candidates[0], asked); {
+	case p.before == nil:
+		return "a transaction may be the purchase, and it is not known how many packages the user had before: look whether it is this user's"
+	case *p.packages != *p.before+1:
+		return "a transaction may be the purchase, and the user has not exactly one package more: look whether it is this user's"
+	case wrong != "":
+		return "a transaction may be the purchase, but " + wrong + ": look at it"
+	}
+	return ""
 }
