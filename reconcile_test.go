@@ -1,11 +1,14 @@
 package whozex_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,21 +120,27 @@ func TestReconcile_LateCommit(t *testing.T) {
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
 			s := newFaultTest(t)
-			var mark string
-			var unknown *whozex.OutcomeUnknownError
-			var early whozex.Outcome
-			// A busy machine may read only after the commit: then the next call counts.
-			for attempt := 1; attempt == 1 || s.commits()[mark] > 0; attempt++ {
-				mark = fmt.Sprintf("mark-%d", attempt)
-				s.server.Inject(op, whozextest.LateCommit(lateCommit), 1)
-				var ok bool
-				unknown, ok = errors.AsType[*whozex.OutcomeUnknownError](s.operations()[op](mark))
-				require.True(t, ok)
-				early = s.verdict(unknown)
-			}
+			var late *http.Request // carried out when the test wants it
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					s.server.ServeHTTP(w, r)
+					return
+				}
+				body, err := io.ReadAll(r.Body)
+				assert.NoError(t, err)
+				late = r.Clone(context.Background())
+				late.Body = io.NopCloser(bytes.NewReader(body))
+				panic(http.ErrAbortHandler)
+			}))
+			defer front.Close()
+			s.client = s.server.Client(whozex.WithBaseURL(front.URL+"/v1"), whozex.WithGrace(time.Hour))
+			unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](s.operations()[op]("mark-1"))
+			require.True(t, ok)
+			early := s.verdict(unknown)
 			assert.Equal(t, whozex.OutcomeUndecided, early.Verdict)
-			assert.True(t, early.NotBefore.Equal(unknown.Until.Add(2*lateCommit)), "%s", early.NotBefore)
-			require.Eventually(t, func() bool { return s.commits()[mark] == 1 }, 10*time.Second, time.Millisecond)
+			assert.True(t, early.NotBefore.Equal(unknown.Until.Add(time.Hour)), "%s", early.NotBefore)
+			s.server.ServeHTTP(httptest.NewRecorder(), late)
+			require.Equal(t, 1, s.commits()["mark-1"])
 			assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
 		})
 	}
