@@ -2,7 +2,6 @@ package whozex
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 )
 
@@ -26,7 +25,7 @@ func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError) (*hi
 	}
 	for _, item := range l.items {
 		var e entry
-		readable := json.Unmarshal(item, &e.Transaction) == nil
+		readable := e.UnmarshalJSON(item) == nil
 		e.fields, readable = fieldsOf(item, readable)
 		if (!readable || e.CreatedAt.IsZero() || !e.Amount.Valid) && l.gap == "" {
 			l.gap = "there are transactions whose fields cannot be read: look at the history"

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whozex/whozex-go/internal/lenient"
 )
 
 const (
@@ -186,7 +188,7 @@ func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap str
 			}
 		case bytes.HasPrefix(value, []byte("[")):
 			lists++
-			_ = json.Unmarshal(value, &items)
+			items, _ = lenient.Array(value)
 		case string(value) == "null":
 			empty = true // an empty list, if there is no other; the total must agree
 		case bytes.HasPrefix(value, []byte("{")):
