@@ -33,9 +33,9 @@
 //     was or that others use it too. The rate then falls to half and its square
 //     root, but by a tenth at least and by three tenths, as in RFC 9438, at most,
 //     and the plateau is 4 pauses away.
-//   - The growth is 1 and 0.7 by the square root of the plateau, at least 1.1. So of
-//     clients with one limit the faster loses, the slower gains (D. Bansal and H.
-//     Balakrishnan, Binomial Congestion Control Algorithms, INFOCOM 2001).
+//   - The growth is 1 and 0.7 by the square root of the plateau, between 1.1 and 1.4.
+//     So of clients with one limit the faster loses, the slower gains (D. Bansal and
+//     H. Balakrishnan, Binomial Congestion Control Algorithms, INFOCOM 2001).
 //
 // After the first refusal the rate is sought as in TCP's slow start: it doubles
 // every 0.4 seconds until the next one, or ten times in a pause where that is

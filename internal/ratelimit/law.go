@@ -58,7 +58,7 @@ func (l *cubic) refused(c *cycle) {
 	}
 	l.slowStart = false
 	l.high = max(l.high, leastRate)
-	l.growth = 1 + max(0.7/math.Sqrt(l.high), 0.1)
+	l.growth = 1 + min(max(0.7/math.Sqrt(l.high), 0.1), 0.4)
 	l.resume(c.until, c.pause())
 }
 

@@ -146,7 +146,7 @@ var parts = []struct {
 	{name: "the slow start", new: func() law {
 		return &without{after: func(l *cubic, c *cycle) {
 			if c.first {
-				l.slowStart, l.pauses, l.growth = false, pauses, 1+max(0.7/math.Sqrt(l.high), 0.1)
+				l.slowStart, l.pauses, l.growth = false, pauses, 1.1
 			}
 		}}
 	}},
