@@ -33,7 +33,7 @@ func TestMaxRetries(t *testing.T) {
 			var attempts atomic.Int32
 			client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				attempts.Add(1)
-				answer(w, 503, "")
+				respond(w, 503, "")
 			}, whozex.WithMaxRetries(tt.ofClient))
 			_, err := client.GetAccount(t.Context(), tt.opts...)
 			require.ErrorIs(t, err, whozex.ErrServer)
@@ -82,7 +82,7 @@ func TestHeader(t *testing.T) {
 		if len(seen) == 1 {
 			status = http.StatusServiceUnavailable
 		}
-		answer(w, status, ok(`{"id":"r1","balance":1,"stats":{"total_spent":0}}`))
+		respond(w, status, ok(`{"id":"r1","balance":1,"stats":{"total_spent":0}}`))
 	}, whozex.WithCache(time.Hour))
 	for _, opts := range [][]whozex.CallOption{{whozex.Header("x-tenant", "a"), whozex.Header("X-Tenant", "b")}, nil, {whozex.Header("X-Tenant", "c")}} {
 		_, err := client.GetAccount(t.Context(), opts...)
@@ -97,7 +97,7 @@ func TestHeader(t *testing.T) {
 
 func TestCallOptions_Invalid(t *testing.T) {
 	var sent atomic.Int32
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { sent.Add(1); answer(w, 200, ok(`{}`)) })
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { sent.Add(1); respond(w, 200, ok(`{}`)) })
 	options := map[string]whozex.CallOption{
 		"no time":           whozex.AttemptTimeout(0),
 		"beyond the grace":  whozex.AttemptTimeout(whozex.DefaultGrace + 1),

@@ -21,7 +21,7 @@ var quiet = log.New(io.Discard, "", 0)
 func TestDo(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/v1/future/a%2Fb?x=1", r.RequestURI)
-		answer(w, 200, ok(`{"n":1}`))
+		respond(w, 200, ok(`{"n":1}`))
 	})
 	var out struct{ N int }
 	require.NoError(t, client.Do(t.Context(), "GET", "future/a%2Fb", map[string][]string{"x": {"1"}}, nil, &out))
@@ -33,7 +33,7 @@ func TestDo_MutatingMethods(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		t.Run(method, func(t *testing.T) {
 			calls := 0
-			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { calls++; answer(w, 503, "") })
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { calls++; respond(w, 503, "") })
 			err := client.Do(t.Context(), method, "/x", nil, nil, nil)
 			require.ErrorIs(t, err, whozex.ErrOutcomeUnknown)
 			assert.Equal(t, 1, calls)
@@ -45,7 +45,7 @@ func TestRegenerateKey(t *testing.T) {
 	var keys []string
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		answer(w, 200, ok(`{"api_key":"wx_live_second","plans":[]}`))
+		respond(w, 200, ok(`{"api_key":"wx_live_second","plans":[]}`))
 	})
 	_, err := client.RegenerateKey(t.Context())
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestRegenerateKey(t *testing.T) {
 }
 
 func TestRegenerateKey_NoKeyFound(t *testing.T) {
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, ok(`{"token":"abc"}`)) })
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, ok(`{"token":"abc"}`)) })
 	_, err := client.RegenerateKey(t.Context())
 	var unknown *whozex.OutcomeUnknownError
 	require.ErrorAs(t, err, &unknown)
@@ -70,7 +70,7 @@ func TestSetAPIKey_Concurrent(t *testing.T) {
 	known := map[string]bool{testKey: true, "wx_live_a": true, "wx_live_b": true}
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.True(t, known[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")])
-		answer(w, 200, ok(everything))
+		respond(w, 200, ok(everything))
 	})
 	var wg sync.WaitGroup
 	for i := range 55 {

@@ -54,10 +54,10 @@ func TestWithDebugWriter_Failures(t *testing.T) {
 		handler     http.HandlerFunc
 	}{
 		{name: "an echoed key", shows: "[redacted] is unknown", handler: func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 401, `{"success":false,"error":{"message":"`+testKey+` is unknown"}}`)
+			respond(w, 401, `{"success":false,"error":{"message":"`+testKey+` is unknown"}}`)
 		}},
 		{name: "a page", shows: "< <h1>Bad.[31m gateway</h1>\n< next line\n", handler: func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 404, "<h1>Bad\x1b[31m gateway</h1>\r\nnext line")
+			respond(w, 404, "<h1>Bad\x1b[31m gateway</h1>\r\nnext line")
 		}},
 		{name: "no response", shows: "< GetAccount, attempt 1: EOF, after ", handler: func(http.ResponseWriter, *http.Request) {
 			panic(http.ErrAbortHandler)
@@ -69,7 +69,7 @@ func TestWithDebugWriter_Failures(t *testing.T) {
 		{name: "headers", shows: "< Set-Cookie: [redacted]\n", handler: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Set-Cookie", "secret")
 			w.Header().Set("X-Echo", testKey)
-			answer(w, 404, "")
+			respond(w, 404, "")
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestWithDebugWriter_Failures(t *testing.T) {
 func TestWithDebugWriter_ChangesNothing(t *testing.T) {
 	var dump bytes.Buffer
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, ok(`{"api_key":"wx_live_second","password":"x"}`))
+		respond(w, 200, ok(`{"api_key":"wx_live_second","password":"x"}`))
 	}, whozex.WithDebugWriter(&dump), whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
 			r.Header.Set("X-Trace", "traced")

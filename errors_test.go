@@ -37,7 +37,7 @@ func TestError_Sentinels(t *testing.T) {
 		{name: "HTML page", status: 502, body: "<html>Bad Gateway</html>", want: whozex.ErrServer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, tt.status, tt.body) }, whozex.WithMaxRetries(0))
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, tt.status, tt.body) }, whozex.WithMaxRetries(0))
 			_, err := client.GetAccount(t.Context())
 			require.ErrorIs(t, err, tt.want)
 			var apiErr *whozex.Error
@@ -70,7 +70,7 @@ func TestResponseError(t *testing.T) {
 		"too long":             ok(`{"name":"` + strings.Repeat("n", 1<<20) + `"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, body) }, whozex.WithMaxResponseBytes(1<<20))
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, body) }, whozex.WithMaxResponseBytes(1<<20))
 			_, err := client.GetAccount(t.Context())
 			var unreadable *whozex.ResponseError
 			require.ErrorAs(t, err, &unreadable)
@@ -90,7 +90,7 @@ func TestResponseError(t *testing.T) {
 func TestDecode_LongTexts(t *testing.T) {
 	name := strings.Repeat("7", 200)
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, ok(`{"id":"r1","name":"`+name+`","balance":1.50,"stats":{"total_spent":0},"created_at":""}`))
+		respond(w, 200, ok(`{"id":"r1","name":"`+name+`","balance":1.50,"stats":{"total_spent":0},"created_at":""}`))
 	})
 	account, err := client.GetAccount(t.Context())
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestDecode_LongTexts(t *testing.T) {
 func TestParamError_NothingIsSent(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s %s was sent", r.Method, r.URL)
-		answer(w, 500, "")
+		respond(w, 500, "")
 	})
 	long := decimal.New(1, 9000)
 	for _, tt := range []struct {
@@ -203,7 +203,7 @@ func TestParamError_NothingIsSent(t *testing.T) {
 
 func TestClient_KeyIsNeverPrinted(t *testing.T) {
 	body := refusal("NOT_FOUND", "key "+testKey+" was seen")
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, body) }, whozex.WithMaxRetries(0))
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 500, body) }, whozex.WithMaxRetries(0))
 	_, readErr := client.GetPackage(t.Context(), testKey)
 	body = "<html>" + testKey
 	_, spendErr := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})

@@ -244,7 +244,7 @@ func TestFaultInjection(t *testing.T) {
 
 // reconcile waits until Reconcile can decide and returns the outcomes.
 func (s *faultTest) reconcile(unknown []markedCall) []whozex.Outcome {
-	// Of its own client: the other's short time-out is too short for all of a history on a
+	// With its own client: the other's timeout is too short for a long history on a
 	// busy machine, and it calls as slowly as the injected 429s have made it.
 	client := s.server.Client(whozex.WithTimeout(2*lateCommit), whozex.WithMaxRetries(10), whozex.WithGrace(2*lateCommit))
 	defer client.CloseIdleConnections()

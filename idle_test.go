@@ -25,7 +25,7 @@ func TestIdleConnections_MutatingCalls(t *testing.T) {
 	var conns atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		answer(w, 200, ok(everything))
+		respond(w, 200, ok(everything))
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
@@ -60,7 +60,7 @@ func BenchmarkMutatingCallAfterAPause(b *testing.B) {
 	for _, idle := range []time.Duration{time.Second, 5 * time.Second} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			answer(w, 200, ok(everything))
+			respond(w, 200, ok(everything))
 		}))
 		server.Config.IdleTimeout = idle
 		server.Start()

@@ -75,7 +75,7 @@ func TestWithInsecureHTTP_Calls(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hosts = append(hosts, r.Host)
 		assert.Equal(t, "Bearer "+testKey, r.Header.Get("Authorization"))
-		answer(w, 200, ok(everything))
+		respond(w, 200, ok(everything))
 	}))
 	t.Cleanup(server.Close)
 	toServer := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {

@@ -123,7 +123,7 @@ func (c oddCase) runOverHTTP(t *testing.T) {
 		}
 		status, body := c.response(requests)
 		requests++
-		answer(w, status, body)
+		respond(w, status, body)
 	}, append(c.options(), whozex.WithHTTPClient(&http.Client{Transport: transport}))...)
 	got, err := c.call(t.Context(), client)
 	c.check(t, got, err, requests)

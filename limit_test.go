@@ -23,11 +23,11 @@ import (
 // limited is a server that refuses requests above its rate. In a synctest bubble its clock
 // is virtual, so that results do not depend on the machine.
 type limited struct {
-	mu       sync.Mutex
-	work     time.Duration // time for a response other than a refusal
-	admit    func(now time.Time) (retryAfter int, ok bool)
-	answered int
-	refused  int
+	mu        sync.Mutex
+	work      time.Duration // time for a response other than a refusal
+	admit     func(now time.Time) (retryAfter int, ok bool)
+	responses int
+	refused   int
 }
 
 func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -37,7 +37,7 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: req}
 	body := `{"success":true,"data":` + everything + `}`
 	if ok {
-		l.answered++
+		l.responses++
 	} else {
 		l.refused++
 		resp.StatusCode = http.StatusTooManyRequests

@@ -61,10 +61,10 @@ func TestWithLogger_Fields(t *testing.T) {
 	var seen atomic.Int32
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if seen.Add(1) == 1 {
-			answer(w, 503, "secret-of-the-answer "+testKey)
+			respond(w, 503, "secret-of-the-response "+testKey)
 			return
 		}
-		answer(w, 200, ok(`{"id":"u2","balance":1,"users":[{"id":"u1","email":"secret-of-the-answer","balance":1}]}`))
+		respond(w, 200, ok(`{"id":"u2","balance":1,"users":[{"id":"u1","email":"secret-of-the-response","balance":1}]}`))
 	}, logged)
 	_, err := client.ListUsers(t.Context(), whozex.ListUsersParams{Search: "secret-of-the-query"})
 	require.NoError(t, err)
@@ -94,13 +94,13 @@ func TestWithLogger_Failures(t *testing.T) {
 			call:  map[string]any{"status": 0.0, "outcome": "unknown", "error": "whozex: outcome of AddGB unknown: POST /packages/p/add-gb: EOF"},
 		},
 		{
-			name: "unreadable", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") },
+			name: "unreadable", handler: func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, "<html>") },
 			lines: []string{"DEBUG attempt", "ERROR call"},
 			call:  map[string]any{"status": 200.0, "outcome": "unknown"},
 		},
 		{
 			name: "refused", handler: func(w http.ResponseWriter, _ *http.Request) {
-				answer(w, 404, refusal("NOT_FOUND", "no such package for "+testKey+"\nERROR forged"))
+				respond(w, 404, refusal("NOT_FOUND", "no such package for "+testKey+"\nERROR forged"))
 			},
 			lines: []string{"DEBUG attempt", "ERROR call"},
 			call: map[string]any{
@@ -134,11 +134,11 @@ func TestWithLogger_RetryReason(t *testing.T) {
 		reason  string
 		timeout time.Duration
 	}{
-		{name: "a status", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "") }, status: 502, reason: "Bad Gateway"},
-		{name: "429", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, refusal("X", "")) }, status: 429, reason: "Too Many Requests"},
-		{name: "a status without a name", handler: func(w http.ResponseWriter, _ *http.Request) { answer(w, 520, "") }, status: 520, reason: "status 520"},
+		{name: "a status", handler: func(w http.ResponseWriter, _ *http.Request) { respond(w, 502, "") }, status: 502, reason: "Bad Gateway"},
+		{name: "429", handler: func(w http.ResponseWriter, _ *http.Request) { respond(w, 429, refusal("X", "")) }, status: 429, reason: "Too Many Requests"},
+		{name: "a status without a name", handler: func(w http.ResponseWriter, _ *http.Request) { respond(w, 520, "") }, status: 520, reason: "status 520"},
 		{name: "a lost response", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, reason: "EOF"},
-		{name: "a time-out", handler: func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, reason: "within 100ms", timeout: 100 * time.Millisecond},
+		{name: "a timeout", handler: func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, reason: "within 100ms", timeout: 100 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			log, logged := debugLog()
@@ -148,7 +148,7 @@ func TestWithLogger_RetryReason(t *testing.T) {
 					tt.handler(w, r)
 					return
 				}
-				answer(w, 200, ok(`{"is_vip":true,"plans":[]}`))
+				respond(w, 200, ok(`{"is_vip":true,"plans":[]}`))
 			}, logged, whozex.WithTimeout(cmp.Or(tt.timeout, time.Minute)))
 			_, err := client.GetPricing(t.Context(), whozex.MaxRetries(50))
 			require.NoError(t, err)
@@ -164,7 +164,7 @@ func TestWithLogger_RetryReason(t *testing.T) {
 func TestWithLogger_Cached(t *testing.T) {
 	log, logged := debugLog()
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, ok(`{"is_vip":true,"plans":[]}`))
+		respond(w, 200, ok(`{"is_vip":true,"plans":[]}`))
 	}, logged, whozex.WithCache(time.Hour))
 	for range 2 {
 		_, err := client.GetPricing(t.Context())

@@ -57,10 +57,10 @@ func TestWithMiddleware(t *testing.T) {
 			assert.JSONEq(t, `{"gb":1}`, string(body))
 		}
 		if len(traced)%2 == 1 {
-			answer(w, 429, "")
+			respond(w, 429, "")
 			return
 		}
-		answer(w, 200, ok(everything))
+		respond(w, 200, ok(everything))
 	}, whozex.WithMiddleware(note("outer"), note("inner")))
 	_, err := client.GetAccount(t.Context())
 	require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestWithMiddleware_Faulty(t *testing.T) {
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				sent.Add(1)
 				_, _ = io.Copy(io.Discard, r.Body)
-				answer(w, 200, ok(everything))
+				respond(w, 200, ok(everything))
 			}, whozex.WithMiddleware(tt.wrap), whozex.WithMaxRetries(0))
 			_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 1})
 			require.ErrorContains(t, err, tt.says)
@@ -183,7 +183,7 @@ func TestWithMiddleware_LateRequest(t *testing.T) {
 	release := make(chan struct{})
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		sent.Add(1)
-		answer(w, 200, ok(everything))
+		respond(w, 200, ok(everything))
 	}, whozex.WithMaxRetries(0), whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
 			go func() {
@@ -229,7 +229,7 @@ func TestBeforeSend(t *testing.T) {
 		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			assert.JSONEq(t, `{"gb":50}`, string(body))
-			answer(w, 200, ok(everything))
+			respond(w, 200, ok(everything))
 		})
 		_, err := client.AddGB(t.Context(), "p", whozex.AddGBParams{GB: 50}, whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
 			for i, c := range record.Request {

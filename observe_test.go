@@ -129,7 +129,7 @@ func TestWithObserver(t *testing.T) {
 
 func TestWithObserver_UnreadableResponse(t *testing.T) {
 	var seen observed
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") }, whozex.WithObserver(seen.observe))
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, "<html>") }, whozex.WithObserver(seen.observe))
 	_, err := client.GetAccount(t.Context())
 	require.Error(t, err)
 	assert.Equal(t, whozex.CallInfo{Operation: "GetAccount", Method: "GET", Route: "/account", Attempts: 1, StatusCode: 200, Err: err}, seen.last(t))
@@ -176,7 +176,7 @@ func TestWithCallHook(t *testing.T) {
 		})
 	}
 	var sent string
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 401, refusal("INVALID_API_KEY", "")) }, hook("a"), hook("b"),
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 401, refusal("INVALID_API_KEY", "")) }, hook("a"), hook("b"),
 		whozex.WithCallHook(func(context.Context, whozex.CallInfo) (context.Context, func(whozex.CallInfo)) { return nil, nil }),
 		whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {

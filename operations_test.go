@@ -51,7 +51,7 @@ func serve(t *testing.T, handler http.HandlerFunc, opts ...whozex.Option) *whoze
 	return client
 }
 
-func answer(w http.ResponseWriter, status int, body string) {
+func respond(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
@@ -340,7 +340,7 @@ func TestOperations(t *testing.T) {
 				if tt.body != "" {
 					assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
 				}
-				answer(w, 200, ok(tt.data))
+				respond(w, 200, ok(tt.data))
 			})
 			var resp whozex.Response
 			got, err := tt.call(t.Context(), client, whozex.CaptureResponse(&resp))
@@ -359,7 +359,7 @@ func TestWithAPIKeyHeader(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, testKey, r.Header.Get("X-API-Key"))
 		assert.Empty(t, r.Header.Get("Authorization"))
-		answer(w, 200, ok(everything))
+		respond(w, 200, ok(everything))
 	}, whozex.WithAPIKeyHeader())
 	_, err := client.GetAccount(t.Context())
 	require.NoError(t, err)

@@ -248,7 +248,7 @@ func TestPrefetch_NoPageBeyondTheLast(t *testing.T) {
 			assert.Equal(t, []int{1, 2, 3, 4, 5, 6}, b.asked)
 		})
 	})
-	t.Run("later answers say more", func(t *testing.T) {
+	t.Run("later responses report more pages", func(t *testing.T) {
 		b := &fakeList{items: entries(0, 150), change: func(b *fakeList, page int) {
 			if page == 2 {
 				b.items = entries(0, 950)

@@ -128,7 +128,7 @@ func (c *Client) readPage(ctx context.Context, op Operation, route string, page 
 	}
 	l.recordTimes(&resp, asked)
 	if stale(resp.Header) {
-		l.gap = "a cache in between answered for the server: look at the list itself"
+		l.gap = "a cache responded instead of the server: look at the list itself"
 		return nil, paging{}, nil
 	}
 	items, paging, gap := parsePage(data)

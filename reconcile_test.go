@@ -344,7 +344,7 @@ func TestReconcile_AnyOrder(t *testing.T) {
 				for i := 100 * (page - 1); i < min(100*page, 150); i++ {
 					items = append(items, item(i, test.at(i)))
 				}
-				answer(w, 200, fmt.Sprintf(`{"success":true,"data":{"transactions":[%s],"pagination":{"total":%d,"page":%d,"limit":100,"pages":2,"has_next":%t}}}`,
+				respond(w, 200, fmt.Sprintf(`{"success":true,"data":{"transactions":[%s],"pagination":{"total":%d,"page":%d,"limit":100,"pages":2,"has_next":%t}}}`,
 					strings.Join(items, ","), test.total, page, page < 2))
 			}, whozex.WithGrace(0))
 			outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
@@ -391,7 +391,7 @@ func TestReconcile_MovingList(t *testing.T) {
 				for _, id := range strings.Split(test.pages[read], "") {
 					items = append(items, fmt.Sprintf(`{"id":"%s","type":"deposit","amount":1,"note":"note-%[1]s","created_at":"%s"}`, id, time.Now().UTC().Format(time.RFC3339)))
 				}
-				answer(w, 200, fmt.Sprintf(`{"success":true,"data":{"transactions":[%s],"pagination":{"total":%d}}}`, strings.Join(items, ","), test.totals[read]))
+				respond(w, 200, fmt.Sprintf(`{"success":true,"data":{"transactions":[%s],"pagination":{"total":%d}}}`, strings.Join(items, ","), test.totals[read]))
 				read++
 			}, whozex.WithGrace(0))
 			outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
@@ -406,7 +406,7 @@ func TestReconcile_MovingList(t *testing.T) {
 
 func TestReconcile_AllUsers(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, ok(`{"users":[{"id":"1","email":"other@example.com"}],"pagination":{"total":2,"page":1,"limit":100,"pages":1,"has_next":false}}`))
+		respond(w, 200, ok(`{"users":[{"id":"1","email":"other@example.com"}],"pagination":{"total":2,"page":1,"limit":100,"pages":1,"has_next":false}}`))
 	}, whozex.WithGrace(0))
 	outcome, err := client.Reconcile(t.Context(), &whozex.OutcomeUnknownError{
 		Operation: whozex.OpCreateUser, SentAt: time.Now(), Request: []byte(`{"email":"john@example.com"}`),

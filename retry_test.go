@@ -43,7 +43,7 @@ func switchProtocols(w http.ResponseWriter) {
 
 func truncateResponse(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "1000")
-	answer(w, 200, `{"success":true,"data":{"id":"left`)
+	respond(w, 200, `{"success":true,"data":{"id":"left`)
 }
 
 var faults = []struct {
@@ -56,41 +56,41 @@ var faults = []struct {
 	{name: "connection cut", handle: func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, read: true, unknown: true},
 	{name: "body cut", handle: func(w http.ResponseWriter, _ *http.Request) { truncateResponse(w) }, read: true, unknown: true},
 	{name: "no response in time", handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, read: true, unknown: true},
-	{name: "500", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, "") }, read: true, unknown: true},
-	{name: "502 HTML", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "<html>") }, read: true, unknown: true},
-	{name: "503", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 503, "") }, read: true, unknown: true},
-	{name: "504", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 504, "") }, read: true, unknown: true},
-	{name: "501", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 501, "") }, unknown: true},
-	{name: "500 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, refusal("INVALID_PARAMS", "")) }, read: true},
-	{name: "429", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, "") }, read: true, write: true},
-	{name: "400", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, "") }},
-	{name: "409", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, "") }},
-	{name: "refused under 200", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, refusal("NEW_CODE", "")) }},
-	{name: "unreadable 200", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "<html>") }, unknown: true},
+	{name: "500", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 500, "") }, read: true, unknown: true},
+	{name: "502 HTML", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 502, "<html>") }, read: true, unknown: true},
+	{name: "503", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 503, "") }, read: true, unknown: true},
+	{name: "504", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 504, "") }, read: true, unknown: true},
+	{name: "501", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 501, "") }, unknown: true},
+	{name: "500 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 500, refusal("INVALID_PARAMS", "")) }, read: true},
+	{name: "429", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 429, "") }, read: true, write: true},
+	{name: "400", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 400, "") }},
+	{name: "409", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 409, "") }},
+	{name: "refused under 200", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, refusal("NEW_CODE", "")) }},
+	{name: "unreadable 200", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, "<html>") }, unknown: true},
 	{name: "redirect after success", handle: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/account", http.StatusSeeOther) }, unknown: true},
 	{name: "redirect that repeats", handle: func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/v1/users", http.StatusTemporaryRedirect)
 	}, unknown: true},
-	{name: "408", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 408, "") }, unknown: true},
-	{name: "499", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 499, "") }, unknown: true},
-	{name: "460", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 460, "") }, unknown: true},
-	{name: "463", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 463, "") }, unknown: true},
-	{name: "425", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 425, "") }},
-	{name: "408 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 408, refusal("INVALID_PARAMS", "")) }},
-	{name: "429 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, `{"success":true}`) }, read: true, unknown: true},
-	{name: "400 with another word for success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, `{"success":"yes"}`) }, unknown: true},
+	{name: "408", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 408, "") }, unknown: true},
+	{name: "499", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 499, "") }, unknown: true},
+	{name: "460", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 460, "") }, unknown: true},
+	{name: "463", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 463, "") }, unknown: true},
+	{name: "425", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 425, "") }},
+	{name: "408 with a documented code", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 408, refusal("INVALID_PARAMS", "")) }},
+	{name: "429 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 429, `{"success":true}`) }, read: true, unknown: true},
+	{name: "400 with another word for success", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 400, `{"success":"yes"}`) }, unknown: true},
 	{name: "200 with a documented code beside data", handle: func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, `{"code":"INVALID_PARAMS","data":{"id":"PKG-1"}}`)
+		respond(w, 200, `{"code":"INVALID_PARAMS","data":{"id":"PKG-1"}}`)
 	}, unknown: true},
-	{name: "400 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 400, `{"success":true,"data":{}}`) }, unknown: true},
-	{name: "409 with data alone", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, `{"data":{"id":"1"}}`) }, unknown: true},
-	{name: "409 with data and an error", handle: func(w http.ResponseWriter, _ *http.Request) { answer(w, 409, `{"data":{},"error":{"code":"X"}}`) }},
+	{name: "400 that claims success", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 400, `{"success":true,"data":{}}`) }, unknown: true},
+	{name: "409 with data alone", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 409, `{"data":{"id":"1"}}`) }, unknown: true},
+	{name: "409 with data and an error", handle: func(w http.ResponseWriter, _ *http.Request) { respond(w, 409, `{"data":{},"error":{"code":"X"}}`) }},
 	{name: "500 with a documented code and success", handle: func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 500, `{"success":true,"error":{"code":"INVALID_PARAMS"}}`)
+		respond(w, 500, `{"success":true,"error":{"code":"INVALID_PARAMS"}}`)
 	}, read: true, unknown: true},
 	{name: "429 cut short", handle: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
-		answer(w, 429, `{"success":tr`)
+		respond(w, 429, `{"success":tr`)
 	}, read: true, unknown: true},
 	{name: "101", handle: func(w http.ResponseWriter, _ *http.Request) { switchProtocols(w) }, unknown: true},
 }
@@ -237,7 +237,7 @@ func TestRetry_IdempotencyHeader(t *testing.T) {
 					hangUp(w)
 					return
 				}
-				answer(w, 200, ok(everything))
+				respond(w, 200, ok(everything))
 			}, whozex.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 				return roundTrip(func(r *http.Request) (*http.Response, error) {
 					r.Header[name] = []string{"k"}
@@ -322,7 +322,7 @@ func TestRetry_Cancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "60")
-			answer(w, 429, refusal("SLOW_DOWN", ""))
+			respond(w, 429, refusal("SLOW_DOWN", ""))
 			time.AfterFunc(50*time.Millisecond, cancel)
 		})
 		_, err := client.AddGB(ctx, "p", whozex.AddGBParams{GB: 1})
@@ -342,7 +342,7 @@ func TestRetry_LimiterBeyondDeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", header)
-				answer(w, 429, "")
+				respond(w, 429, "")
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()

@@ -22,14 +22,14 @@ type Fault struct {
 func (f Fault) String() string { return f.name }
 
 // DropBeforeCommit closes the connection; nothing is done.
-func DropBeforeCommit() Fault { return Fault{name: "cut before commit", before: true, act: drop} }
+func DropBeforeCommit() Fault { return Fault{name: "drop before commit", before: true, act: drop} }
 
 // CommitThenDrop carries the call out and closes the connection without a response.
-func CommitThenDrop() Fault { return Fault{name: "commit then cut", act: drop} }
+func CommitThenDrop() Fault { return Fault{name: "commit then drop", act: drop} }
 
-// TruncateBody carries the call out, announces the whole response, sends half of it and
+// TruncateBody carries the call out, declares the length of the response, sends half of it and
 // closes the connection.
-func TruncateBody() Fault { return Fault{name: "cut body", act: truncateBody} }
+func TruncateBody() Fault { return Fault{name: "truncate body", act: truncateBody} }
 
 // StallBeforeCommit does nothing and never responds. It ends when the client
 // leaves or the server is closed.

@@ -105,7 +105,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			verdict: whozex.OutcomeApplied,
 		},
 		{
-			name:  "the grace is not over when the attempt hung until its time-out",
+			name:  "the grace is not over when the attempt hung until its timeout",
 			world: world{Op: add, Note: "order 5", Fate: counts, Hangs: true, Commit: 69 * time.Second}, later: 55 * time.Second,
 			verdict: whozex.OutcomeUndecided, reason: "not yet",
 		},
@@ -172,7 +172,7 @@ func TestReconcile_NamedWorlds(t *testing.T) {
 			later: 3 * time.Minute, verdict: whozex.OutcomeUndecided, reason: "may be the purchase",
 		},
 		{name: "no field for the note beside a description", world: world{Op: add, Note: "order 5", Fate: counts, Memo: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
-		{name: "a cache that says so", world: world{Op: add, Note: "order 5", Fate: reversed, Cached: hour, Aged: true, Others: []booking{{Ago: -time.Second, Kind: "refund"}}}, verdict: whozex.OutcomeUndecided, reason: "a cache in between"},
+		{name: "a cache that says so", world: world{Op: add, Note: "order 5", Fate: reversed, Cached: hour, Aged: true, Others: []booking{{Ago: -time.Second, Kind: "refund"}}}, verdict: whozex.OutcomeUndecided, reason: "a cache responded"},
 		{name: "a cache that does not say so", world: world{Op: add, Note: "order 5", Fate: counts, Commit: 9 * time.Second, Cached: hour}, verdict: whozex.OutcomeUndecided, reason: "as a cache may have given it"},
 		{name: "a note left out of an entry of a type that is not documented", world: world{Op: add, Note: "order 5", Fate: counts, OwnKind: "payment", StoredNote: "-", Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
 		{name: "a note left out beside a description", world: world{Op: add, Note: "order 5", Fate: counts, StoredNote: "-", Fields: `,"description":"Balance change"`, Others: past(3, whozex.TransactionDeposit, 3*day)}, verdict: whozex.OutcomeUndecided, reason: "left out"},
