@@ -87,6 +87,7 @@ func compressed(text string) string {
 // TestOddResponses runs the table in lenient_cases_test.go over HTTP, and cases with waits
 // on a virtual clock.
 func TestOddResponses(t *testing.T) {
+	t.Parallel()
 	names := map[string]bool{}
 	cases := 0
 	for _, group := range oddResponses {

@@ -157,6 +157,7 @@ func TestRateLimit_WaitingCallers(t *testing.T) {
 // TestRateLimit_FixedWindows uses servers with fixed windows, where a client that simply
 // waits and retries does well.
 func TestRateLimit_FixedWindows(t *testing.T) {
+	t.Parallel()
 	const calls = 1500
 	for _, window := range []struct {
 		most int

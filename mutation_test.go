@@ -148,6 +148,7 @@ func changed(data any, at place, change func(any) any) any {
 // TestDecode_MutatedPayloads replaces each value of each payload, in data and around it, by
 // each of the changes.
 func TestDecode_MutatedPayloads(t *testing.T) {
+	t.Parallel()
 	counts := map[string]int{}
 	for _, op := range operations {
 		payload, isDocumented := documentedPayloads[op.op]

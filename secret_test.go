@@ -161,6 +161,7 @@ func verbs() (all []string) {
 }
 
 func TestSecret_NeverLogged(t *testing.T) {
+	t.Parallel()
 	logged := func(handler func(*bytes.Buffer) slog.Handler) func(any) string {
 		return func(v any) string {
 			var log bytes.Buffer
