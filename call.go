@@ -20,8 +20,8 @@ import (
 //	cache      cache.go                  for reads, WithCache
 //	encode     request.go
 //	retries    retry.go                  the policy; retryablehttp loops and waits
-//	limiter    limit.go                  and BeforeSend, notify.go
-//	attempt    transport.go              one time-out, one response
+//	attempt    transport.go, body.go     one timeout, one response
+//	limiter    limit.go                  before it is sent, and BeforeSend, notify.go
 //	wire       internal/wire             middleware, one request, the proof that none was sent
 //	decode     decode.go, envelope.go    strict, then internal/lenient
 //	errors     call_error.go             the error that the caller receives

@@ -144,7 +144,7 @@ func attemptError(ctx context.Context, err error) error {
 	return err
 }
 
-// errAttemptTimeout is the time-out of [WithTimeout] or [AttemptTimeout].
+// errAttemptTimeout is the timeout of [WithTimeout] or [AttemptTimeout].
 type errAttemptTimeout struct{ after time.Duration }
 
 func (t *transport) timedOutAfter(d time.Duration) error {

@@ -31,7 +31,7 @@ type Attempt struct {
 	entered   bool          // the sender has received the request
 	connected bool          // the transport got a connection to write to
 	ended     bool          // nothing may be sent any more
-	closed    bool          // by the time-out, or at the end
+	closed    bool          // by the timeout, or at the end
 }
 
 // Key is an API key and the header that carries it. It is immutable, so that a call in
@@ -61,7 +61,7 @@ func (a *Attempt) body() io.ReadCloser {
 	return io.NopCloser(bytes.NewReader(a.Payload))
 }
 
-// Start returns the attempt's context, which ends with cause after the time-out. The
+// Start returns the attempt's context, which ends with cause after the timeout. The
 // same timer closes the response's body, since a foreign transport may ignore the
 // context.
 func (a *Attempt) Start(ctx context.Context, timeout time.Duration, cause error) context.Context {

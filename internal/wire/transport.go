@@ -16,7 +16,7 @@ import (
 )
 
 // writeIdleTimeout closes idle connections for mutating calls. It is far below the idle
-// time-outs of servers, so that none closes a connection just as a call is written to it.
+// timeouts of servers, so that none closes a connection just as a call is written to it.
 const writeIdleTimeout = 500 * time.Millisecond
 
 const idlePerHost = 128
