@@ -1,16 +1,9 @@
 package whozex
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
-
-	"github.com/whozex/whozex-go/internal/wire"
 )
 
 // A call goes down this list, and its result back up:
@@ -25,6 +18,8 @@ import (
 //	wire       internal/wire             middleware, one request, the proof that none was sent
 //	decode     decode.go, envelope.go    strict, then internal/lenient
 //	errors     call_error.go             the error that the caller receives
+//
+// What they pass on is in call_state.go and attempt.go.
 
 // call sends a request and decodes the data of its response into a T. Every endpoint
 // uses it.
@@ -124,55 +119,4 @@ func (c *Client) perform(ctx context.Context, s *callState) error {
 	}
 	_, err = c.retries.Do(httpReq) //nolint:bodyclose // the transport has read and closed it
 	return c.finalError(ctx, s, err)
-}
-
-// callState is one call: its request, its last attempt, and why there was no other.
-// retryablehttp passes only a context to both the policy and the transport, so they
-// find it there.
-type callState struct {
-	request
-	options  attemptOptions
-	observer *callObserver   // nil for none
-	encoded  json.RawMessage // the body to send
-
-	last    *attempt      // number 0 until there is one
-	stopped error         // why no further attempt was made, though one was allowed
-	onWire  time.Duration // of all attempts, see attempt.endedAt
-
-	cached *cachedResponse // where the response comes from, nil if from the network
-
-	first     attempt // these five are here to be allocated with the rest
-	ctx       wire.Context
-	url       url.URL
-	plain     http.Request
-	retryable retryablehttp.Request
-}
-
-func newCallState(req request) *callState {
-	s := &callState{request: req}
-	s.last = &s.first
-	return s
-}
-
-func (s *callState) response() Response {
-	return Response{
-		StatusCode: s.last.status,
-		Header:     s.last.header.Clone(),
-		Meta:       metaOf(readEnvelope(s.last.body).meta),
-		Body:       bytes.Clone(s.last.body),
-		Attempts:   s.last.Number,
-	}
-}
-
-// context returns ctx with the state.
-func (s *callState) context(ctx context.Context) context.Context {
-	s.ctx = wire.Context{Context: ctx, Key: callStateKey{}, Held: s}
-	return &s.ctx
-}
-
-type callStateKey struct{}
-
-func callStateOf(ctx context.Context) *callState {
-	s, _ := ctx.Value(callStateKey{}).(*callState)
-	return s
 }

@@ -85,32 +85,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// attempt is one request of a call and its result.
-type attempt struct {
-	wire.Attempt
-
-	sentAt     time.Time
-	endedAt    time.Time   // of a mutating or observed call
-	serverTime time.Time   // at sentAt, zero if not known
-	status     int         // 0 without a response
-	header     http.Header // of the response
-	body       []byte      // of the response, possibly cut short; never written to again
-	tooLong    bool        // the response's body exceeds the bound
-	err        error       // why there is no whole response
-	unsent     bool        // err proves that nothing reached the server
-}
-
-func (s *callState) newAttempt(key *wire.Key) *attempt {
-	a := &s.first
-	if s.first.Number > 0 {
-		a = new(attempt)
-	}
-	a.Operation, a.Number, a.Mutating, a.Key, a.Payload = string(s.op), s.last.Number+1, s.mutating(), key, s.encoded
-	a.sentAt = time.Now()
-	s.last = a
-	return a
-}
-
 func (t *transport) attempt(ctx context.Context, s *callState, a *attempt, req *http.Request) (resp *http.Response, err error) {
 	ctx = a.Start(ctx, s.options.timeout, t.timedOutAfter(s.options.timeout))
 	defer a.Stop()
