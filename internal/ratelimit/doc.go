@@ -16,10 +16,10 @@
 // then looks for more, slowly at first. It is, of a request rate, a curve of the
 // logarithm: at the time u, -1 at the end of the pause, 0 at the plateau,
 //
-//	rate = plateau * 0.97^(-u^3) before it, plateau * growth^(u^3) after it
+//	rate = plateau * 0.97^(-u^3) before it, plateau * 1.1^(u^3) after it
 //
 // so a limit four times as high is found as soon at 5 requests a second as at 500.
-// Four things differ from TCP's, because a rate limit differs from a full queue:
+// Three things differ from TCP's, because a rate limit differs from a full queue:
 //
 //   - The plateau is not the rate that was sent but 99% of the rate that was
 //     allowed. A server admits bursts, so what was sent says little; but in any
@@ -32,10 +32,9 @@
 //   - A refusal on the way to the plateau means that the limit is lower than it
 //     was or that others use it too. The rate then falls to half and its square
 //     root, but by a tenth at least and by three tenths, as in RFC 9438, at most,
-//     and the plateau is 4 pauses away.
-//   - The growth is 1 and 0.7 by the square root of the plateau, between 1.1 and 1.4.
-//     So of clients with one limit the faster loses, the slower gains (D. Bansal and
-//     H. Balakrishnan, Binomial Congestion Control Algorithms, INFOCOM 2001).
+//     and the plateau is 4 pauses away: of clients with one limit the faster loses
+//     more (D. Bansal and H. Balakrishnan, Binomial Congestion Control Algorithms,
+//     INFOCOM 2001).
 //
 // After the first refusal the rate is sought as in TCP's slow start: it doubles
 // every 0.4 seconds until the next one, or ten times in a pause where that is

@@ -27,6 +27,7 @@ const (
 	minWay       = 2 * time.Second
 	margin       = 0.99 // of the rate allowed, at the plateau
 	lowered      = 0.97 // of the plateau, after the pause
+	growth       = 1.1  // from the plateau to as long after it again
 	leastRate    = 1.0 / 60
 )
 
@@ -34,7 +35,6 @@ const (
 type cubic struct {
 	slowStart bool
 	high      float64       // at the plateau, or at the beginning of slow start
-	growth    float64       // of the rate, from the plateau to as long after it again
 	pauses    int           // on the way to the plateau
 	since     time.Time     // the end of the pause
 	way       time.Duration // to the plateau, or until slow start has doubled the rate
@@ -58,7 +58,6 @@ func (l *cubic) refused(c *cycle) {
 	}
 	l.slowStart = false
 	l.high = max(l.high, leastRate)
-	l.growth = 1 + min(max(0.7/math.Sqrt(l.high), 0.1), 0.4)
 	l.resume(c.until, c.pause())
 }
 
@@ -88,7 +87,7 @@ func (l *cubic) rate(now time.Time) float64 {
 	if u < 0 {
 		return l.high * math.Pow(lowered, -u*u*u)
 	}
-	return l.high * math.Pow(l.growth, u*u*u)
+	return l.high * math.Pow(growth, u*u*u)
 }
 
 // The rate has doubled so often that there is no limit any more.

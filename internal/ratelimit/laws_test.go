@@ -104,7 +104,7 @@ func (l *without) rate(now time.Time) float64 {
 	if u < 0 {
 		return l.high * (1 + (1-lowered)*u)
 	}
-	return l.high * (1 + (l.growth-1)*u)
+	return l.high * (1 + (growth-1)*u)
 }
 
 func (l *without) outgrown(now time.Time) bool { return !l.forever && l.cubic.outgrown(now) }
@@ -146,7 +146,7 @@ var parts = []struct {
 	{name: "the slow start", new: func() law {
 		return &without{after: func(l *cubic, c *cycle) {
 			if c.first {
-				l.slowStart, l.pauses, l.growth = false, pauses, 1.1
+				l.slowStart, l.pauses = false, pauses
 			}
 		}}
 	}},
@@ -164,9 +164,6 @@ var parts = []struct {
 				l.high = max(0.8*sent, leastRate)
 			}
 		}}
-	}},
-	{name: "the growth by the square root: a tenth", new: func() law {
-		return &without{after: func(l *cubic, _ *cycle) { l.growth = 1.1 }}
 	}},
 	{name: "the end of a limit that is gone", new: func() law { return &without{forever: true} }},
 }
