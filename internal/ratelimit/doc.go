@@ -16,7 +16,7 @@
 // then looks for more, slowly at first. It is, of a request rate, a curve of the
 // logarithm: at the time u, -1 at the end of the pause, 0 at the plateau,
 //
-//	rate = plateau * 0.97^(-u^3) before it, plateau * 1.1^(u^3) after it
+//	rate = plateau * 0.97^(-u^3) before it, plateau * 1.15^(u^3) after it
 //
 // so a limit four times as high is found as soon at 5 requests a second as at 500.
 // Three things differ from TCP's, because a rate limit differs from a full queue:

@@ -27,7 +27,7 @@ const (
 	minWay       = 2 * time.Second
 	margin       = 0.99 // of the rate allowed, at the plateau
 	lowered      = 0.97 // of the plateau, after the pause
-	growth       = 1.1  // from the plateau to as long after it again
+	growth       = 1.15 // from the plateau to as long after it again
 	leastRate    = 1.0 / 60
 )
 
