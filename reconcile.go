@@ -114,7 +114,7 @@ func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (o
 	}
 	var asked callDetails
 	_ = json.Unmarshal(unknown.Request, &asked)
-	asked.op, asked.id = unknown.Operation, unknown.ID
+	asked.op, asked.id, asked.decoded = unknown.Operation, unknown.ID, map[string]entry{}
 	var look func(context.Context, *OutcomeUnknownError, callDetails) (Outcome, *listing, error)
 	switch unknown.Operation {
 	case OpCreateUser:
@@ -149,6 +149,8 @@ func (c *Client) reconcile(ctx context.Context, unknown *OutcomeUnknownError) (o
 type callDetails struct {
 	op Operation
 	id string // of the user or package in the path
+	// decoded is the entries that the first of two readings has decoded, by their texts.
+	decoded map[string]entry
 
 	Email     string              `json:"email"`
 	Name      string              `json:"name"`

@@ -9,7 +9,14 @@ import (
 // entry is a transaction with all its fields.
 type entry struct {
 	Transaction
-	fields []field
+	fields   []field
+	readable bool
+}
+
+func newEntry(item json.RawMessage) (e entry) {
+	e.readable = e.UnmarshalJSON(item) == nil
+	e.fields, e.readable = fieldsOf(item, e.readable)
+	return e
 }
 
 // fieldsOf reads the fields of an object. A repeated name makes it unreadable.

@@ -14,7 +14,7 @@ type history struct {
 }
 
 // history reads all transactions.
-func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError) (*history, error) {
+func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError, decoded map[string]entry) (*history, error) {
 	l, err := c.readWhole(ctx, OpListTransactions, "/account/transactions")
 	if err != nil {
 		return nil, err
@@ -24,10 +24,12 @@ func (c *Client) history(ctx context.Context, unknown *OutcomeUnknownError) (*hi
 		l.gap = "the server does not say its time"
 	}
 	for _, item := range l.items {
-		var e entry
-		readable := e.UnmarshalJSON(item) == nil
-		e.fields, readable = fieldsOf(item, readable)
-		if (!readable || e.CreatedAt.IsZero() || !e.Amount.Valid) && l.gap == "" {
+		e, known := decoded[string(item)]
+		if !known {
+			e = newEntry(item)
+			decoded[string(item)] = e
+		}
+		if (!e.readable || e.CreatedAt.IsZero() || !e.Amount.Valid) && l.gap == "" {
 			l.gap = "there are transactions whose fields cannot be read: look at the history"
 		}
 		h.ages.add(string(e.Type), e.CreatedAt)

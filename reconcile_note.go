@@ -14,7 +14,7 @@ func (c *Client) reconcileNote(ctx context.Context, unknown *OutcomeUnknownError
 	case strings.TrimSpace(asked.Note) == "":
 		return undecided("without a note it cannot be told from others like it: look for it in the history by its amount and time"), nil, nil
 	}
-	h, err := c.history(ctx, unknown)
+	h, err := c.history(ctx, unknown, asked.decoded)
 	if err != nil {
 		return Outcome{}, nil, err
 	}

@@ -12,7 +12,7 @@ func (c *Client) reconcilePurchase(ctx context.Context, unknown *OutcomeUnknownE
 	if err != nil {
 		return Outcome{}, nil, err
 	}
-	h, err := c.history(ctx, unknown)
+	h, err := c.history(ctx, unknown, asked.decoded)
 	if err != nil {
 		return Outcome{}, nil, err
 	}
