@@ -99,38 +99,72 @@ func TestRetry_EveryFault(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
-			// All at once: they mostly wait for pauses and timeouts.
-			var group sync.WaitGroup
-			for _, tt := range operations {
-				var seen atomic.Int32
-				client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-					seen.Add(1)
-					_, _ = io.Copy(io.Discard, r.Body)
-					fault.handle(w, r)
-				}, whozex.WithMaxRetries(2), whozex.WithTimeout(timeoutFor(fault.name)))
-				group.Go(func() {
-					_, err := tt.call(t.Context(), client)
-					assert.Error(t, err, tt.op)
-					assert.Equal(t, tt.mutating && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), "%s: %v", tt.op, err)
-					want := int32(1)
-					if tt.mutating && fault.write || !tt.mutating && fault.read {
-						want = 3
-					}
-					assert.Equal(t, want, seen.Load(), "%s: %v", tt.op, err)
-				})
+			server := serve
+			try := func(t *testing.T) {
+				// All at once: they mostly wait for pauses and timeouts.
+				var group sync.WaitGroup
+				for _, tt := range operations {
+					var seen atomic.Int32
+					client := server(t, func(w http.ResponseWriter, r *http.Request) {
+						seen.Add(1)
+						_, _ = io.Copy(io.Discard, r.Body)
+						fault.handle(w, r)
+					}, whozex.WithMaxRetries(2))
+					group.Go(func() {
+						_, err := tt.call(t.Context(), client)
+						assert.Error(t, err, tt.op)
+						assert.Equal(t, tt.mutating && fault.unknown, errors.Is(err, whozex.ErrOutcomeUnknown), "%s: %v", tt.op, err)
+						want := int32(1)
+						if tt.mutating && fault.write || !tt.mutating && fault.read {
+							want = 3
+						}
+						assert.Equal(t, want, seen.Load(), "%s: %v", tt.op, err)
+					})
+				}
+				group.Wait()
 			}
-			group.Wait()
+			if fault.name == "no response in time" {
+				server = servePipes
+				synctest.Test(t, try)
+				return
+			}
+			try(t)
 		})
 	}
 }
 
-// timeoutFor returns a short timeout for the one fault that needs it, and a long one for
-// the others, so that a slow machine does not fail them.
-func timeoutFor(fault string) time.Duration {
-	if fault == "no response in time" {
-		return 500 * time.Millisecond
+// pipes is a listener without a network, so that HTTP works by a virtual clock.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, open := <-p
+	if !open {
+		return nil, net.ErrClosed
 	}
-	return 30 * time.Second
+	return conn, nil
+}
+
+func (p pipes) Close() error { close(p); return nil }
+
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	p <- server
+	return client, nil
+}
+
+// servePipes is serve in a bubble of synctest.
+func servePipes(t *testing.T, handler http.HandlerFunc, opts ...whozex.Option) *whozex.Client {
+	t.Helper()
+	listener, server := make(pipes), &http.Server{Handler: handler}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	client, err := whozex.New(testKey, append(opts, whozex.WithBaseURL("http://127.0.0.1/v1"),
+		whozex.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: listener.dial}}))...)
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	return client
 }
 
 func TestOutcomeUnknownError_Record(t *testing.T) {
