@@ -117,7 +117,9 @@ func (s *callState) encode(ctx context.Context, base *url.URL) (*retryablehttp.R
 	s.plain = *emptyRequest.WithContext(s.context(ctx))
 	plain := &s.plain
 	plain.Method, plain.URL, plain.Header = s.method, &s.url, make(http.Header, len(s.options.header))
-	maps.Copy(plain.Header, s.options.header)
+	if len(s.options.header) > 0 {
+		maps.Copy(plain.Header, s.options.header)
+	}
 	s.retryable.Request = plain
 	if s.body == nil {
 		return &s.retryable, nil

@@ -117,7 +117,9 @@ func (p *pipeline) roundTrip(ctx context.Context, a *Attempt, req *http.Request)
 	// Each attempt gets new headers: the transport may still read those of an attempt
 	// that timed out.
 	header := make(http.Header, len(req.Header)+4)
-	maps.Copy(header, req.Header)
+	if len(req.Header) > 0 {
+		maps.Copy(header, req.Header)
+	}
 	header["User-Agent"], header["Accept"] = p.sender.userAgent, jsonType
 	if a.Payload != nil {
 		header["Content-Type"] = jsonType
