@@ -12,11 +12,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/whozex/whozex-go"
 )
 
 var quiet = log.New(io.Discard, "", 0)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestDo(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {

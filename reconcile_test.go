@@ -19,28 +19,37 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/internal/faulttest"
 	"github.com/whozex/whozex-go/whozextest"
 )
 
+// faultTest is a sandbox that fails, and what Reconcile says of the calls.
+type faultTest struct{ *faulttest.Sandbox }
+
+func newFaultTest(t *testing.T, opts ...whozex.Option) *faultTest {
+	t.Helper()
+	return &faultTest{faulttest.New(t, opts...)}
+}
+
 // loseCall makes a call whose outcome is unknown, carried out or not.
 func (s *faultTest) loseCall(op whozex.Operation, mark string, applied bool) *whozex.OutcomeUnknownError {
-	s.t.Helper()
+	s.T.Helper()
 	fault := whozextest.DropBeforeCommit()
 	if applied {
 		fault = whozextest.CommitThenDrop()
 	}
-	s.server.Inject(op, fault, 1)
-	err := s.operations()[op](mark)
+	s.Server.Inject(op, fault, 1)
+	err := s.Operations()[op](mark)
 	unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](err)
-	require.True(s.t, ok, "%v", err)
+	require.True(s.T, ok, "%v", err)
 	return unknown
 }
 
 func (s *faultTest) verdict(unknown *whozex.OutcomeUnknownError) whozex.Outcome {
-	s.t.Helper()
-	outcome, err := s.client.Reconcile(s.t.Context(), unknown)
-	require.NoError(s.t, err)
-	assert.NotEmpty(s.t, outcome.Reason)
+	s.T.Helper()
+	outcome, err := s.Client.Reconcile(s.T.Context(), unknown)
+	require.NoError(s.T, err)
+	assert.NotEmpty(s.T, outcome.Reason)
 	return outcome
 }
 
@@ -51,7 +60,7 @@ func TestReconcile(t *testing.T) {
 		for _, applied := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/%t", op, applied), func(t *testing.T) {
 				s := newFaultTest(t, whozex.WithGrace(0))
-				require.NoError(t, s.operations()[whozex.OpAddBalance]("another"))
+				require.NoError(t, s.Operations()[whozex.OpAddBalance]("another"))
 				want := whozex.OutcomeNotApplied
 				if applied {
 					want = whozex.OutcomeApplied
@@ -92,13 +101,13 @@ func TestReconcile_SimilarNames(t *testing.T) {
 	for name, names := range renames {
 		t.Run(name, func(t *testing.T) {
 			s := newFaultTest(t, whozex.WithGrace(0))
-			s.server.Rename(whozex.OpListTransactions, names)
-			s.server.Rename(whozex.OpListUsers, names)
+			s.Server.Rename(whozex.OpListTransactions, names)
+			s.Server.Rename(whozex.OpListUsers, names)
 			for _, op := range append(decidable, whozex.OpPurchasePackage) {
 				for i, applied := range []bool{true, false} {
 					mark := fmt.Sprintf("mark-%s-%d", op, i)
 					if op == whozex.OpPurchasePackage {
-						mark = s.user(mark + "@example.com")
+						mark = s.NewUser(mark + "@example.com")
 					}
 					outcome := s.verdict(s.loseCall(op, mark, applied))
 					wrong := whozex.OutcomeApplied
@@ -123,7 +132,7 @@ func TestReconcile_LateCommit(t *testing.T) {
 			var late *http.Request // carried out when the test wants it
 			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodGet {
-					s.server.ServeHTTP(w, r)
+					s.Server.ServeHTTP(w, r)
 					return
 				}
 				body, err := io.ReadAll(r.Body)
@@ -133,14 +142,14 @@ func TestReconcile_LateCommit(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}))
 			defer front.Close()
-			s.client = s.server.Client(whozex.WithBaseURL(front.URL+"/v1"), whozex.WithGrace(time.Hour))
-			unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](s.operations()[op]("mark-1"))
+			s.Client = s.Server.Client(whozex.WithBaseURL(front.URL+"/v1"), whozex.WithGrace(time.Hour))
+			unknown, ok := errors.AsType[*whozex.OutcomeUnknownError](s.Operations()[op]("mark-1"))
 			require.True(t, ok)
 			early := s.verdict(unknown)
 			assert.Equal(t, whozex.OutcomeUndecided, early.Verdict)
 			assert.True(t, early.NotBefore.Equal(unknown.Until.Add(time.Hour)), "%s", early.NotBefore)
-			s.server.ServeHTTP(httptest.NewRecorder(), late)
-			require.Equal(t, 1, s.commits()["mark-1"])
+			s.Server.ServeHTTP(httptest.NewRecorder(), late)
+			require.Equal(t, 1, s.Commits()["mark-1"])
 			assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
 		})
 	}
@@ -150,15 +159,15 @@ func TestReconcile_Undecided(t *testing.T) {
 	tests := map[string]func(s *faultTest) *whozex.OutcomeUnknownError{
 		"no note": func(s *faultTest) *whozex.OutcomeUnknownError { return s.loseCall(whozex.OpAddBalance, "", true) },
 		"note used twice": func(s *faultTest) *whozex.OutcomeUnknownError {
-			require.NoError(s.t, s.operations()[whozex.OpAddBalance]("order 5"))
+			require.NoError(s.T, s.Operations()[whozex.OpAddBalance]("order 5"))
 			return s.loseCall(whozex.OpAddBalance, "order 5", true)
 		},
 		"note used for another amount": func(s *faultTest) *whozex.OutcomeUnknownError {
-			require.NoError(s.t, s.operations()[whozex.OpDeductBalance]("order 5"))
+			require.NoError(s.T, s.Operations()[whozex.OpDeductBalance]("order 5"))
 			return s.loseCall(whozex.OpAddBalance, "order 5", false)
 		},
 		"note within another": func(s *faultTest) *whozex.OutcomeUnknownError {
-			require.NoError(s.t, s.operations()[whozex.OpAddBalance]("order 55"))
+			require.NoError(s.T, s.Operations()[whozex.OpAddBalance]("order 55"))
 			return s.loseCall(whozex.OpAddBalance, "order 5", false)
 		},
 		"note that is trimmed": func(s *faultTest) *whozex.OutcomeUnknownError {
@@ -181,7 +190,7 @@ func TestReconcile_Undecided(t *testing.T) {
 			return unknown
 		},
 		"purchase among others": func(s *faultTest) *whozex.OutcomeUnknownError {
-			return s.loseCall(whozex.OpPurchasePackage, s.users[0], false)
+			return s.loseCall(whozex.OpPurchasePackage, s.Users[0], false)
 		},
 		"webhook": func(s *faultTest) *whozex.OutcomeUnknownError {
 			return s.loseCall(whozex.OpCreateWebhook, "hook", true)
@@ -209,12 +218,12 @@ func TestReconcile_Undecided(t *testing.T) {
 
 func TestReconcile_Purchase(t *testing.T) {
 	newShop := func(t *testing.T) (s *faultTest, buyer string, buy func(applied bool) *whozex.OutcomeUnknownError) {
-		s = &faultTest{t: t, server: whozextest.NewServer(whozextest.WithBalance(dec("1000")))}
-		t.Cleanup(s.server.Close)
-		s.client = s.server.Client(whozex.WithGrace(0))
-		t.Cleanup(s.client.CloseIdleConnections)
-		buyer = s.user("buyer@example.com")
-		_, err := s.client.AddBalance(t.Context(), buyer, dec("5"), "first")
+		s = &faultTest{&faulttest.Sandbox{T: t, Server: whozextest.NewServer(whozextest.WithBalance(dec("1000")))}}
+		t.Cleanup(s.Server.Close)
+		s.Client = s.Server.Client(whozex.WithGrace(0))
+		t.Cleanup(s.Client.CloseIdleConnections)
+		buyer = s.NewUser("buyer@example.com")
+		_, err := s.Client.AddBalance(t.Context(), buyer, dec("5"), "first")
 		require.NoError(t, err)
 		return s, buyer, func(applied bool) *whozex.OutcomeUnknownError {
 			return s.loseCall(whozex.OpPurchasePackage, buyer, applied)
@@ -227,7 +236,7 @@ func TestReconcile_Purchase(t *testing.T) {
 	})
 	t.Run("only others bought", func(t *testing.T) {
 		s, _, buy := newShop(t)
-		_, err := s.client.PurchasePackage(t.Context(), s.user("b@example.com"), whozex.PurchasePackageParams{GB: 1})
+		_, err := s.Client.PurchasePackage(t.Context(), s.NewUser("b@example.com"), whozex.PurchasePackageParams{GB: 1})
 		require.NoError(t, err)
 		outcome := s.verdict(buy(false))
 		assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict, "the purchase does not say whose it is")
@@ -250,7 +259,7 @@ func TestReconcile_Purchase(t *testing.T) {
 	})
 	t.Run("two purchases and one package more", func(t *testing.T) {
 		s, _, buy := newShop(t)
-		_, err := s.client.PurchasePackage(t.Context(), s.user("b@example.com"), whozex.PurchasePackageParams{GB: 1})
+		_, err := s.Client.PurchasePackage(t.Context(), s.NewUser("b@example.com"), whozex.PurchasePackageParams{GB: 1})
 		require.NoError(t, err)
 		unknown := buy(true)
 		unknown.PackagesBefore = &none
@@ -287,13 +296,13 @@ func TestReconcile_NoCache(t *testing.T) {
 	s := newFaultTest(t, whozex.WithGrace(0), whozex.WithCache(time.Hour))
 	unknown := s.loseCall(whozex.OpAddBalance, "mark-1", false)
 	assert.Equal(t, whozex.OutcomeNotApplied, s.verdict(unknown).Verdict)
-	other := s.server.Client()
+	other := s.Server.Client()
 	t.Cleanup(other.CloseIdleConnections)
-	_, err := other.AddBalance(t.Context(), s.users[0], dec("1.25"), "mark-1")
+	_, err := other.AddBalance(t.Context(), s.Users[0], dec("1.25"), "mark-1")
 	require.NoError(t, err)
 	assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
 	for i := range 250 {
-		_, err := other.AddBalance(t.Context(), s.users[0], dec("1"), fmt.Sprint("later ", i))
+		_, err := other.AddBalance(t.Context(), s.Users[0], dec("1"), fmt.Sprint("later ", i))
 		require.NoError(t, err)
 	}
 	assert.Equal(t, whozex.OutcomeApplied, s.verdict(unknown).Verdict)
@@ -302,11 +311,11 @@ func TestReconcile_NoCache(t *testing.T) {
 func TestReconcile_ServerClock(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
-			s := &faultTest{t: t, server: whozextest.NewServer(whozextest.WithClock(func() time.Time { return time.Now().Add(ahead) }))}
-			t.Cleanup(s.server.Close)
-			s.client = s.server.Client(whozex.WithGrace(0))
-			t.Cleanup(s.client.CloseIdleConnections)
-			s.users = []string{s.user("a@example.com")}
+			s := &faultTest{&faulttest.Sandbox{T: t, Server: whozextest.NewServer(whozextest.WithClock(func() time.Time { return time.Now().Add(ahead) }))}}
+			t.Cleanup(s.Server.Close)
+			s.Client = s.Server.Client(whozex.WithGrace(0))
+			t.Cleanup(s.Client.CloseIdleConnections)
+			s.Users = []string{s.NewUser("a@example.com")}
 			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.loseCall(whozex.OpAddBalance, "mark-1", true)).Verdict)
 			assert.Equal(t, whozex.OutcomeApplied, s.verdict(s.loseCall(whozex.OpCreateUser, "mark-2", true)).Verdict)
 		})
@@ -418,14 +427,14 @@ func TestReconcile_AllUsers(t *testing.T) {
 func TestReconcile_FailingReads(t *testing.T) {
 	s := newFaultTest(t, whozex.WithGrace(0), whozex.WithMaxRetries(0))
 	unknown := s.loseCall(whozex.OpAddBalance, "mark-1", true)
-	s.server.Inject(whozex.OpListTransactions, whozextest.ServerErrorBeforeCommit(500), 1)
-	outcome, err := s.client.Reconcile(t.Context(), unknown)
+	s.Server.Inject(whozex.OpListTransactions, whozextest.ServerErrorBeforeCommit(500), 1)
+	outcome, err := s.Client.Reconcile(t.Context(), unknown)
 	require.ErrorIs(t, err, whozex.ErrServer)
 	assert.Equal(t, whozex.OutcomeUndecided, outcome.Verdict)
-	_, err = s.client.Reconcile(t.Context(), nil)
+	_, err = s.Client.Reconcile(t.Context(), nil)
 	require.ErrorIs(t, err, whozex.ErrMissingField)
 	unknown.SentAt = time.Time{}
-	_, err = s.client.Reconcile(t.Context(), unknown)
+	_, err = s.Client.Reconcile(t.Context(), unknown)
 	require.ErrorIs(t, err, whozex.ErrMissingField)
 }
 
@@ -436,10 +445,10 @@ func TestBeforeSend_Record(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFaultTest(t, whozex.WithGrace(0))
-			s.server.Inject(whozex.OpAddBalance, fault, 1)
+			s.Server.Inject(whozex.OpAddBalance, fault, 1)
 			var stored []byte
-			_, err := s.client.AddBalance(t.Context(), s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
-				assert.Zero(t, s.server.Requests(whozex.OpAddBalance), "before it is sent")
+			_, err := s.Client.AddBalance(t.Context(), s.Users[0], dec("3"), "mark-1", whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
+				assert.Zero(t, s.Server.Requests(whozex.OpAddBalance), "before it is sent")
 				var err error
 				stored, err = json.Marshal(record)
 				return err
@@ -449,7 +458,7 @@ func TestBeforeSend_Record(t *testing.T) {
 			var record whozex.OutcomeUnknownError
 			require.NoError(t, json.Unmarshal(stored, &record))
 			want := whozex.OutcomeNotApplied
-			if s.server.Commits(whozex.OpAddBalance) == 1 {
+			if s.Server.Commits(whozex.OpAddBalance) == 1 {
 				want = whozex.OutcomeApplied
 			}
 			assert.Equal(t, want, s.verdict(&record).Verdict)
@@ -460,11 +469,11 @@ func TestBeforeSend_Record(t *testing.T) {
 func TestBeforeSend_EachRequest(t *testing.T) {
 	t.Parallel()
 	s := newFaultTest(t, whozex.WithTimeout(whozex.DefaultTimeout), whozex.WithGrace(whozex.DefaultGrace))
-	before := s.server.Requests(whozex.OpAddGB)
-	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
+	before := s.Server.Requests(whozex.OpAddGB)
+	s.Server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
 	var attempts []int
 	add := func(opt whozex.CallOption) error {
-		_, err := s.client.AddGB(t.Context(), s.pkg, whozex.AddGBParams{GB: 1}, opt)
+		_, err := s.Client.AddGB(t.Context(), s.Package, whozex.AddGBParams{GB: 1}, opt)
 		return err
 	}
 	require.NoError(t, add(whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
@@ -473,16 +482,16 @@ func TestBeforeSend_EachRequest(t *testing.T) {
 		return nil
 	})))
 	assert.Equal(t, []int{1, 2}, attempts)
-	assert.Equal(t, before+2, s.server.Requests(whozex.OpAddGB))
+	assert.Equal(t, before+2, s.Server.Requests(whozex.OpAddGB))
 
 	full := errors.New("the disk is full")
 	refuse := whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error { return full })
 	err := add(refuse)
 	require.ErrorIs(t, err, full)
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
-	assert.Equal(t, before+2, s.server.Requests(whozex.OpAddGB), "nothing was sent")
+	assert.Equal(t, before+2, s.Server.Requests(whozex.OpAddGB), "nothing was sent")
 
-	s.server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
+	s.Server.Inject(whozex.OpAddGB, whozextest.TooManyRequests("0"), 1)
 	err = add(whozex.BeforeSend(func(record *whozex.OutcomeUnknownError) error {
 		if record.Attempts == 2 {
 			return full
@@ -492,9 +501,9 @@ func TestBeforeSend_EachRequest(t *testing.T) {
 	require.ErrorIs(t, err, full)
 	require.ErrorIs(t, err, whozex.ErrRateLimited)
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
-	assert.Equal(t, before+3, s.server.Requests(whozex.OpAddGB), "nothing was sent again")
+	assert.Equal(t, before+3, s.Server.Requests(whozex.OpAddGB), "nothing was sent again")
 
-	_, err = s.client.GetAccount(t.Context(), refuse)
+	_, err = s.Client.GetAccount(t.Context(), refuse)
 	require.NoError(t, err, "a read is not announced")
 }
 
@@ -502,13 +511,13 @@ func TestBeforeSend_Cancel(t *testing.T) {
 	s := newFaultTest(t, whozex.WithTimeout(whozex.DefaultTimeout), whozex.WithGrace(whozex.DefaultGrace))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := s.client.AddBalance(ctx, s.users[0], dec("3"), "mark-1", whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error {
+	_, err := s.Client.AddBalance(ctx, s.Users[0], dec("3"), "mark-1", whozex.BeforeSend(func(*whozex.OutcomeUnknownError) error {
 		cancel()
 		return nil
 	}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, whozex.ErrOutcomeUnknown)
-	assert.Zero(t, s.server.Requests(whozex.OpAddBalance))
+	assert.Zero(t, s.Server.Requests(whozex.OpAddBalance))
 }
 
 func TestNew_GraceBelowTimeout(t *testing.T) {
