@@ -188,7 +188,10 @@ func parsePage(data json.RawMessage) (items []json.RawMessage, p paging, gap str
 			}
 		case bytes.HasPrefix(value, []byte("[")):
 			lists++
-			items, _ = lenient.Array(value)
+			var ok bool
+			if items, ok = lenient.Array(value); !ok {
+				gap = "the page's list cannot be read: look for it there"
+			}
 		case string(value) == "null":
 			empty = true // an empty list, if there is no other; the total must agree
 		case bytes.HasPrefix(value, []byte("{")):
