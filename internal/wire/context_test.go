@@ -24,7 +24,10 @@ func TestAttemptContext(t *testing.T) {
 	}{
 		{name: "running", end: func(*Attempt) {}},
 		{name: "stopped", end: (*Attempt).Stop, err: context.Canceled, cause: context.Canceled},
-		{name: "timed out", end: func(*Attempt) { time.Sleep(time.Minute); synctest.Wait() }, err: context.Canceled, cause: errTimeout},
+		{name: "timed out", end: func(*Attempt) {
+			time.Sleep(time.Minute) // of a virtual clock
+			synctest.Wait()
+		}, err: context.Canceled, cause: errTimeout},
 		{name: "call ended", end: func(*Attempt) { cancelParent(errParent) }, err: context.Canceled, cause: errParent},
 		{name: "loop", end: func(a *Attempt) { a.ctx.cancel(ErrReconnects) }, err: context.Canceled, cause: ErrReconnects},
 	} {
