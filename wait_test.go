@@ -1,7 +1,6 @@
 package whozex_test
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,23 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whozex/whozex-go"
+	"github.com/whozex/whozex-go/internal/faulttest"
 )
 
-// roundTrip is a function as a transport, for tests with a virtual clock.
-type roundTrip func(*http.Request) (*http.Response, error)
+type roundTrip = faulttest.RoundTrip
 
-func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func reply(req *http.Request, status int, body string, header ...string) *http.Response {
-	h := http.Header{}
-	for i := 0; i < len(header); i += 2 {
-		h.Set(header[i], header[i+1])
-	}
-	return &http.Response{
-		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: req,
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
-	}
-}
+var reply = faulttest.Reply
 
 func over(t *testing.T, f roundTrip, opts ...whozex.Option) *whozex.Client {
 	t.Helper()

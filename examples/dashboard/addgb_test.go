@@ -39,11 +39,7 @@ func TestAddGB_Once(t *testing.T) {
 	}
 	assert.Contains(t, body, pkg)
 	assert.Equal(t, before, d.sandbox.Requests(whozex.OpAddGB), "a quote adds nothing")
-	for range 3 {
-		status, to := v.post(path, form)
-		require.Equal(t, http.StatusSeeOther, status)
-		_, body = v.get(to)
-	}
+	body = v.confirmThrice(path, form)
 	assert.Contains(t, body, "GB added")
 	assert.Equal(t, before+1, d.sandbox.Requests(whozex.OpAddGB))
 	balance, _ := d.sandbox.UserBalance(id)
@@ -67,12 +63,8 @@ func TestAddGB_Refused(t *testing.T) {
 	assert.Contains(t, body, "too low for these GB")
 	assert.Len(t, d.sandbox.Ledger(), before)
 	// The balance may change between quote and confirmation.
-	path, form, _ := v.quote("/packages/"+pkg+"/add-gb", url.Values{"gb": {"5"}})
-	require.NoError(t, d.sandbox.SetUserBalance(id, decimal.Zero))
-	_, to := v.post(path, form)
-	_, body = v.get(to)
+	body = v.refusedSinceQuote(d, id, "/packages/"+pkg+"/add-gb", url.Values{"gb": {"5"}})
 	assert.Contains(t, body, "No GB added")
-	assert.Contains(t, body, "The balance is too low.")
 }
 
 func TestAddGB_LostResponse(t *testing.T) {

@@ -35,11 +35,7 @@ func TestDeduction(t *testing.T) {
 	}
 	assert.Equal(t, want, terms(body))
 	assert.Equal(t, before, d.sandbox.Requests(whozex.OpDeductBalance), "a quote moves nothing")
-	for range 3 {
-		status, to := v.post(path, form)
-		require.Equal(t, http.StatusSeeOther, status)
-		_, body = v.get(to)
-	}
+	body = v.confirmThrice(path, form)
 	assert.Contains(t, body, "Deduction made")
 	assert.Equal(t, want, terms(body))
 	balance, _ := d.sandbox.UserBalance(id)

@@ -120,6 +120,29 @@ func (v visitor) quote(path string, form url.Values) (string, url.Values, string
 	return to, url.Values{"token": {found[1]}}, body
 }
 
+// confirmThrice confirms a quote as an impatient user does, and returns the page.
+func (v visitor) confirmThrice(path string, form url.Values) (body string) {
+	v.t.Helper()
+	for range 3 {
+		status, to := v.post(path, form)
+		require.Equal(v.t, http.StatusSeeOther, status)
+		_, body = v.get(to)
+	}
+	return body
+}
+
+// refusedSinceQuote confirms a quote after the user's balance has become zero, and returns
+// the page.
+func (v visitor) refusedSinceQuote(d *dashboard, id, path string, quote url.Values) string {
+	v.t.Helper()
+	path, form, _ := v.quote(path, quote)
+	require.NoError(v.t, d.sandbox.SetUserBalance(id, decimal.Zero))
+	_, to := v.post(path, form)
+	_, body := v.get(to)
+	assert.Contains(v.t, body, "The balance is too low.")
+	return body
+}
+
 func TestParse(t *testing.T) {
 	t.Setenv("WHOZEX_API_KEY", "")
 	cfg, err := parse([]string{"-addr", "localhost:0", "-write"}, io.Discard)

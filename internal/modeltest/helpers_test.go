@@ -1,13 +1,12 @@
 package modeltest
 
 import (
-	"io"
-	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/shopspring/decimal"
 	"go.uber.org/goleak"
+
+	"github.com/whozex/whozex-go/internal/faulttest"
 )
 
 const testKey = "wx_live_example"
@@ -17,20 +16,8 @@ const account = `{"id":"r1","name":"Reseller","email":"reseller@example.com","ba
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// roundTrip is a function as a transport, so that the clock can be virtual.
-type roundTrip func(*http.Request) (*http.Response, error)
+type roundTrip = faulttest.RoundTrip
 
-func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func reply(req *http.Request, status int, body string, header ...string) *http.Response {
-	h := http.Header{}
-	for i := 0; i < len(header); i += 2 {
-		h.Set(header[i], header[i+1])
-	}
-	return &http.Response{
-		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: req,
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
-	}
-}
+var reply = faulttest.Reply
 
 func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
